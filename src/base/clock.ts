@@ -1,0 +1,36 @@
+/** Time as a port, so that loops with timers can be tested with a clock that is turned by hand. */
+export interface Timer {
+	cancel(): void;
+}
+
+export interface Clock {
+	/** Milliseconds since the epoch. */
+	now(): number;
+	/** Runs `action` once, `delayMs` from now. The timer does not keep the process alive. */
+	after(delayMs: number, action: () => void): Timer;
+}
+
+export const systemClock: Clock = {
+	now: () => Date.now(),
+	after(delayMs, action) {
+		const timer = setTimeout(action, delayMs);
+		timer.unref();
+		return { cancel: () => clearTimeout(timer) };
+	},
+};
+
+/** Resolves after `delayMs`; rejects with the signal's reason when aborted first. */
+export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+	return new Promise((resolve, reject) => {
+		if (signal?.aborted) return reject(signal.reason);
+		const onAbort = () => {
+			timer.cancel();
+			reject(signal?.reason);
+		};
+		const timer = clock.after(delayMs, () => {
+			signal?.removeEventListener("abort", onAbort);
+			resolve();
+		});
+		signal?.addEventListener("abort", onAbort, { once: true });
+	});
+}

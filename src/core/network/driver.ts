@@ -1,0 +1,119 @@
+import type { PortRelay } from "../container/runtime.ts";
+
+/** A bridge network as its driver needs it. Stored as part of the network's record. */
+export interface BridgeNetwork {
+	/** 64-digit network ID. */
+	readonly id: string;
+	/** Linux interface name of the bridge, at most 15 bytes. */
+	readonly bridge: string;
+	/** IPv4 subnet in CIDR form, e.g. `172.18.0.0/16`, and the gateway, which is the bridge's own address. */
+	readonly subnet: string;
+	readonly gateway: string;
+	/** IPv6 subnet and gateway where the network has IPv6. */
+	readonly subnet6?: string;
+	readonly gateway6?: string;
+	readonly mtu: number;
+	/** Containers of this network may talk to one another. */
+	readonly interContainer: boolean;
+	/** Source NAT towards other interfaces. */
+	readonly masquerade: boolean;
+	/** No way in or out but the bridge itself. */
+	readonly internal: boolean;
+}
+
+export type TransportProtocol = "tcp" | "udp" | "sctp";
+
+/** A port to publish. `hostPortStart` 0 means any free port; a range means the first free one of it. */
+export interface PortRequest {
+	readonly protocol: TransportProtocol;
+	readonly containerPort: number;
+	/** `0.0.0.0`, `::`, or one address of the host. */
+	readonly hostAddress: string;
+	readonly hostPortStart: number;
+	readonly hostPortEnd: number;
+}
+
+/** A published port, settled. */
+export interface PortMapping {
+	readonly protocol: TransportProtocol;
+	readonly containerPort: number;
+	readonly hostAddress: string;
+	readonly hostPort: number;
+}
+
+/** Host sockets that hold the published ports, so that nobody else can bind them. */
+export interface PortReservation {
+	readonly mappings: readonly PortMapping[];
+	/** Descriptors for the monitor, which keeps them for the container's life; `release` closes the daemon's own copies. */
+	relays(containerAddress: string): readonly PortRelay[];
+	release(): void;
+}
+
+/** One container's place on a bridge network. Addresses are decided by the caller (IPAM). */
+export interface EndpointPlan {
+	readonly endpointId: string;
+	readonly containerId: string;
+	/** Name inside the container: `eth0`. */
+	readonly interfaceName: string;
+	/** CIDR form, e.g. `172.18.0.2/16`. */
+	readonly address: string;
+	readonly address6?: string;
+	readonly macAddress: string;
+	/** Default route of the container goes through this endpoint's gateway. */
+	readonly defaultRoute: boolean;
+	readonly mappings: readonly PortMapping[];
+}
+
+/** A container's network namespace, bound to a file so that it lives without a process. */
+export interface NetworkSandbox {
+	readonly containerId: string;
+	/** Path of the bound namespace file under `<exec-root>/netns/`. */
+	readonly path: string;
+}
+
+/** What the driver finds on the machine, for recovery and leak checks. */
+export interface NetworkInventory {
+	/** IDs of containers that have a namespace file. */
+	readonly sandboxes: readonly string[];
+	/** Endpoint IDs that have firewall or NAT state. */
+	readonly endpoints: readonly string[];
+}
+
+/**
+ * Sandboxes and bridge endpoints. Every method is idempotent towards its goal: creating what exists adopts it,
+ * removing what is gone succeeds. State in the kernel (links, addresses, rules) outlives the daemon.
+ */
+export interface BridgeDriver {
+	/** Prepares the machine: forwarding, own nftables table. Runs once at start; removes state of endpoints not in `keep`. */
+	initialize(keep: { readonly sandboxes: ReadonlySet<string>; readonly endpoints: ReadonlySet<string> }): Promise<void>;
+	/** Creates or repairs the bridge, its addresses and its rules. @throws SystemError */
+	createNetwork(network: BridgeNetwork): Promise<void>;
+	removeNetwork(network: BridgeNetwork): Promise<void>;
+	/** A namespace with loopback up, from a warm pool when one is ready. */
+	createSandbox(containerId: string, options?: { readonly sysctls?: Readonly<Record<string, string>> }): Promise<NetworkSandbox>;
+	removeSandbox(containerId: string): Promise<void>;
+	/**
+	 * Binds host ports. All or none.
+	 * @throws ConflictError naming the address and port that is in use.
+	 */
+	reservePorts(requests: readonly PortRequest[]): PortReservation;
+	/** veth, addresses, routes and, in one transaction, the port rules. */
+	connect(network: BridgeNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): Promise<void>;
+	disconnect(network: BridgeNetwork, containerId: string, endpointId: string): Promise<void>;
+	/** Interface counters inside a sandbox, for stats. */
+	statistics(containerId: string): Promise<Readonly<Record<string, InterfaceStatistics>>>;
+	inventory(): Promise<NetworkInventory>;
+	/** Drops the warm pool and closes sockets; leaves running containers' state alone. */
+	close(): Promise<void>;
+}
+
+export interface InterfaceStatistics {
+	readonly rxBytes: number;
+	readonly rxPackets: number;
+	readonly rxErrors: number;
+	readonly rxDropped: number;
+	readonly txBytes: number;
+	readonly txPackets: number;
+	readonly txErrors: number;
+	readonly txDropped: number;
+}
