@@ -59,8 +59,7 @@ export function parseDurationMs(text: string): number {
 
 /** Three significant digits with a suffix: `humanSize(1536, 1024)` is `1.5KiB`, `humanSize(1500)` is `1.5kB`. */
 export function humanSize(bytes: number, base: 1000 | 1024 = 1000): string {
-	const suffixes =
-		base === 1000 ? ["B", "kB", "MB", "GB", "TB", "PB"] : ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+	const suffixes = base === 1000 ? ["B", "kB", "MB", "GB", "TB", "PB"] : ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 	let value = bytes;
 	let index = 0;
 	while (value >= base && index < suffixes.length - 1) {

@@ -403,7 +403,13 @@ export interface ContainerStats {
 	pids_stats: { current?: number; limit?: number };
 	cpu_stats: CpuStats;
 	precpu_stats: CpuStats;
-	memory_stats: { usage?: number; max_usage?: number; limit?: number; failcnt?: number; stats?: Record<string, number> };
+	memory_stats: {
+		usage?: number;
+		max_usage?: number;
+		limit?: number;
+		failcnt?: number;
+		stats?: Record<string, number>;
+	};
 	blkio_stats: Record<string, BlkioStatEntry[] | null>;
 	networks?: Record<
 		string,

@@ -39,4 +39,3 @@ export interface ExecInspect {
 	DetachKeys: string;
 	Pid: number;
 }
-

@@ -90,7 +90,10 @@ export interface BridgeDriver {
 	createNetwork(network: BridgeNetwork): Promise<void>;
 	removeNetwork(network: BridgeNetwork): Promise<void>;
 	/** A namespace with loopback up, from a warm pool when one is ready. */
-	createSandbox(containerId: string, options?: { readonly sysctls?: Readonly<Record<string, string>> }): Promise<NetworkSandbox>;
+	createSandbox(
+		containerId: string,
+		options?: { readonly sysctls?: Readonly<Record<string, string>> },
+	): Promise<NetworkSandbox>;
 	removeSandbox(containerId: string): Promise<void>;
 	/**
 	 * Binds host ports. All or none.

@@ -1,0 +1,7 @@
+import type { Duplex } from "node:stream";
+
+/** Attach to a container; `stream` is in multiplexed frames, or raw when `terminal`. */
+export interface AttachSession {
+	readonly terminal: boolean;
+	readonly stream: Duplex;
+}

@@ -1,0 +1,37 @@
+import type { Readable } from "node:stream";
+import type { Digest } from "../../base/digest.ts";
+
+export interface BlobInfo {
+	readonly digest: Digest;
+	readonly sizeBytes: number;
+}
+
+/** A blob being written. Not visible before `commit`. */
+export interface ContentWriter {
+	/** Bytes written so far. */
+	readonly offset: number;
+	write(chunk: Uint8Array): Promise<void>;
+	/**
+	 * Flushes, verifies and publishes under the digest of what was written.
+	 * @throws InvalidParameterError when `expected` is given and differs; nothing stays behind.
+	 */
+	commit(expected?: Digest): Promise<BlobInfo>;
+	abort(): Promise<void>;
+}
+
+/** Immutable blobs by digest (image configurations, manifests, re-assembly records of layers, compressed layers kept). */
+export interface ContentStore {
+	has(digest: Digest): Promise<boolean>;
+	info(digest: Digest): Promise<BlobInfo>;
+	/** Small blobs whole. @throws NotFoundError, SystemError when larger than `limitBytes` (default 8 MiB) */
+	read(digest: Digest, limitBytes?: number): Promise<Uint8Array>;
+	stream(digest: Digest): Readable;
+	/** Stores a small blob in one go. */
+	put(bytes: Uint8Array): Promise<BlobInfo>;
+	writer(): Promise<ContentWriter>;
+	/** Idempotent. */
+	delete(digest: Digest): Promise<void>;
+	list(): AsyncIterable<BlobInfo>;
+	/** Removes unfinished writes of a dead daemon. */
+	cleanUp(): Promise<void>;
+}

@@ -1,0 +1,65 @@
+import type { Readable } from "node:stream";
+import type { FilesystemChange } from "../../api/engine/container.ts";
+import type { Digest } from "../../base/digest.ts";
+
+/** What `stat` tells of a path inside a container. */
+export interface PathStat {
+	readonly name: string;
+	readonly sizeBytes: number;
+	/** Go `os.FileMode` bits, as the Engine API wants them. */
+	readonly mode: number;
+	/** Milliseconds since the epoch, fraction included. */
+	readonly modifiedAt: number;
+	/** Resolved inside the container for a symbolic link, else empty. */
+	readonly linkTarget: string;
+}
+
+export interface WriteTreeOptions {
+	/** Refuse to replace a directory by a file or the other way round. */
+	readonly noOverwriteDirNonDir: boolean;
+	/** Keep the archive's numeric owners; without it every entry belongs to `owner`. */
+	readonly copyUidGid: boolean;
+	readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+/**
+ * Reads and writes trees as tar streams. `root` is a host directory that acts as `/`: nothing outside it is ever read or
+ * written, whatever the symbolic links in it or the names in an archive say, even while someone else changes the tree.
+ * Heavy work runs off the main thread's loop or yields to it.
+ */
+export interface TreeArchiver {
+	/** @throws NotFoundError `Could not find the file <path> in container …` is the caller's wording */
+	stat(root: string, path: string): Promise<PathStat>;
+	/** A tar of `path` (file, directory with its contents, link) named by its base name, as `GET /containers/{id}/archive`. */
+	read(root: string, path: string): Promise<{ readonly stat: PathStat; readonly tar: Readable }>;
+	/** Unpacks `tar` (also gzip, bzip2 not, zstd) into the existing directory `path`. @throws NotFoundError, InvalidParameterError */
+	write(root: string, path: string, tar: Readable, options: WriteTreeOptions): Promise<void>;
+	/** A tar of the whole tree, for `export`. Sockets are left out. */
+	export(root: string): Readable;
+}
+
+export interface AppliedLayer {
+	readonly diffId: Digest;
+	/** Size of the uncompressed tar. */
+	readonly tarSizeBytes: number;
+	/** Bytes of file contents written. */
+	readonly contentSizeBytes: number;
+	/** The re-assembly record's blob, from which `LayerWriter.tar` makes the same bytes again. */
+	readonly assembly: Digest;
+}
+
+/** Layers between their two forms: tar stream and unpacked directory. */
+export interface LayerApplier {
+	/**
+	 * Unpacks an OCI layer (uncompressed, gzip or zstd; detected) into `directory`: whiteouts become overlay whiteouts, opaque
+	 * markers the opaque xattr. Stores the re-assembly record in the content store.
+	 * @throws InvalidParameterError for a broken or hostile archive; the caller aborts the ingest.
+	 */
+	apply(tar: Readable, directory: string, onProgress?: (bytes: number) => void): Promise<AppliedLayer>;
+	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */
+	tar(directory: string, assembly: Digest): Readable;
+	/** A deterministic tar of the container's changes (`upper` over `lowers`, topmost first) with OCI whiteouts, for commit. */
+	diff(upper: string, lowers: readonly string[]): Readable;
+	/** The container's changes, sorted by path, as `GET /containers/{id}/changes`. */
+	changes(upper: string, lowers: readonly string[]): Promise<FilesystemChange[]>;
+}

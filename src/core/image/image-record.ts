@@ -1,0 +1,42 @@
+import type { ImageConfig } from "../../api/oci/image.ts";
+import type { Digest } from "../../base/digest.ts";
+
+/** One image: its configuration blob's digest is its ID, as with Docker. */
+export interface ImageRecord {
+	readonly id: Digest;
+	/** Parsed configuration; the exact bytes are the content store's blob `id`. */
+	readonly config: ImageConfig;
+	/** Chain ID of the topmost layer; undefined for an image without layers. */
+	readonly chainId: Digest | undefined;
+	/** Image this one was committed or built from, when it is one here. */
+	readonly parent: Digest | undefined;
+	/** Sum of the unpacked layers' sizes. */
+	readonly sizeBytes: number;
+	/** Milliseconds since the epoch. */
+	readonly lastTaggedAt: number;
+	/** Manifests this image came with (pull, OCI load), by repository: `name@digest`. */
+	readonly repoDigests: readonly string[];
+	/** Normalised references with tags, e.g. `docker.io/library/busybox:latest`. */
+	readonly tags: readonly string[];
+}
+
+/** How one layer can be written again byte for byte. */
+export interface LayerRecord {
+	readonly chainId: Digest;
+	readonly diffId: Digest;
+	readonly parent: Digest | undefined;
+	/** Size of the uncompressed tar. */
+	readonly tarSizeBytes: number;
+	/** Content-store blob of the re-assembly record; undefined when the layer is written by the deterministic writer. */
+	readonly assembly: Digest | undefined;
+}
+
+/** Durable records of images, tags and layers. Every method is one transaction. */
+export interface ImageStore {
+	images(): ImageRecord[];
+	layers(): LayerRecord[];
+	putImage(record: ImageRecord): void;
+	deleteImage(id: Digest): void;
+	putLayer(record: LayerRecord): void;
+	deleteLayer(chainId: Digest): void;
+}

@@ -1,0 +1,59 @@
+import type { Digest } from "../../base/digest.ts";
+
+/** Chain ID of a layer stack (OCI image specification, "Layer ChainID"); the key of an unpacked layer. */
+export type ChainId = Digest;
+
+export interface SnapshotUsage {
+	readonly sizeBytes: number;
+	readonly inodes: number;
+}
+
+/** An unpacked layer that is being written. Nothing is visible under its chain ID before `commit`. */
+export interface SnapshotIngest {
+	/** Directory to unpack into. */
+	readonly path: string;
+	/** Makes it durable and visible. When the chain ID exists already, the ingest is dropped instead. */
+	commit(chainId: ChainId, parent: ChainId | undefined): Promise<void>;
+	/** Removes what was written. Idempotent; a no-op after commit. */
+	abort(): Promise<void>;
+}
+
+/** A container's writable root file system on top of a committed stack. */
+export interface ContainerSnapshot {
+	/** Directory with the container's own changes (overlay upper; the whole tree for vfs). */
+	readonly upperPath: string;
+	/** Where `mount` shows the merged tree. */
+	readonly mergedPath: string;
+}
+
+/**
+ * Unpacked layers by chain ID, and writable snapshots on top of them. Layers are immutable once committed and shared by all
+ * images and containers. Methods are idempotent towards their goal; a crash leaves only ingests and unreferenced
+ * snapshots, which `cleanUp` removes.
+ */
+export interface Snapshotter {
+	/** `overlay2` or `vfs`, as `docker info` names it. */
+	readonly name: string;
+	has(chainId: ChainId): boolean;
+	/** Directory of the layer's own files (overlay whiteouts as character devices 0/0, opaque as xattr). @throws NotFoundError */
+	layerPath(chainId: ChainId): string;
+	beginIngest(parent: ChainId | undefined): Promise<SnapshotIngest>;
+	/** Directories of the whole stack, topmost first. @throws NotFoundError */
+	stack(chainId: ChainId): string[];
+	/** Size of the layer itself without its parents; kept from the unpack. */
+	usage(chainId: ChainId): SnapshotUsage;
+	removeLayer(chainId: ChainId): Promise<void>;
+	/** Creates (or finds) the writable snapshot of a container on `parent` (undefined: an image without layers). */
+	prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot>;
+	/** Mounts the merged tree; idempotent. `readOnly` for image mounts and looking. */
+	mount(containerId: string): Promise<ContainerSnapshot>;
+	unmount(containerId: string): Promise<void>;
+	/** Unmounts and deletes the container's snapshot. Idempotent. */
+	remove(containerId: string): Promise<void>;
+	/** Disk use of the container's own changes. */
+	containerUsage(containerId: string): Promise<SnapshotUsage>;
+	/** Removes layers, ingests, snapshots and mounts that nobody in the sets needs. */
+	cleanUp(keep: { readonly layers: ReadonlySet<ChainId>; readonly containers: ReadonlySet<string> }): Promise<void>;
+	/** For inspect's GraphDriver field. */
+	describe(containerId: string): Readonly<Record<string, string>>;
+}

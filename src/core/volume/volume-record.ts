@@ -1,0 +1,35 @@
+/** A named or anonymous volume of the `local` driver. */
+export interface VolumeRecord {
+	readonly name: string;
+	readonly driver: string;
+	/** Driver options: `type`, `device`, `o`, `size`. */
+	readonly options: Readonly<Record<string, string>>;
+	readonly labels: Readonly<Record<string, string>>;
+	/** Milliseconds since the epoch. */
+	readonly createdAt: number;
+	readonly anonymous: boolean;
+}
+
+export interface VolumeStore {
+	list(): VolumeRecord[];
+	/** @throws ConflictError when the name is taken. */
+	insert(record: VolumeRecord): void;
+	delete(name: string): void;
+}
+
+/** Where volumes' files are. The `local` driver keeps them under the data root; with options it mounts what they say. */
+export interface VolumeDriver {
+	/** Directory of the volume's files, whether mounted or not. */
+	mountpoint(name: string): string;
+	/** Creates the directory. Idempotent. */
+	create(record: VolumeRecord): Promise<void>;
+	/** Deletes the files. @throws ConflictError while mounted */
+	remove(record: VolumeRecord): Promise<void>;
+	/** Makes the files available for a container (mounts option volumes). Counted per `holder`; idempotent per holder. */
+	mount(record: VolumeRecord, holder: string): Promise<string>;
+	unmount(record: VolumeRecord, holder: string): Promise<void>;
+	/** Bytes used. */
+	usage(record: VolumeRecord): Promise<number>;
+	/** Copies a directory of an image into an empty fresh volume, with owners, modes, xattrs and links kept. */
+	populate(record: VolumeRecord, sourceRoot: string, sourcePath: string): Promise<void>;
+}

@@ -1,0 +1,213 @@
+/**
+ * What the Engine API's routes need of the engine, split by noun and declared here on the consumer's side. The engine's
+ * services have these methods; `daemon/wire.ts` puts them together. Names of containers are as the client wrote them (ID,
+ * unique ID prefix or name). Every method throws the errors of `base/errors.ts`.
+ */
+import type { Duplex, Readable } from "node:stream";
+import type * as container from "../api/engine/container.ts";
+import type { EventMessage } from "../api/engine/event.ts";
+import type * as exec from "../api/engine/exec.ts";
+import type { Filters } from "../api/engine/filters.ts";
+import type * as image from "../api/engine/image.ts";
+import type * as network from "../api/engine/network.ts";
+import type { DiskUsageResponse, InfoResponse, VersionResponse } from "../api/engine/system.ts";
+import type { ApiVersion } from "../api/engine/version.ts";
+import type * as volume from "../api/engine/volume.ts";
+import type { AttachSession } from "../core/container/attach-session.ts";
+import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
+import type { LogsOptions } from "../core/log/logs-options.ts";
+
+export interface ContainerLifecycleBackend {
+	create(
+		request: container.ContainerCreateRequest,
+		options: { readonly name: string; readonly platform: string; readonly version: ApiVersion },
+	): Promise<container.ContainerCreateResponse>;
+	/** @throws NotModifiedError when it runs already, TaskStartError when the process cannot be started */
+	start(name: string): Promise<void>;
+	stop(name: string, options: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void>;
+	restart(name: string, options: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void>;
+	kill(name: string, signal: string): Promise<void>;
+	pause(name: string): Promise<void>;
+	unpause(name: string): Promise<void>;
+	rename(name: string, newName: string): Promise<void>;
+	update(name: string, request: container.ContainerUpdateRequest): Promise<{ Warnings: string[] }>;
+	resize(name: string, width: number, height: number): Promise<void>;
+	remove(
+		name: string,
+		options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },
+	): Promise<void>;
+	prune(filters: Filters): Promise<container.ContainerPruneResponse>;
+	/**
+	 * Registers the waiter before it resolves, so that an exit after this call is never missed; `result` settles when the
+	 * condition holds.
+	 */
+	wait(
+		name: string,
+		condition: "not-running" | "next-exit" | "removed",
+		signal: AbortSignal,
+	): Promise<{ readonly result: Promise<container.ContainerWaitResponse> }>;
+}
+
+export interface ContainerStreamBackend {
+	/**
+	 * Before the container runs, too: the session then starts with its first output. `logs` replays the log first; without
+	 * `stream` only the log is sent.
+	 */
+	attach(
+		name: string,
+		options: {
+			readonly stdin: boolean;
+			readonly stdout: boolean;
+			readonly stderr: boolean;
+			readonly stream: boolean;
+			readonly logs: boolean;
+			/** Undefined: the daemon's default, `ctrl-p,ctrl-q`. Only a terminal scans its input for them. */
+			readonly detachKeys?: string;
+		},
+	): Promise<AttachSession>;
+	/** @returns frames (or raw bytes for a terminal's container) */
+	logs(
+		name: string,
+		options: LogsOptions,
+		signal: AbortSignal,
+	): Promise<{ readonly terminal: boolean; readonly stream: Readable }>;
+	/** Yields one sample after another; `oneShot` skips the first (empty) previous sample. */
+	stats(
+		name: string,
+		options: { readonly stream: boolean; readonly oneShot: boolean },
+		signal: AbortSignal,
+	): AsyncIterable<container.ContainerStats>;
+	top(name: string, psArguments: string): Promise<container.ContainerTopResponse>;
+}
+
+export interface ContainerFilesBackend {
+	stat(name: string, path: string): Promise<PathStat>;
+	read(name: string, path: string): Promise<{ readonly stat: PathStat; readonly tar: Readable }>;
+	write(
+		name: string,
+		path: string,
+		tar: Readable,
+		options: Pick<WriteTreeOptions, "noOverwriteDirNonDir" | "copyUidGid">,
+	): Promise<void>;
+	export(name: string): Promise<Readable>;
+	changes(name: string): Promise<container.FilesystemChange[]>;
+}
+
+export interface ContainerViewBackend {
+	list(options: {
+		readonly all: boolean;
+		readonly limit: number;
+		readonly size: boolean;
+		readonly filters: Filters;
+		readonly version: ApiVersion;
+	}): Promise<container.ContainerSummary[]>;
+	inspect(
+		name: string,
+		options: { readonly size: boolean; readonly version: ApiVersion },
+	): Promise<container.ContainerInspect>;
+	/** Whether it has a terminal, for framing decisions made before a stream starts. */
+	isTerminal(name: string): boolean;
+}
+
+export interface ExecBackend {
+	create(containerName: string, request: exec.ExecCreateRequest): Promise<{ Id: string }>;
+	/** Starts and returns the session, or undefined when detached. */
+	start(id: string, request: exec.ExecStartRequest): Promise<AttachSession | undefined>;
+	resize(id: string, width: number, height: number): Promise<void>;
+	inspect(id: string): Promise<exec.ExecInspect>;
+}
+
+export interface ImageBackend {
+	list(options: {
+		readonly all: boolean;
+		readonly sharedSize: boolean;
+		readonly filters: Filters;
+		readonly version: ApiVersion;
+	}): Promise<image.ImageSummary[]>;
+	inspect(name: string): Promise<image.ImageInspect>;
+	history(name: string): Promise<image.ImageHistoryEntry[]>;
+	tag(name: string, repository: string, tag: string): Promise<void>;
+	remove(
+		name: string,
+		options: { readonly force: boolean; readonly noPrune: boolean },
+	): Promise<image.ImageDeleteResponse[]>;
+	prune(filters: Filters): Promise<image.ImagePruneResponse>;
+	/** `POST /images/create?fromSrc=`: messages end with the image's ID. `source` is the tar. */
+	import(
+		source: Readable,
+		options: {
+			readonly repository: string;
+			readonly tag: string;
+			readonly message: string;
+			readonly changes: readonly string[];
+			readonly platform: string;
+		},
+		signal: AbortSignal,
+	): AsyncIterable<image.ProgressMessage>;
+	/** `POST /images/create?fromImage=`. */
+	pull(
+		reference: { readonly image: string; readonly tag: string; readonly platform: string },
+		signal: AbortSignal,
+	): AsyncIterable<image.ProgressMessage>;
+	load(
+		archive: Readable,
+		options: { readonly quiet: boolean },
+		signal: AbortSignal,
+	): AsyncIterable<image.ProgressMessage>;
+	/** A Docker archive that is an OCI layout too, as `docker save` since 25. */
+	save(names: readonly string[]): Promise<Readable>;
+	commit(options: {
+		readonly container: string;
+		readonly repository: string;
+		readonly tag: string;
+		readonly comment: string;
+		readonly author: string;
+		readonly pause: boolean;
+		readonly changes: readonly string[];
+		readonly config: container.ContainerConfig | undefined;
+	}): Promise<{ Id: string }>;
+}
+
+export interface VolumeBackend {
+	list(filters: Filters): Promise<volume.VolumeListResponse>;
+	create(request: volume.VolumeCreateRequest): Promise<volume.Volume>;
+	inspect(name: string): Promise<volume.Volume>;
+	remove(name: string, options: { readonly force: boolean }): Promise<void>;
+	prune(filters: Filters): Promise<volume.VolumePruneResponse>;
+}
+
+export interface NetworkBackend {
+	list(filters: Filters): Promise<network.NetworkInspect[]>;
+	inspect(
+		name: string,
+		options: { readonly verbose: boolean; readonly scope: string },
+	): Promise<network.NetworkInspect>;
+	create(request: network.NetworkCreateRequest): Promise<{ Id: string; Warning: string }>;
+	remove(name: string): Promise<void>;
+	connect(name: string, container: string, settings: container.EndpointSettings | undefined): Promise<void>;
+	disconnect(name: string, container: string, force: boolean): Promise<void>;
+	prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }>;
+}
+
+export interface SystemBackend {
+	info(): Promise<InfoResponse>;
+	version(): VersionResponse;
+	diskUsage(types: ReadonlySet<"container" | "image" | "volume" | "build-cache">): Promise<DiskUsageResponse>;
+	/** Past events since `since` (where still known), then live ones until `until`, an abort, or for ever. Times in seconds, fraction included. */
+	events(
+		options: { readonly since?: number; readonly until?: number; readonly filters: Filters },
+		signal: AbortSignal,
+	): AsyncIterable<EventMessage>;
+}
+
+export interface Backends {
+	readonly containers: ContainerLifecycleBackend;
+	readonly streams: ContainerStreamBackend;
+	readonly files: ContainerFilesBackend;
+	readonly views: ContainerViewBackend;
+	readonly execs: ExecBackend;
+	readonly images: ImageBackend;
+	readonly volumes: VolumeBackend;
+	readonly networks: NetworkBackend;
+	readonly system: SystemBackend;
+}
