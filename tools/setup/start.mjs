@@ -1,0 +1,3 @@
+import { prepareAndRun } from "./prepare.mjs";
+
+await prepareAndRun("tools/first-run/main.ts", process.argv.slice(2));
