@@ -3,7 +3,7 @@
  * services have these methods; `daemon/wire.ts` puts them together. Names of containers are as the client wrote them (ID,
  * unique ID prefix or name). Every method throws the errors of `base/errors.ts`.
  */
-import type { Duplex, Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type * as container from "../api/engine/container.ts";
 import type { EventMessage } from "../api/engine/event.ts";
 import type * as exec from "../api/engine/exec.ts";
