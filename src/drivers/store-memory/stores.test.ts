@@ -1,0 +1,7 @@
+import { containerStoreContract } from "../../core/container/container-store-contract.ts";
+import { volumeStoreContract } from "../../core/volume/volume-store-contract.ts";
+import { MemoryContainerStore } from "./container-store.ts";
+import { MemoryVolumeStore } from "./volume-store.ts";
+
+containerStoreContract("MemoryContainerStore", () => new MemoryContainerStore());
+volumeStoreContract("MemoryVolumeStore", () => new MemoryVolumeStore());

@@ -1,0 +1,54 @@
+/**
+ * The daemon's database, `<data-root>/gantry.db`. Records are JSON documents; what has to be unique or looked up by the
+ * database itself stands in a column of its own.
+ *
+ * ```
+ * meta        key (primary key) · value               daemon ID and other single values
+ * containers  id (primary key) · version · name · removing · record
+ *             unique name while not removing: a name is free again as soon as the removal is certain to be completed
+ * volumes     name (primary key) · record
+ * networks    id (primary key) · name (unique) · record
+ * images      id (primary key) · record
+ * layers      chain_id (primary key) · record
+ * ```
+ *
+ * `PRAGMA user_version` counts the migrations that were applied. A migration, once released, is never edited.
+ */
+export const MIGRATIONS: readonly string[] = [
+	`
+	CREATE TABLE meta (
+		key   TEXT PRIMARY KEY,
+		value TEXT NOT NULL
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE containers (
+		id       TEXT PRIMARY KEY,
+		version  INTEGER NOT NULL,
+		name     TEXT NOT NULL,
+		removing INTEGER NOT NULL,
+		record   TEXT NOT NULL
+	) STRICT;
+	CREATE UNIQUE INDEX containers_by_name ON containers (name) WHERE removing = 0;
+
+	CREATE TABLE volumes (
+		name   TEXT PRIMARY KEY,
+		record TEXT NOT NULL
+	) STRICT;
+
+	CREATE TABLE networks (
+		id     TEXT PRIMARY KEY,
+		name   TEXT NOT NULL UNIQUE,
+		record TEXT NOT NULL
+	) STRICT;
+
+	CREATE TABLE images (
+		id     TEXT PRIMARY KEY,
+		record TEXT NOT NULL
+	) STRICT;
+
+	CREATE TABLE layers (
+		chain_id TEXT PRIMARY KEY,
+		record   TEXT NOT NULL
+	) STRICT;
+	`,
+];

@@ -1,0 +1,89 @@
+import { Database } from "bun:sqlite";
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sha256 } from "../../base/digest.ts";
+import { SystemError } from "../../base/errors.ts";
+import { containerStoreContract } from "../../core/container/container-store-contract.ts";
+import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
+import { volumeStoreContract } from "../../core/volume/volume-store-contract.ts";
+import { SqliteContainerStore } from "./container-store.ts";
+import { openDatabase } from "./database.ts";
+import { SqliteImageStore } from "./image-store.ts";
+import { SqliteMetaStore } from "./meta-store.ts";
+import { MIGRATIONS } from "./schema.ts";
+import { SqliteVolumeStore } from "./volume-store.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "gantry-store-"));
+let count = 0;
+const freshPath = () => join(directory, `${count++}.db`);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+containerStoreContract("SqliteContainerStore", () => new SqliteContainerStore(openDatabase(freshPath())));
+volumeStoreContract("SqliteVolumeStore", () => new SqliteVolumeStore(openDatabase(freshPath())));
+
+describe("SqliteImageStore", () => {
+	const image: ImageRecord = {
+		id: sha256("config"),
+		config: { architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [sha256("layer")] } },
+		chainId: sha256("layer"),
+		parent: undefined,
+		sizeBytes: 5,
+		lastTaggedAt: 7,
+		repoDigests: [],
+		tags: ["docker.io/library/busybox:latest"],
+	};
+	const layer: LayerRecord = {
+		chainId: sha256("layer"),
+		diffId: sha256("layer"),
+		parent: undefined,
+		tarSizeBytes: 512,
+		assembly: undefined,
+	};
+
+	test("keeps images and layers, replaces and deletes them", () => {
+		const store = new SqliteImageStore(openDatabase(freshPath()));
+		store.putLayer(layer);
+		store.putImage(image);
+		store.putImage({ ...image, tags: [] });
+		expect(store.images()).toEqual([{ ...image, tags: [] }]);
+		expect(store.layers()).toEqual([layer]);
+		store.deleteImage(image.id);
+		store.deleteLayer(layer.chainId);
+		expect([store.images(), store.layers()]).toEqual([[], []]);
+	});
+});
+
+describe("openDatabase()", () => {
+	test("finds again what another connection wrote", () => {
+		const path = freshPath();
+		const first = openDatabase(path);
+		new SqliteMetaStore(first).set("daemon-id", "x");
+		new SqliteMetaStore(first).set("daemon-id", "y");
+		first.close();
+		expect(new SqliteMetaStore(openDatabase(path)).get("daemon-id")).toBe("y");
+	});
+
+	test("says that a file is no database", () => {
+		const path = freshPath();
+		writeFileSync(path, "this is not a database, and it is long enough to be read as a header of one ".repeat(20));
+		expect(() => openDatabase(path)).toThrow(`database ${path} is damaged`);
+	});
+
+	test("refuses a database of a newer version", () => {
+		const path = freshPath();
+		const database = new Database(path);
+		database.run(`PRAGMA user_version = ${MIGRATIONS.length + 1}`);
+		database.close();
+		expect(() => openDatabase(path)).toThrow("was written by a newer version");
+	});
+
+	test("names the record that cannot be read", () => {
+		const database = openDatabase(freshPath());
+		database.run("INSERT INTO containers VALUES ('abc', 1, 'n', 0, '{')");
+		expect(() => new SqliteContainerStore(database).list()).toThrow(
+			new SystemError("the stored record of container abc is damaged"),
+		);
+	});
+});

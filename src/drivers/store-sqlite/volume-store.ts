@@ -1,0 +1,30 @@
+import type { Database, Statement } from "bun:sqlite";
+import type { VolumeRecord, VolumeStore } from "../../core/volume/volume-record.ts";
+import { execute, parseRecord } from "./database.ts";
+
+export class SqliteVolumeStore implements VolumeStore {
+	readonly #insert: Statement;
+	readonly #delete: Statement;
+	readonly #list: Statement<{ name: string; record: string }, []>;
+
+	constructor(database: Database) {
+		this.#insert = database.prepare("INSERT INTO volumes (name, record) VALUES (?, ?)");
+		this.#delete = database.prepare("DELETE FROM volumes WHERE name = ?");
+		this.#list = database.prepare("SELECT name, record FROM volumes ORDER BY rowid");
+	}
+
+	list(): VolumeRecord[] {
+		return this.#list.all().map((row) => parseRecord<VolumeRecord>(row.record, `volume ${row.name}`));
+	}
+
+	insert(record: VolumeRecord): void {
+		execute(
+			() => this.#insert.run(record.name, JSON.stringify(record)),
+			`A volume named ${record.name} already exists. Choose a different volume name.`,
+		);
+	}
+
+	delete(name: string): void {
+		execute(() => this.#delete.run(name), `volume ${name} is in use`);
+	}
+}
