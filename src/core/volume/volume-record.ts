@@ -21,6 +21,8 @@ export interface VolumeStore {
 export interface VolumeDriver {
 	/** Directory of the volume's files, whether mounted or not. */
 	mountpoint(name: string): string;
+	/** @throws InvalidParameterError for options the driver does not have; nothing is made. */
+	check(record: VolumeRecord): void;
 	/** Creates the directory. Idempotent. */
 	create(record: VolumeRecord): Promise<void>;
 	/** Deletes the files. @throws ConflictError while mounted */
@@ -32,4 +34,9 @@ export interface VolumeDriver {
 	usage(record: VolumeRecord): Promise<number>;
 	/** Copies a directory of an image into an empty fresh volume, with owners, modes, xattrs and links kept. */
 	populate(record: VolumeRecord, sourceRoot: string, sourcePath: string): Promise<void>;
+	/**
+	 * After a crash: finishes removals, drops directories that never got a record, unmounts what no container in `mounted` holds.
+	 * @param names of all volumes that exist
+	 */
+	cleanUp(keep: { readonly names: ReadonlySet<string>; readonly mounted: ReadonlySet<string> }): Promise<void>;
 }

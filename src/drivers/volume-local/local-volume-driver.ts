@@ -1,0 +1,158 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ConflictError, errnoCode, errorMessage, SystemError } from "../../base/errors.ts";
+import type { VolumeDriver, VolumeRecord } from "../../core/volume/volume-record.ts";
+import { bindMount, MS, mount, unmountAll } from "../linux/mount.ts";
+import { isMountPoint } from "../linux/mountinfo.ts";
+import { copyDirectory, treeSize } from "./directory-tree.ts";
+import { checkVolumeOptions, type OptionMount, optionMount } from "./mount-options.ts";
+
+/** Directories under removal begin with this; no volume's name can. */
+const REMOVED_PREFIX = ".removed-";
+
+/**
+ * The `local` volume driver.
+ *
+ * ```
+ * <root>/<name>/_data          files, or what the options say mounted there while a container holds it
+ * <root>/.removed-<random>     a removal that was begun: certain to be completed
+ * ```
+ */
+export class LocalVolumeDriver implements VolumeDriver {
+	readonly #root: string;
+	/** Containers that hold an option volume mounted, by volume. */
+	readonly #holders = new Map<string, Set<string>>();
+
+	constructor(root: string) {
+		this.#root = root;
+	}
+
+	mountpoint(name: string): string {
+		return join(this.#root, name, "_data");
+	}
+
+	check(record: VolumeRecord): void {
+		checkVolumeOptions(record.options);
+	}
+
+	async create(record: VolumeRecord): Promise<void> {
+		checkVolumeOptions(record.options);
+		try {
+			await mkdir(this.mountpoint(record.name), { recursive: true, mode: 0o755 });
+		} catch (cause) {
+			throw new SystemError(
+				`error while creating volume path '${this.mountpoint(record.name)}': ${errorMessage(cause)}`,
+				{
+					cause,
+				},
+			);
+		}
+	}
+
+	async remove(record: VolumeRecord): Promise<void> {
+		if ((this.#holders.get(record.name)?.size ?? 0) > 0)
+			throw new ConflictError(`remove ${record.name}: volume has active mounts`);
+		if (hasMount(record)) unmountAll(this.mountpoint(record.name));
+		const doomed = join(this.#root, `${REMOVED_PREFIX}${randomBytes(8).toString("hex")}`);
+		try {
+			await rename(join(this.#root, record.name), doomed);
+		} catch (cause) {
+			if (errnoCode(cause) === "ENOENT") return;
+			throw new SystemError(`remove ${record.name}: ${errorMessage(cause)}`, { cause });
+		}
+		await removeTree(doomed);
+	}
+
+	async mount(record: VolumeRecord, holder: string): Promise<string> {
+		const target = this.mountpoint(record.name);
+		const settled = await this.#optionMount(record);
+		if (settled === undefined) {
+			if (!existsSync(target)) await this.create(record);
+			return target;
+		}
+		const holders = this.#holders.get(record.name) ?? new Set();
+		if (!isMountPoint(target)) {
+			await mkdir(target, { recursive: true });
+			mountOption(record.name, settled, target);
+		}
+		holders.add(holder);
+		this.#holders.set(record.name, holders);
+		return target;
+	}
+
+	async unmount(record: VolumeRecord, holder: string): Promise<void> {
+		if (!hasMount(record)) return;
+		const holders = this.#holders.get(record.name);
+		holders?.delete(holder);
+		if (holders !== undefined && holders.size > 0) return;
+		this.#holders.delete(record.name);
+		unmountAll(this.mountpoint(record.name));
+	}
+
+	async usage(record: VolumeRecord): Promise<number> {
+		return await treeSize(this.mountpoint(record.name));
+	}
+
+	async populate(record: VolumeRecord, sourceRoot: string, sourcePath: string): Promise<void> {
+		const target = this.mountpoint(record.name);
+		if ((await readdir(target)).length > 0) return;
+		await copyDirectory(sourceRoot, sourcePath, target);
+	}
+
+	async cleanUp(keep: { readonly names: ReadonlySet<string>; readonly mounted: ReadonlySet<string> }): Promise<void> {
+		await mkdir(this.#root, { recursive: true, mode: 0o701 });
+		for (const name of await readdir(this.#root)) {
+			if (name.startsWith(REMOVED_PREFIX)) await removeTree(join(this.#root, name));
+			else if (!keep.names.has(name)) await this.#dropEmpty(name);
+			else if (!keep.mounted.has(name) && isMountPoint(this.mountpoint(name))) unmountAll(this.mountpoint(name));
+		}
+	}
+
+	/** A directory without a record: a creation that a crash cut short. One with files in it is not ours to judge. */
+	async #dropEmpty(name: string): Promise<void> {
+		try {
+			await rmdir(this.mountpoint(name));
+			await rmdir(join(this.#root, name));
+		} catch (error) {
+			const code = errnoCode(error);
+			if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "ENOTDIR" && code !== "EBUSY") throw error;
+		}
+	}
+
+	async #optionMount(record: VolumeRecord): Promise<OptionMount | undefined> {
+		try {
+			return await optionMount(record.options);
+		} catch (cause) {
+			throw mountFailure(record.name, cause);
+		}
+	}
+}
+
+function hasMount(record: VolumeRecord): boolean {
+	return record.options["device"] !== undefined;
+}
+
+function mountOption(name: string, settled: OptionMount, target: string): void {
+	try {
+		if ((settled.flags & MS.BIND) !== 0)
+			bindMount(settled.device, target, {
+				recursive: (settled.flags & MS.REC) !== 0,
+				readOnly: (settled.flags & MS.RDONLY) !== 0,
+			});
+		else mount(settled.device, target, settled.type, settled.flags, settled.data);
+	} catch (cause) {
+		throw mountFailure(name, cause, settled);
+	}
+}
+
+function mountFailure(name: string, cause: unknown, settled?: OptionMount): SystemError {
+	const what =
+		settled === undefined ? "" : `, options: type="${settled.type}" device="${settled.device}" o="${settled.data}"`;
+	return new SystemError(`error while mounting volume '${name}'${what}: ${errorMessage(cause)}`, { cause });
+}
+
+async function removeTree(path: string): Promise<void> {
+	await rm(path, { recursive: true, force: true });
+}
