@@ -13,7 +13,7 @@ export const BUSYBOX_CHANGES = [
 ] as const;
 
 /** 2024-01-01: fixed, so that the same busybox gives the same image. */
-const IMAGE_TIME_S = 1_704_067_200;
+export const IMAGE_TIME_S = 1_704_067_200;
 
 const DIRECTORIES: readonly (readonly [string, number])[] = [
 	["bin", 0o755],
@@ -70,11 +70,16 @@ const PAGE = "<!doctype html>\n<title>Gantry</title>\n<h1>It works</h1>\n<p>This
  * @throws Error when the host has no static busybox.
  */
 export function makeBusyboxTar(): Uint8Array {
+	return writeTar(busyboxImageEntries(), IMAGE_TIME_S);
+}
+
+/** What is in that tar, for images that add to it. */
+export function busyboxImageEntries(): TarEntry[] {
 	const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
 	if (busybox === undefined) throw new Error("No /bin/busybox on this machine: install the package busybox-static");
 	const listed = spawnSync(busybox, ["--list"], { encoding: "utf8" });
 	if (listed.status !== 0) throw new Error(`${busybox} --list failed: ${listed.stderr}`);
-	return writeTar(busyboxEntries(readFileSync(busybox), listed.stdout.trim().split("\n")), IMAGE_TIME_S);
+	return busyboxEntries(readFileSync(busybox), listed.stdout.trim().split("\n"));
 }
 
 /** Every applet is a symbolic link in /bin to the one program there. */

@@ -1,0 +1,82 @@
+/** The engines that a benchmark compares, and the clients it drives them with. Pure. */
+import { InvalidParameterError } from "../src/base/errors.ts";
+
+/** One column of the table: an engine and the client it is driven with. */
+export interface Side {
+	readonly name: string;
+	/** `unix://…` */
+	readonly host: string;
+	/** Path of the client. */
+	readonly client: string;
+	/** Network namespace of the daemon where it has one of its own: published ports are on localhost there. */
+	readonly networkNamespace?: string;
+	/** `gantry` sides are compared with the first `peer`. */
+	readonly kind: "gantry" | "peer";
+	/** A side of the same engine comes earlier: memory is not measured twice. */
+	readonly repeatsEngine: boolean;
+}
+
+export interface BenchOptions {
+	readonly sides: readonly Side[];
+	readonly rounds: number;
+	/** Only scenarios whose name contains one of these. All when empty. */
+	readonly only: readonly string[];
+	/** File for the raw figures. */
+	readonly jsonPath?: string;
+}
+
+export interface ClientPaths {
+	readonly docker: string;
+	readonly gantry: string;
+}
+
+export const USAGE = `bun run bench --gantry unix://SOCKET --peer NAME=unix://SOCKET[,netns=PATH] [--peer …]
+    [--rounds N] [--only NAME[,NAME…]] [--json FILE]
+The first peer is the one that Gantry is compared with.`;
+
+/** @throws InvalidParameterError for an unknown option or a malformed value. */
+export function parseBenchOptions(argv: readonly string[], clients: ClientPaths): BenchOptions {
+	const sides: Side[] = [];
+	let rounds = 11;
+	let only: string[] = [];
+	let jsonPath: string | undefined;
+	for (let index = 0; index < argv.length; index += 2) {
+		const name = argv[index];
+		const value = argv[index + 1];
+		if (value === undefined) throw new InvalidParameterError(`${name} needs a value\n${USAGE}`);
+		if (name === "--gantry") sides.push(...gantrySides(parseHost(value), clients));
+		else if (name === "--peer") sides.push(parsePeer(value, clients));
+		else if (name === "--rounds") rounds = parseRounds(value);
+		else if (name === "--only") only = value.split(",");
+		else if (name === "--json") jsonPath = value;
+		else throw new InvalidParameterError(`unknown option ${name}\n${USAGE}`);
+	}
+	if (sides.length === 0) throw new InvalidParameterError(USAGE);
+	return { sides, rounds, only, ...(jsonPath === undefined ? {} : { jsonPath }) };
+}
+
+function gantrySides(host: string, clients: ClientPaths): Side[] {
+	return [
+		{ name: "Gantry", host, client: clients.docker, kind: "gantry", repeatsEngine: false },
+		{ name: "Gantry, own client", host, client: clients.gantry, kind: "gantry", repeatsEngine: true },
+	];
+}
+
+function parsePeer(text: string, clients: ClientPaths): Side {
+	const match = /^([^=]+)=([^,]+)(?:,netns=(.+))?$/.exec(text);
+	if (match === null) throw new InvalidParameterError(`not NAME=unix://SOCKET[,netns=PATH]: ${text}`);
+	const [, name = "", host = "", networkNamespace] = match;
+	const side: Side = { name, host: parseHost(host), client: clients.docker, kind: "peer", repeatsEngine: false };
+	return networkNamespace === undefined ? side : { ...side, networkNamespace };
+}
+
+function parseHost(text: string): string {
+	if (!text.startsWith("unix:///")) throw new InvalidParameterError(`not unix:///PATH: ${text}`);
+	return text;
+}
+
+function parseRounds(text: string): number {
+	const rounds = Number(text);
+	if (!Number.isInteger(rounds) || rounds < 1) throw new InvalidParameterError(`not a number of rounds: ${text}`);
+	return rounds;
+}
