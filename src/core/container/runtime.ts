@@ -37,6 +37,8 @@ export interface TaskRequest {
 	readonly openStdin: boolean;
 	/** Close stdin when the first client that sent stdin goes away or half-closes. */
 	readonly stdinOnce: boolean;
+	/** Host uid and gid that own the stdio pipes, so that the process may open /dev/stdout again. Default: root. */
+	readonly streamOwner?: { readonly uid: number; readonly gid: number };
 	readonly log: LogSink;
 }
 

@@ -1,0 +1,125 @@
+import { closeSync, constants, openSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoCode, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import type { TaskExit } from "../../core/container/runtime.ts";
+import { parseExitFile } from "./shim-protocol.ts";
+
+/** `sun_path` of unix(7) without its terminating NUL. */
+const SOCKET_PATH_MAX = 107;
+
+export type SpecRecord = readonly [key: string, value: string | number | boolean];
+
+/**
+ * The specification file: NUL-terminated `key=value` records.
+ * @throws InvalidParameterError when a value holds a NUL.
+ */
+export function encodeSpec(records: readonly SpecRecord[]): string {
+	return records
+		.map(([key, value]) => {
+			const text = typeof value === "boolean" ? String(Number(value)) : String(value);
+			if (text.includes("\0")) throw new InvalidParameterError(`${key} must not contain a NUL character`);
+			return `${key}=${text}\0`;
+		})
+		.join("");
+}
+
+/**
+ * A shim's directory:
+ *
+ *     <exec-root>/shim/<id>/
+ *       spec           what the shim was asked to do, written before it is started
+ *       process.json   OCI process of an exec
+ *       socket         control and attach connections
+ *       pid            "<pid> <start time>" of the monitored process
+ *       exit           code, signal, oom, finished; there before anyone is told
+ *       runtime.log    the OCI runtime's own messages
+ */
+export class ShimDirectory {
+	constructor(
+		readonly root: string,
+		readonly id: string,
+	) {
+		if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/.test(id)) throw new InvalidParameterError(`invalid task ID: ${id}`);
+	}
+
+	get path(): string {
+		return join(this.root, this.id);
+	}
+
+	/**
+	 * Makes the directory and writes the specification.
+	 * @throws SystemError when there is one already, or it can't be written (nothing is left then).
+	 */
+	async create(spec: string, process?: unknown): Promise<void> {
+		await this.#make();
+		try {
+			if (process !== undefined)
+				await writeFile(join(this.path, "process.json"), JSON.stringify(process), { mode: 0o600 });
+			await writeFile(join(this.path, "spec"), spec, { mode: 0o600 });
+		} catch (error) {
+			await this.remove();
+			throw new SystemError(`Can't write the monitor's specification in ${this.path}`, { cause: error });
+		}
+	}
+
+	async #make(): Promise<void> {
+		try {
+			await mkdir(this.path, { mode: 0o700 });
+		} catch (error) {
+			if (errnoCode(error) !== "ENOENT")
+				throw new SystemError(`Can't create the monitor's directory ${this.path}`, { cause: error });
+			await mkdir(this.path, { mode: 0o700, recursive: true });
+		}
+	}
+
+	/** Undefined until the process has ended. */
+	async readExit(): Promise<TaskExit | undefined> {
+		const text = await this.#read("exit");
+		return text === undefined ? undefined : parseExitFile(text);
+	}
+
+	/** Host pid and start time of the process, undefined before it was started. */
+	async readPid(): Promise<{ readonly pid: number; readonly startTime: string } | undefined> {
+		const [pid = "", startTime = ""] = (await this.#read("pid"))?.trim().split(" ") ?? [];
+		return pid === "" ? undefined : { pid: Number(pid), startTime };
+	}
+
+	async #read(name: string): Promise<string | undefined> {
+		try {
+			return await readFile(join(this.path, name), "utf8");
+		} catch (error) {
+			if (errnoCode(error) === "ENOENT") return undefined;
+			throw new SystemError(`Can't read ${join(this.path, name)}`, { cause: error });
+		}
+	}
+
+	async remove(): Promise<void> {
+		await rm(this.path, { recursive: true, force: true });
+	}
+
+	/**
+	 * Runs `connectTo` with a path to the socket that fits into a socket address: through a descriptor of the
+	 * directory when the real one is too long.
+	 */
+	async withSocketPath<T>(connectTo: (socketPath: string) => Promise<T>): Promise<T> {
+		const socketPath = join(this.path, "socket");
+		if (Buffer.byteLength(socketPath) <= SOCKET_PATH_MAX) return await connectTo(socketPath);
+		const directory = openSync(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
+		try {
+			return await connectTo(`/proc/self/fd/${directory}/socket`);
+		} finally {
+			closeSync(directory);
+		}
+	}
+}
+
+/** IDs that have a directory. */
+export async function listShimDirectories(root: string): Promise<string[]> {
+	try {
+		return await readdir(root);
+	} catch (error) {
+		if (errnoCode(error) === "ENOENT") return [];
+		throw new SystemError(`Can't read ${root}`, { cause: error });
+	}
+}

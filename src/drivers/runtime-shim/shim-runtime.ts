@@ -1,0 +1,171 @@
+import { join } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import { errnoCode } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type {
+	AdoptedTask,
+	ContainerRuntime,
+	ContainerTaskRequest,
+	ExecTaskRequest,
+	RuntimeBinary,
+	Task,
+	TaskRequest,
+} from "../../core/container/runtime.ts";
+import { killLeftover } from "./leftover-process.ts";
+import { runOciCommand } from "./oci-command.ts";
+import { encodeSpec, listShimDirectories, ShimDirectory, type SpecRecord } from "./shim-directory.ts";
+import { spawnShim } from "./shim-process.ts";
+import { PROTOCOL_VERSION } from "./shim-protocol.ts";
+import { ShimTask, type ShimTaskDeps } from "./shim-task.ts";
+
+export interface ShimRuntimeDeps {
+	/** The `gantry-shim` program, absolute. */
+	readonly shimPath: string;
+	/** The daemon's run-time directory; shims live in `<execRoot>/shim/<id>`. */
+	readonly execRoot: string;
+	readonly logger: Logger;
+	readonly clock: Clock;
+}
+
+/** Runs OCI containers under `gantry-shim`, one process for each container and each exec. */
+export class ShimRuntime implements ContainerRuntime {
+	readonly #deps: ShimRuntimeDeps;
+	readonly #root: string;
+
+	constructor(deps: ShimRuntimeDeps) {
+		this.#deps = deps;
+		this.#root = join(deps.execRoot, "shim");
+	}
+
+	async launch(request: ContainerTaskRequest): Promise<Task> {
+		const records: SpecRecord[] = [
+			...taskRecords(request),
+			["mode", "run"],
+			["container", request.id],
+			["bundle", request.bundle],
+			...request.relays.map(
+				(relay): SpecRecord => ["relay", `${relay.protocol} ${relay.containerPort} ${relay.containerAddress}`],
+			),
+		];
+		if (request.memoryCgroup !== undefined) records.push(["memory-cgroup", request.memoryCgroup]);
+		return await this.#launch(
+			request.id,
+			"run",
+			records,
+			request.relays.map((relay) => relay.fd),
+		);
+	}
+
+	async launchExec(request: ExecTaskRequest): Promise<Task> {
+		const records: SpecRecord[] = [...taskRecords(request), ["mode", "exec"], ["container", request.containerId]];
+		return await this.#launch(request.id, "exec", records, [], request.process);
+	}
+
+	async #launch(
+		id: string,
+		kind: "run" | "exec",
+		records: readonly SpecRecord[],
+		inherited: readonly number[],
+		process?: unknown,
+	): Promise<Task> {
+		const deps = this.#taskDeps(id, kind);
+		await deps.directory.create(encodeSpec(records), process);
+		try {
+			await spawnShim(this.#deps.shimPath, deps.directory.path, inherited);
+			return (await ShimTask.connect(deps)).task;
+		} catch (error) {
+			await deps.directory.remove(); // a shim that is still there ends by itself when nobody connects
+			throw error;
+		}
+	}
+
+	async adopt(id: string): Promise<AdoptedTask> {
+		const deps = this.#taskDeps(id, "run");
+		try {
+			const { task, state } = await ShimTask.connect(deps);
+			if (state.exit !== undefined) return { kind: "exited", exit: state.exit, task };
+			if (state.phase === "created") {
+				await task.forget();
+				return { kind: "lost" };
+			}
+			return await adoptStarted(task);
+		} catch (error) {
+			const code = errnoCode(error);
+			if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;
+		}
+		const exit = await deps.directory.readExit();
+		if (exit !== undefined) return { kind: "exited", exit, task: ShimTask.ended(deps, exit) };
+		await killLeftover(deps.directory);
+		await deps.directory.remove();
+		return { kind: "lost" };
+	}
+
+	async list(): Promise<string[]> {
+		return await listShimDirectories(this.#root);
+	}
+
+	async delete(runtime: RuntimeBinary, containerId: string): Promise<void> {
+		await runOciCommand(runtime, ["delete", "--force", containerId]);
+	}
+
+	async pause(runtime: RuntimeBinary, containerId: string): Promise<void> {
+		await runOciCommand(runtime, ["pause", containerId]);
+	}
+
+	async resume(runtime: RuntimeBinary, containerId: string): Promise<void> {
+		await runOciCommand(runtime, ["resume", containerId]);
+	}
+
+	async update(runtime: RuntimeBinary, containerId: string, resources: unknown): Promise<void> {
+		await runOciCommand(runtime, ["update", "--resources", "/dev/stdin", containerId], JSON.stringify(resources));
+	}
+
+	#taskDeps(id: string, kind: "run" | "exec"): ShimTaskDeps {
+		const { logger, clock } = this.#deps;
+		return { directory: new ShimDirectory(this.#root, id), logger, clock, kind };
+	}
+}
+
+async function adoptStarted(task: ShimTask): Promise<AdoptedTask> {
+	try {
+		await task.startSettled();
+		return { kind: "running", task };
+	} catch {
+		return { kind: "lost" }; // the start that was under way failed: the shim has removed everything
+	}
+}
+
+function taskRecords(request: TaskRequest): SpecRecord[] {
+	const records: SpecRecord[] = [
+		["version", PROTOCOL_VERSION],
+		["id", request.id],
+		["runtime", request.runtime.path],
+		...request.runtime.args.map((argument): SpecRecord => ["argument", argument]),
+		["terminal", request.terminal],
+		["stdin", request.openStdin],
+		["stdin-once", request.stdinOnce],
+		["log", request.log.kind],
+	];
+	if (request.consoleSize !== undefined)
+		records.push(["width", request.consoleSize.width], ["height", request.consoleSize.height]);
+	if (request.streamOwner !== undefined)
+		records.push(["uid", request.streamOwner.uid], ["gid", request.streamOwner.gid]);
+	if (request.log.kind === "none") return records;
+	records.push(
+		["log-path", request.log.path],
+		["log-max-bytes", request.log.maxSizeBytes],
+		["log-max-files", request.log.maxFiles],
+	);
+	if (request.log.attributes !== undefined && Object.keys(request.log.attributes).length > 0)
+		records.push(["log-attributes", goJson(request.log.attributes)]);
+	return records;
+}
+
+/** JSON as Go's encoder writes a map: sorted keys, HTML characters and line separators escaped. */
+function goJson(values: Readonly<Record<string, string>>): string {
+	const sorted = Object.fromEntries(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));
+	return JSON.stringify(sorted).replace(
+		/[<>&\u2028\u2029]/g,
+		(character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+	);
+}

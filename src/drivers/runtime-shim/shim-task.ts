@@ -1,0 +1,243 @@
+import { connect, type Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { Clock } from "../../base/clock.ts";
+import { delay } from "../../base/clock.ts";
+import { ConflictError, errnoCode, SystemError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { AttachOptions, Task, TaskExit } from "../../core/container/runtime.ts";
+import { ControlConnection, ShimCommandError } from "./control-connection.ts";
+import { killLeftover } from "./leftover-process.ts";
+import type { ShimDirectory } from "./shim-directory.ts";
+import { attachHello, parseState, type ShimState } from "./shim-protocol.ts";
+import { startError } from "./start-failure.ts";
+
+const RECONNECT_MS = 100;
+
+export interface ShimTaskDeps {
+	readonly directory: ShimDirectory;
+	readonly logger: Logger;
+	readonly clock: Clock;
+	/** What the process is, for the words of a start failure. */
+	readonly kind: "run" | "exec";
+}
+
+/** The daemon's side of one shim. Reconnects when the connection drops while the shim lives. */
+export class ShimTask implements Task {
+	readonly #deps: ShimTaskDeps;
+	readonly #exit = Promise.withResolvers<TaskExit>();
+	readonly #outOfMemoryListeners: (() => void)[] = [];
+	readonly #started = Promise.withResolvers<number>();
+	#connection: Promise<ControlConnection> | undefined;
+	#forgotten: Promise<void> | undefined;
+	#hasEnded = false;
+	#failed = false;
+	#pid = 0;
+
+	private constructor(deps: ShimTaskDeps) {
+		this.#deps = deps;
+		this.#started.promise.catch(() => {}); // only `start` awaits it
+	}
+
+	/** Connects to a shim that accepts connections. @throws the socket's error when none does. */
+	static async connect(deps: ShimTaskDeps): Promise<{ task: ShimTask; state: ShimState }> {
+		const task = new ShimTask(deps);
+		const { connection, state } = await task.#open();
+		task.#connection = Promise.resolve(connection);
+		return { task, state };
+	}
+
+	/** A task whose shim is gone, but whose exit is known. */
+	static ended(deps: ShimTaskDeps, exit: TaskExit): ShimTask {
+		const task = new ShimTask(deps);
+		task.#settle(exit);
+		return task;
+	}
+
+	get id(): string {
+		return this.#deps.directory.id;
+	}
+
+	get pid(): number {
+		return this.#pid;
+	}
+
+	get exited(): Promise<TaskExit> {
+		return this.#exit.promise;
+	}
+
+	onOutOfMemory(listener: () => void): void {
+		this.#outOfMemoryListeners.push(listener);
+	}
+
+	async start(): Promise<number> {
+		await this.#request("start");
+		return await this.#started.promise;
+	}
+
+	/** Resolves when a start that was under way when the daemon died has come to its end; rejects if it failed. */
+	async startSettled(): Promise<number> {
+		return await this.#started.promise;
+	}
+
+	async attach(options: AttachOptions): Promise<Duplex> {
+		const streams = (["stdin", "stdout", "stderr"] as const).filter((stream) => options[stream]);
+		try {
+			return await this.#deps.directory.withSocketPath((path) => openAttachment(path, attachHello(streams)));
+		} catch (error) {
+			if (this.#hasEnded) return endedStream();
+			throw new SystemError(`Can't attach to ${this.id}`, { cause: error });
+		}
+	}
+
+	async resize(width: number, height: number): Promise<void> {
+		await this.#request(`resize ${width} ${height}`);
+	}
+
+	async kill(signal: number): Promise<void> {
+		if (this.#hasEnded) throw new ConflictError(`process of ${this.id} has ended`);
+		await this.#request(`kill ${signal}`);
+	}
+
+	forget(): Promise<void> {
+		this.#forgotten ??= this.#forget();
+		return this.#forgotten;
+	}
+
+	async #forget(): Promise<void> {
+		try {
+			const connection = await this.#connected();
+			await connection.request("forget");
+			connection.close();
+		} catch (error) {
+			if (error instanceof ShimCommandError) {
+				this.#forgotten = undefined;
+				throw new ConflictError(`process of ${this.id} has not ended`, { cause: error });
+			}
+			await this.#deps.directory.remove(); // no shim left to do it
+		}
+	}
+
+	async #request(command: string): Promise<string> {
+		try {
+			return await (await this.#connected()).request(command);
+		} catch (error) {
+			if (!(error instanceof ShimCommandError)) throw error;
+			if (error.code === "ESRCH" || error.code === "EALREADY")
+				throw new ConflictError(`${command} of ${this.id}: ${error.message}`, { cause: error });
+			throw new SystemError(`${command} of ${this.id}: ${error.code} ${error.message}`, { cause: error });
+		}
+	}
+
+	async #connected(): Promise<ControlConnection> {
+		if (this.#connection === undefined) throw new SystemError(`Monitor of ${this.id} is gone`);
+		return await this.#connection;
+	}
+
+	async #open(): Promise<{ connection: ControlConnection; state: ShimState }> {
+		const opened = await this.#deps.directory.withSocketPath((path) =>
+			ControlConnection.open(path, (name, text) => this.#onEvent(name, text)),
+		);
+		this.#update(opened.state);
+		void opened.connection.closed.then(() => this.#onClosed());
+		return opened;
+	}
+
+	#onEvent(name: string, text: string): void {
+		if (name === "started" || name === "exit") this.#update(parseState(text));
+		else if (name === "failed") {
+			this.#failed = true;
+			this.#started.reject(startError(this.#deps.kind, text));
+		} else if (name === "oom") for (const listener of this.#outOfMemoryListeners) listener();
+		else if (name === "cut") this.#deps.logger.warn("slow attached client was cut off", { task: this.id });
+	}
+
+	#update(state: ShimState): void {
+		this.#pid = state.pid;
+		if (state.pid > 0) this.#started.resolve(state.pid);
+		if (state.exit === undefined) return;
+		if (state.droppedLogBytes > 0)
+			this.#deps.logger.warn("log records were dropped", { task: this.id, bytes: state.droppedLogBytes });
+		this.#settle(state.exit);
+	}
+
+	#settle(exit: TaskExit): void {
+		this.#hasEnded = true;
+		this.#exit.resolve(exit);
+	}
+
+	#onClosed(): void {
+		this.#connection = undefined;
+		if (this.#forgotten !== undefined || this.#failed || this.#hasEnded) return;
+		this.#connection = this.#reconnect();
+		this.#connection.catch(() => {}); // told to whoever asks next; #reconnect has settled the task
+	}
+
+	/** The connection dropped: the shim lives (try again), or it was killed (its process must not stay unwatched). */
+	async #reconnect(): Promise<ControlConnection> {
+		for (;;) {
+			try {
+				return (await this.#open()).connection;
+			} catch (error) {
+				const code = errnoCode(error);
+				if (code === "ENOENT" || code === "ECONNREFUSED") {
+					await this.#shimDied();
+					throw new SystemError(`Monitor of ${this.id} is gone`, { cause: error });
+				}
+				this.#deps.logger.warn("monitor does not answer", { task: this.id, error });
+				await delay(this.#deps.clock, RECONNECT_MS);
+			}
+		}
+	}
+
+	async #shimDied(): Promise<void> {
+		const exit = await this.#deps.directory.readExit().catch(() => undefined);
+		if (exit === undefined) {
+			this.#deps.logger.error("monitor died, its process is killed", { task: this.id, pid: this.#pid });
+			await killLeftover(this.#deps.directory);
+		}
+		this.#started.reject(startError(this.#deps.kind, "the monitor died"));
+		this.#settle(exit ?? { exitCode: 137, signal: 9, oomKilled: false, finishedAt: this.#deps.clock.now() });
+	}
+}
+
+/** Connects, says hello and waits for the monitor's `ok`; what came after it stays in the stream. */
+async function openAttachment(socketPath: string, hello: string): Promise<Socket> {
+	const socket = connect({ path: socketPath, allowHalfOpen: true });
+	const accepted = Promise.withResolvers<void>();
+	let received = Buffer.alloc(0);
+	const onData = (data: Buffer) => {
+		received = Buffer.concat([received, data]);
+		const end = received.indexOf(10);
+		if (end < 0) return;
+		socket.pause();
+		socket.off("data", onData);
+		if (received.toString("latin1", 0, end) !== "ok") {
+			accepted.reject(new SystemError(received.toString("utf8", 0, end)));
+			return;
+		}
+		if (received.length > end + 1) socket.unshift(received.subarray(end + 1));
+		accepted.resolve();
+	};
+	const onEnd = () => accepted.reject(new SystemError("Monitor closed the connection"));
+	socket.on("data", onData).once("error", accepted.reject).once("end", onEnd);
+	socket.write(hello);
+	try {
+		await accepted.promise;
+	} catch (error) {
+		socket.destroy();
+		throw error;
+	}
+	socket.off("error", accepted.reject).off("end", onEnd);
+	return socket;
+}
+
+function endedStream(): Duplex {
+	return new Duplex({
+		read() {
+			this.push(null);
+		},
+		write(_chunk, _encoding, callback) {
+			callback();
+		},
+	});
+}
