@@ -102,7 +102,7 @@ async function runParts(names: readonly string[], run: Run): Promise<Report> {
 	const reports: Report[] = [];
 	for (const name of names) {
 		const part = PARTS[name];
-		if (part === undefined) throw new Error(`No such part: ${name} (there are ${Object.keys(PARTS).join(", ")})`);
+		if (part === undefined) continue;
 		console.log(`\n== ${name}`);
 		const startedAt = performance.now();
 		const report = await part(run);
@@ -126,6 +126,11 @@ function printReport(report: Report): void {
 async function main(args: readonly string[]): Promise<number> {
 	const split = args.includes("--") ? args.indexOf("--") : args.length;
 	const parts = args.slice(0, split);
+	const unknown = parts.filter((name) => PARTS[name] === undefined);
+	if (unknown.length > 0) {
+		console.error(`No such part: ${unknown.join(", ")}. There are: ${Object.keys(PARTS).join(", ")}`);
+		return 1;
+	}
 	const abort = new AbortController();
 	for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 		process.on(name, () => abort.abort(new Error(`Stopped by ${name}`)));

@@ -41,7 +41,7 @@ function installDependencies() {
 	const [command, ...args] = npm === undefined ? ["npm"] : [process.execPath, npm];
 	const result = run(command, [...args, "ci", "--include=dev", "--include=optional", "--no-progress"]);
 	if (result.status !== 0)
-		throw new SetupError(`The npm packages could not be installed (npm ci).\n${lastLines(result)}`);
+		throw new SetupError(`The npm packages could not be installed (npm ci).\n${firstLines(result)}`);
 }
 
 /** npm may be told not to run install scripts; Bun's puts its binary in place, so it is run by hand then. */
@@ -69,6 +69,13 @@ function buildShim(log) {
 
 function run(command, args) {
 	return spawnSync(command, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** npm says what is wrong first, and how to call it last. */
+function firstLines(result) {
+	if (result.error) return result.error.message;
+	const lines = result.stderr.split("\n").filter((line) => line.trim() !== "npm error" && !line.startsWith("npm warn"));
+	return lines.slice(0, 8).join("\n");
 }
 
 function lastLines(result) {
