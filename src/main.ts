@@ -1,25 +1,23 @@
 /**
  * Picks the program and imports nothing else, so that a command pays only for what it runs: `gantryd` (by that name, or
  * `gantry daemon`), else the command line. The name counts in the compiled binary alone; from a checkout `bin/gantryd`
- * passes `daemon`.
+ * passes `daemon`. Both programs return when all of their output is written and what they own is closed: nothing that a
+ * library left open keeps the process alive.
  */
-async function runDaemonProgram(argv: string[]): Promise<void> {
-	const { runDaemon } = await import("./daemon/main.ts");
-	// The daemon has closed what it owns by now; whatever a library left open must not keep it alive.
-	process.exit(await runDaemon(argv));
+async function runProgram(argv: string[]): Promise<number> {
+	if (calledAs() === "gantryd") return await runDaemonProgram(argv);
+	if (argv[0] === "daemon") return await runDaemonProgram(argv.slice(1));
+	const { runCli } = await import("./cli/main.ts");
+	return await runCli(argv);
 }
 
-async function runCliProgram(argv: string[]): Promise<void> {
-	const { runCli } = await import("./cli/main.ts");
-	// Never process.exit() here: it would cut off output that a slow reader of our stdout has not taken yet.
-	process.exitCode = await runCli(argv);
+async function runDaemonProgram(argv: string[]): Promise<number> {
+	const { runDaemon } = await import("./daemon/main.ts");
+	return await runDaemon(argv);
 }
 
 function calledAs(): string {
 	return process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
 }
 
-const argv = process.argv.slice(2);
-if (calledAs() === "gantryd") await runDaemonProgram(argv);
-else if (argv[0] === "daemon") await runDaemonProgram(argv.slice(1));
-else await runCliProgram(argv);
+process.exit(await runProgram(process.argv.slice(2)));
