@@ -1,6 +1,5 @@
 /** IP addresses and routes by rtnetlink (include/uapi/linux/if_addr.h, rtnetlink.h). */
-import { isIPv4, isIPv6 } from "node:net";
-import { InvalidParameterError } from "../../base/errors.ts";
+import { formatIp, ipFromBytes, ipToBytes, parseCidr, parseIp } from "../../core/network/ip-address.ts";
 import { type NetlinkRequest, type NetlinkSocket, NLM_F } from "./netlink.ts";
 import { decodeAttributes, NetlinkPayload } from "./netlink-message.ts";
 
@@ -43,7 +42,7 @@ export interface Route {
 
 /** @param cidr `address/length` @throws InvalidParameterError */
 export function addAddressRequest(linkIndex: number, cidr: string): NetlinkRequest {
-	const { bytes, prefixLength } = parseCidr(cidr);
+	const { bytes, prefixLength } = cidrBytes(cidr);
 	const payload = new NetlinkPayload(addressHeader(bytes, prefixLength, linkIndex))
 		.bytes(IFA_LOCAL, bytes)
 		.bytes(IFA_ADDRESS, bytes);
@@ -59,7 +58,7 @@ export function addAddressRequest(linkIndex: number, cidr: string): NetlinkReque
 }
 
 export function deleteAddressRequest(linkIndex: number, cidr: string): NetlinkRequest {
-	const { bytes, prefixLength } = parseCidr(cidr);
+	const { bytes, prefixLength } = cidrBytes(cidr);
 	const payload = new NetlinkPayload(addressHeader(bytes, prefixLength, linkIndex)).bytes(IFA_LOCAL, bytes);
 	return { type: RTM_DELADDR, payload, purpose: `address delete ${cidr}` };
 }
@@ -80,8 +79,8 @@ export function addRouteRequest(route: {
 	readonly destination?: string;
 	readonly family?: 4 | 6;
 }): NetlinkRequest {
-	const gateway = route.gateway === undefined ? undefined : parseAddress(route.gateway);
-	const destination = route.destination === undefined ? undefined : parseCidr(route.destination);
+	const gateway = route.gateway === undefined ? undefined : ipToBytes(parseIp(route.gateway));
+	const destination = route.destination === undefined ? undefined : cidrBytes(route.destination);
 	const isV6 = (gateway ?? destination?.bytes)?.length === 16 || route.family === 6;
 	const header = Buffer.alloc(ROUTE_HEADER_BYTES);
 	header.writeUInt8(isV6 ? AF_INET6 : AF_INET, 0);
@@ -109,7 +108,7 @@ export function listAddresses(socket: NetlinkSocket): InterfaceAddress[] {
 		const bytes = attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS);
 		if (bytes === undefined) return [];
 		return {
-			address: formatAddress(bytes),
+			address: formatIp(ipFromBytes(bytes)),
 			prefixLength: message.payload.readUInt8(1),
 			linkIndex: message.payload.readInt32LE(4),
 		};
@@ -134,52 +133,15 @@ function parseRoute(payload: Buffer, family: number): Route | undefined {
 	const gateway = attributes.get(RTA_GATEWAY);
 	const any = family === AF_INET ? "0.0.0.0" : "::";
 	return {
-		destination: `${destination === undefined ? any : formatAddress(destination)}/${payload.readUInt8(1)}`,
-		gateway: gateway === undefined ? undefined : formatAddress(gateway),
+		destination: `${destination === undefined ? any : formatIp(ipFromBytes(destination))}/${payload.readUInt8(1)}`,
+		gateway: gateway === undefined ? undefined : formatIp(ipFromBytes(gateway)),
 		linkIndex: attributes.get(RTA_OIF)?.readUInt32LE() ?? 0,
 	};
 }
 
-function parseCidr(cidr: string): { readonly bytes: Uint8Array; readonly prefixLength: number } {
-	const [address = "", length = ""] = cidr.split("/");
-	const bytes = parseAddress(address);
-	const prefixLength = Number(length);
-	if (!/^\d+$/.test(length) || prefixLength > bytes.length * 8)
-		throw new InvalidParameterError(`invalid CIDR address: ${cidr}`);
-	return { bytes, prefixLength };
-}
-
-/** Network byte order. @throws InvalidParameterError */
-export function parseAddress(text: string): Uint8Array {
-	if (isIPv4(text)) return Uint8Array.from(text.split("."), Number);
-	if (!isIPv6(text) || text.includes("%")) throw new InvalidParameterError(`invalid IP address: ${text}`);
-	const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);
-	const hex = (high: string | undefined, low: string | undefined) => ((Number(high) << 8) | Number(low)).toString(16);
-	const plain = dotted === null ? text : `${dotted[1]}${hex(dotted[2], dotted[3])}:${hex(dotted[4], dotted[5])}`;
-	const [head = "", tail] = plain.split("::");
-	const groups = (part: string) => (part === "" ? [] : part.split(":"));
-	const left = groups(head);
-	const right = tail === undefined ? [] : groups(tail);
-	const middle = Array.from({ length: 8 - left.length - right.length }, () => "0");
-	const all = tail === undefined ? left : [...left, ...middle, ...right];
-	return Uint8Array.from(all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]));
-}
-
-/** Dotted or RFC 5952 form. */
-export function formatAddress(bytes: Uint8Array): string {
-	if (bytes.length === 4) return bytes.join(".");
-	const groups = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0));
-	const text = groups.map((group) => group.toString(16)).join(":");
-	// The longest run of at least two zero groups is left out, the first of equal ones.
-	const runs = [...text.matchAll(/(?<![0-9a-f])0(?::0)+(?![0-9a-f])/g)];
-	const longest = runs.reduce<RegExpMatchArray | undefined>(
-		(best, run) => (best === undefined || run[0].length > best[0].length ? run : best),
-		undefined,
-	);
-	if (longest?.index === undefined) return text;
-	const before = text.slice(0, longest.index).replace(/:$/, "");
-	const after = text.slice(longest.index + longest[0].length).replace(/^:/, "");
-	return `${before}::${after}`;
+function cidrBytes(text: string): { readonly bytes: Uint8Array; readonly prefixLength: number } {
+	const { address, subnet } = parseCidr(text);
+	return { bytes: ipToBytes(address), prefixLength: subnet.prefixLength };
 }
 
 function broadcastOf(bytes: Uint8Array, prefixLength: number): Uint8Array {

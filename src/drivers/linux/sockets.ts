@@ -1,6 +1,5 @@
 /** Bare sockets of the host, held to keep a port (include/uapi/linux/in.h, in6.h). Their users get descriptors. */
-import { isIPv6 } from "node:net";
-import { parseAddress } from "./addresses.ts";
+import { ipToBytes, parseIp } from "../../core/network/ip-address.ts";
 import { closeDescriptor, O } from "./file-descriptors.ts";
 import { check, libc } from "./libc.ts";
 
@@ -25,7 +24,7 @@ export interface BoundSocket {
  * @throws ErrnoError EADDRINUSE, EADDRNOTAVAIL, EACCES, EAFNOSUPPORT
  */
 export function bindSocket(protocol: "tcp" | "udp", address: string, port: number): BoundSocket {
-	const isV6 = isIPv6(address);
+	const isV6 = parseIp(address).family === 6;
 	const purpose = `${isV6 ? `[${address}]` : address}:${port}/${protocol}`;
 	const type = SOCK[protocol] | O.CLOEXEC | O.NONBLOCK;
 	const fd = check(libc.socket(isV6 ? AF_INET6 : AF_INET, type, 0), "socket", purpose);
@@ -55,7 +54,7 @@ function boundPort(fd: number): number {
 
 /** struct sockaddr_in or sockaddr_in6. */
 function encodeSocketAddress(address: string, port: number): Buffer {
-	const bytes = parseAddress(address);
+	const bytes = ipToBytes(parseIp(address));
 	const isV6 = bytes.length === 16;
 	const encoded = Buffer.alloc(isV6 ? 28 : 16);
 	encoded.writeUInt16LE(isV6 ? AF_INET6 : AF_INET, 0);

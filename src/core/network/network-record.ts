@@ -1,0 +1,107 @@
+/** The stored truth about one network. */
+import type { BridgeNetwork } from "./driver.ts";
+
+/** `default` is what a container gets when it names no network. */
+export const PREDEFINED_NETWORKS = ["bridge", "host", "none"] as const;
+export type PredefinedNetwork = (typeof PREDEFINED_NETWORKS)[number];
+
+export type NetworkDriverName = "bridge" | "host" | "null";
+
+export interface NetworkRecord {
+	/** 64 hexadecimal digits. Immutable. */
+	readonly id: string;
+	/** Unique. Immutable. */
+	readonly name: string;
+	/** Milliseconds since the epoch. */
+	readonly createdAt: number;
+	readonly driver: NetworkDriverName;
+	readonly enableIpv4: boolean;
+	readonly enableIpv6: boolean;
+	readonly internal: boolean;
+	readonly attachable: boolean;
+	readonly labels: Readonly<Record<string, string>>;
+	/** Driver options as given or as Docker shows them for the default bridge. */
+	readonly options: Readonly<Record<string, string>>;
+	/** Subnets, CIDR form; empty for host and none. */
+	readonly ipam: readonly NetworkSubnet[];
+	/** Present for bridges alone. */
+	readonly bridge?: BridgeNetwork;
+}
+
+export interface NetworkSubnet {
+	readonly subnet: string;
+	readonly gateway?: string;
+	/** Part of the subnet that addresses are given out from. */
+	readonly range?: string;
+	/** Taken by others, by name. */
+	readonly auxiliary?: Readonly<Record<string, string>>;
+}
+
+export function isPredefinedNetwork(name: string): name is PredefinedNetwork {
+	return PREDEFINED_NETWORKS.some((predefined) => predefined === name);
+}
+
+export interface DefaultBridgeSettings {
+	readonly id: string;
+	readonly createdAt: number;
+	readonly bridge: string;
+	readonly subnet: string;
+	readonly gateway: string;
+	/** Part of the subnet to give addresses from (`fixed-cidr`). */
+	readonly range?: string;
+	readonly subnet6?: string;
+	readonly gateway6?: string;
+	readonly mtu: number;
+	readonly interContainer: boolean;
+	readonly masquerade: boolean;
+	/** Host address ports go to by default (`ip`). */
+	readonly hostAddress: string;
+}
+
+/** The network named `bridge`, with the options Docker shows for it. */
+export function defaultBridgeRecord(settings: DefaultBridgeSettings): NetworkRecord {
+	const { id, createdAt, bridge, subnet, gateway, subnet6, gateway6, mtu, interContainer, masquerade } = settings;
+	const range = settings.range === undefined ? {} : { range: settings.range };
+	const v6 = subnet6 === undefined ? undefined : { subnet6, ...(gateway6 !== undefined && { gateway6 }) };
+	return {
+		id,
+		name: "bridge",
+		createdAt,
+		driver: "bridge",
+		enableIpv4: true,
+		enableIpv6: v6 !== undefined,
+		internal: false,
+		attachable: false,
+		labels: {},
+		options: {
+			"com.docker.network.bridge.default_bridge": "true",
+			"com.docker.network.bridge.enable_icc": String(interContainer),
+			"com.docker.network.bridge.enable_ip_masquerade": String(masquerade),
+			"com.docker.network.bridge.host_binding_ipv4": settings.hostAddress,
+			"com.docker.network.bridge.name": bridge,
+			"com.docker.network.driver.mtu": String(mtu),
+		},
+		ipam: [
+			{ subnet, gateway, ...range },
+			...(subnet6 === undefined ? [] : [{ subnet: subnet6, ...(gateway6 !== undefined && { gateway: gateway6 }) }]),
+		],
+		bridge: { id, bridge, subnet, gateway, ...v6, mtu, interContainer, masquerade, internal: false },
+	};
+}
+
+/** The networks named `host` and `none`. */
+export function builtinRecord(name: "host" | "none", id: string, createdAt: number): NetworkRecord {
+	return {
+		id,
+		name,
+		createdAt,
+		driver: name === "host" ? "host" : "null",
+		enableIpv4: true,
+		enableIpv6: false,
+		internal: false,
+		attachable: false,
+		labels: {},
+		options: {},
+		ipam: [],
+	};
+}
