@@ -44,6 +44,8 @@ export interface AppliedLayer {
 	readonly tarSizeBytes: number;
 	/** Bytes of file contents written. */
 	readonly contentSizeBytes: number;
+	/** Files, directories and everything else made. */
+	readonly inodes: number;
 	/** The re-assembly record's blob, from which `LayerWriter.tar` makes the same bytes again. */
 	readonly assembly: Digest;
 }

@@ -10,10 +10,13 @@ export interface SnapshotUsage {
 
 /** An unpacked layer that is being written. Nothing is visible under its chain ID before `commit`. */
 export interface SnapshotIngest {
-	/** Directory to unpack into. */
+	/** Directory to unpack into. Its parent directory belongs to the ingest, too: what the tree cannot hold is kept beside it. */
 	readonly path: string;
-	/** Makes it durable and visible. When the chain ID exists already, the ingest is dropped instead. */
-	commit(chainId: ChainId, parent: ChainId | undefined): Promise<void>;
+	/**
+	 * Makes it durable and visible. When the chain ID exists already, the ingest is dropped instead.
+	 * @param usage as counted while unpacking; measured when left out
+	 */
+	commit(chainId: ChainId, parent: ChainId | undefined, usage?: SnapshotUsage): Promise<void>;
 	/** Removes what was written. Idempotent; a no-op after commit. */
 	abort(): Promise<void>;
 }
@@ -24,6 +27,8 @@ export interface ContainerSnapshot {
 	readonly upperPath: string;
 	/** Where `mount` shows the merged tree. */
 	readonly mergedPath: string;
+	/** Whether `upperPath` is the whole tree (vfs) and changes are found by comparing it with the layers. */
+	readonly isWholeTree: boolean;
 }
 
 /**
@@ -42,11 +47,16 @@ export interface Snapshotter {
 	stack(chainId: ChainId): string[];
 	/** Size of the layer itself without its parents; kept from the unpack. */
 	usage(chainId: ChainId): SnapshotUsage;
+	/** Idempotent. The caller knows that no layer and no container stands on it. */
 	removeLayer(chainId: ChainId): Promise<void>;
+	/** The layers containers stand on directly, prepared snapshots of stopped containers included. */
+	layersInUse(): ReadonlySet<ChainId>;
 	/** Creates (or finds) the writable snapshot of a container on `parent` (undefined: an image without layers). */
 	prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot>;
 	/** Mounts the merged tree; idempotent. `readOnly` for image mounts and looking. */
 	mount(containerId: string): Promise<ContainerSnapshot>;
+	/** The container's prepared snapshot and what it stands on. @throws NotFoundError */
+	find(containerId: string): ContainerSnapshot & { readonly parent: ChainId | undefined };
 	unmount(containerId: string): Promise<void>;
 	/** Unmounts and deletes the container's snapshot. Idempotent. */
 	remove(containerId: string): Promise<void>;

@@ -1,0 +1,172 @@
+/**
+ * Unpacked layers as directories:
+ *
+ *   <root>/layers/<hex of the chain ID>/fs           the layer's own files, overlay whiteouts included
+ *   <root>/layers/<hex of the chain ID>/layer.json   parent and usage
+ *   <root>/ingest/<random>/fs                        being unpacked
+ *   <root>/removed/<random>                          on its way out
+ *
+ * A layer appears by a rename after everything in it is on the disk, and disappears by a rename before anything in it is deleted.
+ */
+import { randomBytes } from "node:crypto";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { digestHex, isDigest } from "../../base/digest.ts";
+import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
+import type { ChainId, SnapshotIngest, SnapshotUsage } from "../../core/snapshot/snapshotter.ts";
+import { syncPath, syncTree } from "../linux/durability.ts";
+import { measureTree } from "./tree-usage.ts";
+
+interface Layer {
+	readonly parent: ChainId | undefined;
+	readonly usage: SnapshotUsage;
+}
+
+export class LayerDirectories {
+	readonly #layers = new Map<ChainId, Layer>();
+
+	/** @param root created when missing. @throws SystemError */
+	constructor(readonly root: string) {
+		for (const directory of ["layers", "ingest", "removed"])
+			mkdirSync(join(root, directory), { recursive: true, mode: 0o700 });
+		for (const name of readdirSync(join(root, "layers"))) {
+			const chainId = `sha256:${name}`;
+			const layer = isDigest(chainId) ? readLayer(join(root, "layers", name)) : undefined;
+			if (layer !== undefined) this.#layers.set(chainId as ChainId, layer);
+		}
+	}
+
+	has(chainId: ChainId): boolean {
+		return this.#layers.has(chainId);
+	}
+
+	list(): ChainId[] {
+		return [...this.#layers.keys()];
+	}
+
+	path(chainId: ChainId): string {
+		this.#layer(chainId);
+		return join(this.#directory(chainId), "fs");
+	}
+
+	usage(chainId: ChainId): SnapshotUsage {
+		return this.#layer(chainId).usage;
+	}
+
+	/** Topmost first. */
+	stack(chainId: ChainId): string[] {
+		const paths: string[] = [];
+		for (let current: ChainId | undefined = chainId; current !== undefined; current = this.#layer(current).parent)
+			paths.push(join(this.#directory(current), "fs"));
+		return paths;
+	}
+
+	async beginIngest(parent: ChainId | undefined): Promise<SnapshotIngest> {
+		const directory = join(this.root, "ingest", randomBytes(12).toString("hex"));
+		const path = join(directory, "fs");
+		await mkdir(path, { recursive: true, mode: 0o755 });
+		chmodSync(path, 0o755);
+		// An archive need not name its root; then the parent layer's owner and permissions hold.
+		if (parent !== undefined) copyOwnership(this.path(parent), path);
+		let open = true;
+		const abort = async () => {
+			if (open) await this.#discard(directory);
+			open = false;
+		};
+		return {
+			path,
+			abort,
+			commit: async (chainId, layerParent, usage) => {
+				if (!this.has(chainId)) await this.#publish(directory, chainId, layerParent, usage);
+				await abort();
+			},
+		};
+	}
+
+	async remove(chainId: ChainId): Promise<void> {
+		this.#layers.delete(chainId);
+		await this.#discard(this.#directory(chainId));
+	}
+
+	/** Removes ingests, half-removed layers, and layers that are not in `keep`. */
+	async cleanUp(keep: ReadonlySet<ChainId>): Promise<void> {
+		for (const area of ["ingest", "removed"])
+			for (const name of readdirSync(join(this.root, area))) await removeTree(join(this.root, area, name), this.root);
+		for (const name of readdirSync(join(this.root, "layers"))) {
+			const chainId = `sha256:${name}` as ChainId;
+			if (!keep.has(chainId)) await this.remove(chainId);
+		}
+	}
+
+	async discardContainer(directory: string): Promise<void> {
+		await this.#discard(directory);
+	}
+
+	async #publish(
+		directory: string,
+		chainId: ChainId,
+		parent: ChainId | undefined,
+		usage: SnapshotUsage | undefined,
+	): Promise<void> {
+		const layer: Layer = { parent, usage: usage ?? (await measureTree(join(directory, "fs"))) };
+		try {
+			await writeFile(join(directory, "layer.json"), JSON.stringify({ parent: parent ?? null, usage: layer.usage }));
+			await syncTree(directory);
+			await rename(directory, this.#directory(chainId));
+			await syncPath(join(this.root, "layers"));
+		} catch (cause) {
+			throw new SystemError(`failed to store layer ${chainId}: ${errorMessage(cause)}`, { cause });
+		}
+		this.#layers.set(chainId, layer);
+	}
+
+	/** Out of sight at once, then deleted. */
+	async #discard(directory: string): Promise<void> {
+		const target = join(this.root, "removed", `${basename(directory).slice(0, 32)}-${randomBytes(6).toString("hex")}`);
+		try {
+			await rename(directory, target);
+		} catch (error) {
+			if (errnoCode(error) === "ENOENT") return;
+			throw new SystemError(`failed to remove ${directory}: ${errorMessage(error)}`, { cause: error });
+		}
+		await removeTree(target, this.root);
+	}
+
+	#layer(chainId: ChainId): Layer {
+		const layer = this.#layers.get(chainId);
+		if (layer === undefined) throw new NotFoundError(`layer does not exist: ${chainId}`);
+		return layer;
+	}
+
+	#directory(chainId: ChainId): string {
+		return join(this.root, "layers", digestHex(chainId));
+	}
+}
+
+/** Undefined for a directory that is no complete layer; `cleanUp` removes it. */
+function readLayer(directory: string): Layer | undefined {
+	try {
+		const { parent, usage } = JSON.parse(readFileSync(join(directory, "layer.json"), "utf8"));
+		return { parent: parent ?? undefined, usage };
+	} catch (error) {
+		if (errnoCode(error) === "ENOENT" || error instanceof SyntaxError) return undefined;
+		throw new SystemError(`failed to read layer ${directory}: ${errorMessage(error)}`, { cause: error });
+	}
+}
+
+export function copyOwnership(from: string, to: string): void {
+	const status = statSync(from);
+	chownSync(to, status.uid, status.gid);
+	chmodSync(to, status.mode & 0o7777);
+}
+
+/** The one recursive delete of this driver: refuses anything that is not below `root`. Does not follow symlinks. */
+export async function removeTree(path: string, root: string): Promise<void> {
+	if (!path.startsWith(`${root}/`)) throw new SystemError(`refusing to remove ${path}, which is not below ${root}`);
+	try {
+		await rm(path, { recursive: true, force: true });
+	} catch (cause) {
+		throw new SystemError(`failed to remove ${path}: ${errorMessage(cause)}`, { cause });
+	}
+}

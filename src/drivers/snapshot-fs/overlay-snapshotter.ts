@@ -1,0 +1,159 @@
+/**
+ * Containers as overlay mounts:
+ *
+ *   <root>/containers/<id>/upper    the container's changes
+ *   <root>/containers/<id>/work     overlayfs's own
+ *   <root>/containers/<id>/merged   mount point
+ *   <root>/empty                    lower layer of a container whose image has none
+ */
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { errorMessage, SystemError } from "../../base/errors.ts";
+import type {
+	ChainId,
+	ContainerSnapshot,
+	SnapshotIngest,
+	Snapshotter,
+	SnapshotUsage,
+} from "../../core/snapshot/snapshotter.ts";
+import { mountOverlay, unmountAll } from "../linux/mount.ts";
+import { mountsUnder, readMountInfo } from "../linux/mountinfo.ts";
+import { ContainerDirectories } from "./container-directories.ts";
+import { copyOwnership, LayerDirectories } from "./layer-directories.ts";
+import { measureTree } from "./tree-usage.ts";
+
+/**
+ * Every change must lie in the upper directory, whole and under its own name, for `diff` and `commit` to find it: no metadata-only
+ * copies, no redirects. Without an index, an upper directory may move to another file system and back.
+ */
+const OPTIONS = ["index=off", "metacopy=off", "redirect_dir=off", "xino=off"];
+
+export class OverlaySnapshotter implements Snapshotter {
+	readonly name = "overlay2";
+	readonly #layers: LayerDirectories;
+	readonly #containers: ContainerDirectories;
+	readonly #empty: string;
+
+	/** @param root created when missing; without symlinks in its path, as mounts are found again by it */
+	constructor(readonly root: string) {
+		this.#layers = new LayerDirectories(root);
+		this.#containers = new ContainerDirectories(root);
+		this.#empty = join(root, "empty");
+		mkdirSync(this.#empty, { recursive: true, mode: 0o755 });
+	}
+
+	has(chainId: ChainId): boolean {
+		return this.#layers.has(chainId);
+	}
+
+	layerPath(chainId: ChainId): string {
+		return this.#layers.path(chainId);
+	}
+
+	beginIngest(parent: ChainId | undefined): Promise<SnapshotIngest> {
+		return this.#layers.beginIngest(parent);
+	}
+
+	stack(chainId: ChainId): string[] {
+		return this.#layers.stack(chainId);
+	}
+
+	usage(chainId: ChainId): SnapshotUsage {
+		return this.#layers.usage(chainId);
+	}
+
+	removeLayer(chainId: ChainId): Promise<void> {
+		return this.#layers.remove(chainId);
+	}
+
+	layersInUse(): ReadonlySet<ChainId> {
+		return this.#containers.layersInUse();
+	}
+
+	async prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot> {
+		const snapshot = this.#snapshot(containerId);
+		if (this.#containers.has(containerId)) return snapshot;
+		const [top] = this.#lower(parent);
+		try {
+			mkdirSync(snapshot.upperPath, { recursive: true, mode: 0o755 });
+			mkdirSync(join(this.#containers.path(containerId), "work"), { recursive: true, mode: 0o700 });
+			mkdirSync(snapshot.mergedPath, { recursive: true, mode: 0o700 });
+			// The merged root is the upper directory: it must look like the image's.
+			if (top !== undefined) copyOwnership(top, snapshot.upperPath);
+			this.#containers.register(containerId, parent);
+		} catch (cause) {
+			throw new SystemError(`failed to prepare a snapshot for ${containerId}: ${errorMessage(cause)}`, { cause });
+		}
+		return snapshot;
+	}
+
+	find(containerId: string): ContainerSnapshot & { readonly parent: ChainId | undefined } {
+		return { ...this.#snapshot(containerId), parent: this.#containers.parent(containerId) };
+	}
+
+	async mount(containerId: string): Promise<ContainerSnapshot> {
+		const snapshot = this.find(containerId);
+		if (isMounted(snapshot.mergedPath)) return snapshot;
+		try {
+			mountOverlay(snapshot.mergedPath, {
+				lower: this.#lower(snapshot.parent),
+				upper: snapshot.upperPath,
+				work: join(this.#containers.path(containerId), "work"),
+				options: OPTIONS,
+			});
+		} catch (cause) {
+			throw new SystemError(`failed to mount the file system of ${containerId}: ${errorMessage(cause)}`, { cause });
+		}
+		return snapshot;
+	}
+
+	async unmount(containerId: string): Promise<void> {
+		unmountAll(this.#snapshot(containerId).mergedPath);
+	}
+
+	async remove(containerId: string): Promise<void> {
+		await this.unmount(containerId);
+		this.#containers.forget(containerId);
+		await this.#layers.discardContainer(this.#containers.path(containerId));
+	}
+
+	containerUsage(containerId: string): Promise<SnapshotUsage> {
+		return measureTree(this.find(containerId).upperPath);
+	}
+
+	async cleanUp(keep: {
+		readonly layers: ReadonlySet<ChainId>;
+		readonly containers: ReadonlySet<string>;
+	}): Promise<void> {
+		const strays = this.#containers.all().filter((id) => !keep.containers.has(id));
+		const mounts = mountsUnder(readMountInfo(), join(this.root, "containers"));
+		for (const { mountPoint } of mounts)
+			if (strays.some((id) => mountPoint.startsWith(`${this.#containers.path(id)}/`))) unmountAll(mountPoint);
+		for (const id of strays) await this.remove(id);
+		await this.#layers.cleanUp(keep.layers);
+	}
+
+	describe(containerId: string): Readonly<Record<string, string>> {
+		const snapshot = this.find(containerId);
+		return {
+			LowerDir: this.#lower(snapshot.parent).join(":"),
+			MergedDir: snapshot.mergedPath,
+			UpperDir: snapshot.upperPath,
+			WorkDir: join(this.#containers.path(containerId), "work"),
+		};
+	}
+
+	#snapshot(containerId: string): ContainerSnapshot {
+		const directory = this.#containers.path(containerId);
+		return { upperPath: join(directory, "upper"), mergedPath: join(directory, "merged"), isWholeTree: false };
+	}
+
+	#lower(parent: ChainId | undefined): string[] {
+		return parent === undefined ? [this.#empty] : this.#layers.stack(parent);
+	}
+}
+
+/** A mount point has another device number than the directory it covers. */
+function isMounted(path: string): boolean {
+	return statSync(path).dev !== statSync(join(path, "..")).dev;
+}
