@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { errnoCode } from "../../base/errors.ts";
@@ -16,7 +17,7 @@ import { runOciCommand } from "./oci-command.ts";
 import { encodeSpec, listShimDirectories, ShimDirectory, type SpecRecord } from "./shim-directory.ts";
 import { spawnShim } from "./shim-process.ts";
 import { PROTOCOL_VERSION } from "./shim-protocol.ts";
-import { ShimTask, type ShimTaskDeps } from "./shim-task.ts";
+import { ShimTask, type ShimTaskDeps, type StartSubject } from "./shim-task.ts";
 
 export interface ShimRuntimeDeps {
 	/** The `gantry-shim` program, absolute. */
@@ -48,28 +49,30 @@ export class ShimRuntime implements ContainerRuntime {
 			),
 		];
 		if (request.memoryCgroup !== undefined) records.push(["memory-cgroup", request.memoryCgroup]);
+		const deps = this.#taskDeps(request.id, {
+			kind: "run",
+			runtime: request.runtime.name,
+			program: () => programOfBundle(request.bundle),
+		});
+		await deps.directory.create(encodeSpec(records));
 		return await this.#launch(
-			request.id,
-			"run",
-			records,
+			deps,
 			request.relays.map((relay) => relay.fd),
 		);
 	}
 
 	async launchExec(request: ExecTaskRequest): Promise<Task> {
 		const records: SpecRecord[] = [...taskRecords(request), ["mode", "exec"], ["container", request.containerId]];
-		return await this.#launch(request.id, "exec", records, [], request.process);
+		const deps = this.#taskDeps(request.id, {
+			kind: "exec",
+			runtime: request.runtime.name,
+			program: async () => programOf(request.process),
+		});
+		await deps.directory.create(encodeSpec(records), request.process);
+		return await this.#launch(deps, []);
 	}
 
-	async #launch(
-		id: string,
-		kind: "run" | "exec",
-		records: readonly SpecRecord[],
-		inherited: readonly number[],
-		process?: unknown,
-	): Promise<Task> {
-		const deps = this.#taskDeps(id, kind);
-		await deps.directory.create(encodeSpec(records), process);
+	async #launch(deps: ShimTaskDeps, inherited: readonly number[]): Promise<Task> {
 		try {
 			await spawnShim(this.#deps.shimPath, deps.directory.path, inherited);
 			return (await ShimTask.connect(deps)).task;
@@ -80,7 +83,7 @@ export class ShimRuntime implements ContainerRuntime {
 	}
 
 	async adopt(id: string): Promise<AdoptedTask> {
-		const deps = this.#taskDeps(id, "run");
+		const deps = this.#taskDeps(id, ADOPTED);
 		try {
 			const { task, state } = await ShimTask.connect(deps);
 			if (state.exit !== undefined) return { kind: "exited", exit: state.exit, task };
@@ -120,10 +123,27 @@ export class ShimRuntime implements ContainerRuntime {
 		await runOciCommand(runtime, ["update", "--resources", "/dev/stdin", containerId], JSON.stringify(resources));
 	}
 
-	#taskDeps(id: string, kind: "run" | "exec"): ShimTaskDeps {
+	#taskDeps(id: string, subject: StartSubject): ShimTaskDeps {
 		const { logger, clock } = this.#deps;
-		return { directory: new ShimDirectory(this.#root, id), logger, clock, kind };
+		return { directory: new ShimDirectory(this.#root, id), logger, clock, subject };
 	}
+}
+
+/** Nobody waits for the words of a start that failed while the daemon was away. */
+const ADOPTED: StartSubject = { kind: "run", runtime: "", program: async () => "" };
+
+async function programOfBundle(bundle: string): Promise<string> {
+	try {
+		const config: unknown = JSON.parse(await readFile(join(bundle, "config.json"), "utf8"));
+		return typeof config === "object" && config !== null && "process" in config ? programOf(config.process) : "";
+	} catch {
+		return ""; // only the words of an error that there is anyway
+	}
+}
+
+function programOf(process: unknown): string {
+	if (typeof process !== "object" || process === null || !("args" in process)) return "";
+	return Array.isArray(process.args) ? String(process.args[0] ?? "") : "";
 }
 
 async function adoptStarted(task: ShimTask): Promise<AdoptedTask> {

@@ -17,8 +17,16 @@ export interface ShimTaskDeps {
 	readonly directory: ShimDirectory;
 	readonly logger: Logger;
 	readonly clock: Clock;
-	/** What the process is, for the words of a start failure. */
+	/** What is started, for the words of a failure. */
+	readonly subject: StartSubject;
+}
+
+export interface StartSubject {
 	readonly kind: "run" | "exec";
+	/** Name of the OCI runtime. */
+	readonly runtime: string;
+	/** First argument of the process; asked for only when the start failed. */
+	program(): Promise<string>;
 }
 
 /** The daemon's side of one shim. Reconnects when the connection drops while the shim lives. */
@@ -146,9 +154,14 @@ export class ShimTask implements Task {
 		if (name === "started" || name === "exit") this.#update(parseState(text));
 		else if (name === "failed") {
 			this.#failed = true;
-			this.#started.reject(startError(this.#deps.kind, text));
+			void this.#rejectStart(text);
 		} else if (name === "oom") for (const listener of this.#outOfMemoryListeners) listener();
 		else if (name === "cut") this.#deps.logger.warn("slow attached client was cut off", { task: this.id });
+	}
+
+	async #rejectStart(text: string): Promise<void> {
+		const { kind, runtime, program } = this.#deps.subject;
+		this.#started.reject(startError({ kind, runtime, program: await program(), text }));
 	}
 
 	#update(state: ShimState): void {
@@ -195,7 +208,7 @@ export class ShimTask implements Task {
 			this.#deps.logger.error("monitor died, its process is killed", { task: this.id, pid: this.#pid });
 			await killLeftover(this.#deps.directory);
 		}
-		this.#started.reject(startError(this.#deps.kind, "the monitor died"));
+		await this.#rejectStart("the monitor died");
 		this.#settle(exit ?? { exitCode: 137, signal: 9, oomKilled: false, finishedAt: this.#deps.clock.now() });
 	}
 }
