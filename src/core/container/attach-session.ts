@@ -4,4 +4,6 @@ import type { Duplex } from "node:stream";
 export interface AttachSession {
 	readonly terminal: boolean;
 	readonly stream: Duplex;
+	/** Called when the client typed the detach keys, before the stream is cut: publishes the `detach` event. */
+	readonly onDetach?: () => void;
 }

@@ -1,0 +1,53 @@
+/**
+ * What a route answers. Routes return a description and never touch the connection; `reply-writer.ts` puts it on the wire.
+ */
+import type { Readable } from "node:stream";
+import type { AttachSession } from "../../core/container/attach-session.ts";
+
+export type ReplyHeaders = Readonly<Record<string, string>>;
+
+export type Reply =
+	| { readonly kind: "json"; readonly status: number; readonly value: unknown }
+	| { readonly kind: "text"; readonly status: number; readonly text: string; readonly headers?: ReplyHeaders }
+	| { readonly kind: "empty"; readonly status: number; readonly headers?: ReplyHeaders }
+	| {
+			readonly kind: "stream";
+			readonly contentType: string;
+			readonly stream: Readable;
+			readonly headers?: ReplyHeaders;
+	  }
+	| LinesReply
+	/** Headers at once, the JSON body when it is known: clients wait for the headers before they act. */
+	| { readonly kind: "deferred"; readonly result: Promise<unknown> }
+	| HijackReply
+	| { readonly kind: "websocket"; readonly session: AttachSession };
+
+/** A stream of JSON documents, one a line. */
+export interface LinesReply {
+	readonly kind: "lines";
+	readonly items: AsyncIterable<unknown>;
+	/**
+	 * `live`: headers go out at once. `progress`: with the first item, so that an error before it is a plain HTTP error; an error
+	 * after it is the stream's last line (`errorDetail`).
+	 */
+	readonly mode: "live" | "progress";
+	readonly separator: "\n" | "\r\n";
+}
+
+/** The connection stops being HTTP: bytes both ways until either side ends. */
+export interface HijackReply {
+	readonly kind: "hijack";
+	/** Opened when the head has been written; what it fails with is written to the client as output. */
+	readonly session: AttachSession;
+	readonly contentType: string;
+	/** Keys that end the session when typed; undefined: nothing is scanned for. */
+	readonly detachKeys?: readonly number[];
+}
+
+export function json(value: unknown, status = 200): Reply {
+	return { kind: "json", status, value };
+}
+
+export function empty(status: number, headers?: ReplyHeaders): Reply {
+	return headers === undefined ? { kind: "empty", status } : { kind: "empty", status, headers };
+}

@@ -1,0 +1,28 @@
+import type { Backends } from "./backends.ts";
+import type { Route } from "./router.ts";
+import { containerRoutes } from "./routes/container.ts";
+import { containerFilesRoutes } from "./routes/container-files.ts";
+import { containerStreamRoutes } from "./routes/container-stream.ts";
+import { execRoutes } from "./routes/exec.ts";
+import { imageRoutes } from "./routes/image.ts";
+import { networkRoutes } from "./routes/network.ts";
+import { swarmRoutes } from "./routes/swarm.ts";
+import { systemRoutes } from "./routes/system.ts";
+import { unavailableRoutes } from "./routes/unavailable.ts";
+import { volumeRoutes } from "./routes/volume.ts";
+
+/** Every endpoint of the Engine API. */
+export function engineRoutes(backends: Backends): Route[] {
+	return [
+		...containerRoutes(backends),
+		...containerStreamRoutes(backends),
+		...containerFilesRoutes(backends),
+		...execRoutes(backends),
+		...imageRoutes(backends),
+		...volumeRoutes(backends),
+		...networkRoutes(backends),
+		...systemRoutes(backends),
+		...swarmRoutes(),
+		...unavailableRoutes(),
+	];
+}

@@ -1,0 +1,97 @@
+import { Readable } from "node:stream";
+import { atLeast } from "../../api/engine/version.ts";
+import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { type ApiRequest, parameter } from "../api-request.ts";
+import type { Backends, ImageBackend } from "../backends.ts";
+import { empty, json, type Reply } from "../http/reply.ts";
+import type { Route } from "../router.ts";
+import { openRemoteSource } from "./image-source.ts";
+
+export function imageRoutes({ images }: Backends): Route[] {
+	return [
+		{ method: "GET", path: "/images/json", handle: (request) => list(images, request) },
+		{ method: "GET", path: "/images/get", handle: ({ query }) => save(images, query.list("names")) },
+		{ method: "POST", path: "/images/create", handle: (request) => create(images, request) },
+		{ method: "POST", path: "/images/load", handle: (request) => load(images, request) },
+		{
+			method: "POST",
+			path: "/images/prune",
+			handle: async ({ query }) => json(await images.prune(query.filters())),
+		},
+		{
+			method: "GET",
+			path: "/images/{name...}/get",
+			handle: (request) => save(images, [parameter(request, "name")]),
+		},
+		{
+			method: "GET",
+			path: "/images/{name...}/history",
+			handle: async (request) => json(await images.history(parameter(request, "name"))),
+		},
+		{
+			method: "GET",
+			path: "/images/{name...}/json",
+			handle: async (request) => json(await images.inspect(parameter(request, "name"))),
+		},
+		{
+			method: "POST",
+			path: "/images/{name...}/tag",
+			handle: async (request) => {
+				const { query } = request;
+				await images.tag(parameter(request, "name"), query.text("repo"), query.text("tag"));
+				return empty(201);
+			},
+		},
+		{ method: "POST", path: "/images/{name...}/push", handle: push },
+		{ method: "DELETE", path: "/images/{name...}", handle: (request) => remove(images, request) },
+	];
+}
+
+function push(): Reply {
+	throw new NotImplementedError("pushing to registries is not available yet");
+}
+
+async function list(images: ImageBackend, { query, version }: ApiRequest): Promise<Reply> {
+	const sharedSize = atLeast(version, 42) && query.flag("shared-size");
+	return json(await images.list({ all: query.flag("all"), sharedSize, filters: query.filters(), version }));
+}
+
+async function save(images: ImageBackend, names: readonly string[]): Promise<Reply> {
+	if (names.length === 0) throw new InvalidParameterError("no images are named");
+	return { kind: "stream", contentType: "application/x-tar", stream: await images.save(names) };
+}
+
+async function create(images: ImageBackend, request: ApiRequest): Promise<Reply> {
+	const { query, signal } = request;
+	const platform = query.text("platform");
+	const tag = query.text("tag");
+	if (query.text("fromImage") !== "")
+		return progress(images.pull({ image: query.text("fromImage"), tag, platform }, signal));
+	const from = query.text("fromSrc");
+	if (from === "") throw new InvalidParameterError("either fromImage or fromSrc must be given");
+	const source = from === "-" ? request.body.stream() : await openRemoteSource(from, signal);
+	const options = {
+		repository: query.text("repo"),
+		tag,
+		message: query.text("message"),
+		changes: query.list("changes"),
+		platform,
+	};
+	return progress(images.import(source, options, signal));
+}
+
+async function load(images: ImageBackend, request: ApiRequest): Promise<Reply> {
+	const archive = request.body.isPresent ? request.body.stream() : Readable.from([]);
+	return progress(images.load(archive, { quiet: request.query.flag("quiet") }, request.signal));
+}
+
+function progress(items: AsyncIterable<unknown>): Reply {
+	return { kind: "lines", items, mode: "progress", separator: "\r\n" };
+}
+
+async function remove(images: ImageBackend, request: ApiRequest): Promise<Reply> {
+	const { query } = request;
+	const name = parameter(request, "name");
+	if (name.trim() === "") throw new InvalidParameterError("image name cannot be blank");
+	return json(await images.remove(name, { force: query.flag("force"), noPrune: query.flag("noprune") }));
+}

@@ -1,0 +1,83 @@
+import type { EventMessage } from "../../api/engine/event.ts";
+import { atLeast } from "../../api/engine/version.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
+import type { ApiRequest } from "../api-request.ts";
+import type { Backends, SystemBackend } from "../backends.ts";
+import { json, type Reply } from "../http/reply.ts";
+import type { Route } from "../router.ts";
+import { parseTimestampSeconds } from "../timestamps.ts";
+
+const PING_HEADERS = {
+	"Builder-Version": "1",
+	"Cache-Control": "no-cache, no-store, must-revalidate",
+	Pragma: "no-cache",
+	Swarm: "inactive",
+};
+
+export function systemRoutes({ system }: Backends): Route[] {
+	return [
+		{ method: "GET", path: "/_ping", handle: ping },
+		{ method: "HEAD", path: "/_ping", handle: ping },
+		{ method: "GET", path: "/version", handle: () => json(system.version()) },
+		{ method: "GET", path: "/info", handle: async () => json(await system.info()) },
+		{ method: "GET", path: "/events", handle: (request) => events(system, request) },
+		{ method: "GET", path: "/system/df", handle: (request) => diskUsage(system, request) },
+	];
+}
+
+function ping({ method }: ApiRequest): Reply {
+	return { kind: "text", status: 200, text: method === "HEAD" ? "" : "OK", headers: PING_HEADERS };
+}
+
+function events(system: SystemBackend, { query, signal, version }: ApiRequest): Reply {
+	const since = parseTimestampSeconds(query.text("since"));
+	const until = parseTimestampSeconds(query.text("until"));
+	if (since !== undefined && until !== undefined && since > until)
+		throw new InvalidParameterError(
+			`\`since\` time (${query.text("since")}) cannot be after \`until\` time (${query.text("until")})`,
+		);
+	const options = {
+		filters: query.filters(),
+		...(since === undefined ? {} : { since }),
+		...(until === undefined ? {} : { until }),
+	};
+	const messages = system.events(options, signal);
+	return {
+		kind: "lines",
+		items: atLeast(version, 52) ? withoutLegacyFields(messages) : messages,
+		mode: "live",
+		separator: "\n",
+	};
+}
+
+async function* withoutLegacyFields(messages: AsyncIterable<EventMessage>): AsyncGenerator<EventMessage> {
+	for await (const { status, id, from, ...message } of messages) yield message;
+}
+
+const OBJECT_TYPES = ["container", "image", "volume", "build-cache"] as const;
+
+async function diskUsage(system: SystemBackend, { query, version }: ApiRequest): Promise<Reply> {
+	const asked = atLeast(version, 42) ? query.list("type") : [];
+	const types = new Set(asked.length === 0 ? OBJECT_TYPES : asked.map(objectType));
+	const usage = await system.diskUsage(types);
+	// Asked for by type, the others are left out.
+	return json(asked.length === 0 ? usage : pickUsage(usage, types));
+}
+
+function objectType(text: string): (typeof OBJECT_TYPES)[number] {
+	const type = OBJECT_TYPES.find((known) => known === text);
+	if (type === undefined) throw new InvalidParameterError(`unknown object type: ${text}`);
+	return type;
+}
+
+function pickUsage(
+	usage: Awaited<ReturnType<SystemBackend["diskUsage"]>>,
+	types: ReadonlySet<(typeof OBJECT_TYPES)[number]>,
+): Partial<typeof usage> {
+	return {
+		...(types.has("image") ? { LayersSize: usage.LayersSize, Images: usage.Images } : {}),
+		...(types.has("container") ? { Containers: usage.Containers } : {}),
+		...(types.has("volume") ? { Volumes: usage.Volumes } : {}),
+		...(types.has("build-cache") ? { BuildCache: usage.BuildCache } : {}),
+	};
+}

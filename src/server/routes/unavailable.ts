@@ -1,0 +1,58 @@
+/** Documented endpoints whose nouns are not there yet: an empty list where that is the truth, else 501. */
+import { NotFoundError, NotImplementedError } from "../../base/errors.ts";
+import { parameter } from "../api-request.ts";
+import { json } from "../http/reply.ts";
+import type { Method, Route } from "../router.ts";
+
+const BUILDING = "building images is not available yet";
+const PLUGINS = "plugins are not available yet";
+const REGISTRIES = "talking to registries is not available yet";
+const CHECKPOINTS = "checkpoints are not available yet";
+
+const NOT_YET: readonly (readonly [Method, string, string])[] = [
+	["POST", "/build", BUILDING],
+	["POST", "/build/cancel", BUILDING],
+	["POST", "/session", BUILDING],
+	["POST", "/grpc", BUILDING],
+	["POST", "/auth", REGISTRIES],
+	["GET", "/images/search", REGISTRIES],
+	["GET", "/distribution/{name...}/json", REGISTRIES],
+	["GET", "/plugins/privileges", PLUGINS],
+	["POST", "/plugins/pull", PLUGINS],
+	["POST", "/plugins/create", PLUGINS],
+	["GET", "/containers/{name}/checkpoints", CHECKPOINTS],
+	["POST", "/containers/{name}/checkpoints", CHECKPOINTS],
+	["DELETE", "/containers/{name}/checkpoints/{checkpoint}", CHECKPOINTS],
+];
+
+const ONE_PLUGIN: readonly (readonly [Method, string])[] = [
+	["GET", "/plugins/{name...}/json"],
+	["POST", "/plugins/{name...}/enable"],
+	["POST", "/plugins/{name...}/disable"],
+	["POST", "/plugins/{name...}/push"],
+	["POST", "/plugins/{name...}/upgrade"],
+	["POST", "/plugins/{name...}/set"],
+	["DELETE", "/plugins/{name...}"],
+];
+
+export function unavailableRoutes(): Route[] {
+	return [
+		{ method: "GET", path: "/plugins", handle: () => json([]) },
+		// There is no build cache: pruning it is done before it is asked for, and `system prune` asks.
+		{ method: "POST", path: "/build/prune", handle: () => json({ CachesDeleted: null, SpaceReclaimed: 0 }) },
+		...NOT_YET.map(([method, path, message]) => ({
+			method,
+			path,
+			handle: () => {
+				throw new NotImplementedError(message);
+			},
+		})),
+		...ONE_PLUGIN.map(([method, path]) => ({
+			method,
+			path,
+			handle: (request: Parameters<Route["handle"]>[0]) => {
+				throw new NotFoundError(`plugin "${parameter(request, "name")}" not found`);
+			},
+		})),
+	];
+}
