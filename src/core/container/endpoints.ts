@@ -1,0 +1,87 @@
+import type { ContainerConfig, EndpointSettings, HostConfig, NetworkingConfig } from "../../api/engine/container.ts";
+import { type ApiVersion, atLeast } from "../../api/engine/version.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
+import { isAddress } from "./host-config.ts";
+import { containerOfMode } from "./namespace-mode.ts";
+
+const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
+
+export interface RequestedEndpoints {
+	/** By network name. */
+	readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+	readonly warnings: readonly string[];
+}
+
+/**
+ * The networks a new container is to be on: those named in `NetworkingConfig`, or the one of its network mode.
+ * @throws InvalidParameterError
+ */
+export function requestedEndpoints(
+	config: ContainerConfig,
+	hostConfig: HostConfig,
+	networking: NetworkingConfig | undefined,
+	version: ApiVersion,
+): RequestedEndpoints {
+	const mode = hostConfig.NetworkMode ?? "bridge";
+	const endpoints: Record<string, EndpointSettings> = {};
+	for (const [name, settings] of Object.entries(networking?.EndpointsConfig ?? {})) {
+		const network = name === "default" ? "bridge" : name;
+		if (settings === null)
+			throw new InvalidParameterError(`invalid config for network ${network}: EndpointsConfig is nil`);
+		endpoints[network] = { ...settings };
+	}
+	const shared = containerOfMode(mode) !== undefined;
+	if (!atLeast(version, 44) && Object.keys(endpoints).length > 1)
+		throw new InvalidParameterError(
+			`Container cannot be connected to network endpoints: ${Object.keys(endpoints).sort().join(", ")}`,
+		);
+	if (shared) return { endpoints: {}, warnings: macWarnings(config, version) };
+	if (Object.keys(endpoints).length === 0) endpoints[mode] = {};
+	const primary = endpoints[mode];
+	if ((config.MacAddress ?? "") !== "" && primary !== undefined) applyMacAddress(config.MacAddress ?? "", primary);
+	for (const [name, settings] of Object.entries(endpoints)) checkEndpoint(name, settings);
+	return { endpoints, warnings: macWarnings(config, version) };
+}
+
+function applyMacAddress(address: string, endpoint: EndpointSettings): void {
+	const own = endpoint.MacAddress ?? "";
+	if (own !== "" && own !== address)
+		throw new InvalidParameterError(
+			"the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+		);
+	endpoint.MacAddress = address;
+}
+
+function macWarnings(config: ContainerConfig, version: ApiVersion): string[] {
+	if ((config.MacAddress ?? "") === "" || !atLeast(version, 44)) return [];
+	return ["The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."];
+}
+
+/** @throws InvalidParameterError listing everything that is wrong with the endpoint */
+export function checkEndpoint(network: string, settings: EndpointSettings): void {
+	const prefix = `invalid config for network ${network}: `;
+	const mac = settings.MacAddress ?? "";
+	if (mac !== "" && !/^([0-9a-f]{2}([:-])){5}[0-9a-f]{2}$/i.test(mac))
+		throw new InvalidParameterError(`${prefix}invalid MAC address ${mac}`);
+	const faults = endpointFaults(PREDEFINED.has(network), settings);
+	if (faults.length === 0) return;
+	const list = faults.length === 1 ? faults[0] : faults.map((fault) => `* ${fault}`).join("\n");
+	throw new InvalidParameterError(`${prefix}invalid endpoint settings:\n${list}`);
+}
+
+function endpointFaults(predefined: boolean, settings: EndpointSettings): string[] {
+	const faults: string[] = [];
+	const { IPv4Address = "", IPv6Address = "", LinkLocalIPs = [] } = settings.IPAMConfig ?? {};
+	const hasAddress = IPv4Address !== "" || IPv6Address !== "" || LinkLocalIPs.length > 0;
+	if (predefined && hasAddress) faults.push("user specified IP address is supported on user defined networks only");
+	if (predefined && (settings.Aliases?.length ?? 0) > 0)
+		faults.push("network-scoped alias is supported only for containers in user defined networks");
+	if (IPv4Address !== "" && (!isAddress(IPv4Address) || IPv4Address.includes(":")))
+		faults.push(`invalid IPv4 address: ${IPv4Address}`);
+	if (IPv6Address !== "" && (!isAddress(IPv6Address) || !IPv6Address.includes(":")))
+		faults.push(`invalid IPv6 address: ${IPv6Address}`);
+	for (const address of LinkLocalIPs) if (!isAddress(address)) faults.push(`invalid link-local IP address: ${address}`);
+	if (predefined && hasAddress)
+		faults.push("user specified IP address is supported only when connecting to networks with user configured subnets");
+	return faults;
+}

@@ -1,0 +1,83 @@
+/**
+ * The files around a container on the host: its data directory (log, hosts, hostname, resolv.conf), its bundle, and what has
+ * to be looked up in its root file system or on the host before it starts. Paths inside a root never lead outside it.
+ */
+export interface ContainerPaths {
+	/** `<data-root>/containers/<id>` */
+	readonly directory: string;
+	readonly hosts: string;
+	readonly hostname: string;
+	readonly resolvConf: string;
+	/** `<exec-root>/bundles/<id>` */
+	readonly bundle: string;
+	/** Where `shareable` IPC mode keeps its /dev/shm. */
+	readonly sharedMemory: string;
+}
+
+export interface NetworkFiles {
+	readonly hosts: string;
+	readonly hostname: string;
+	readonly resolvConf: string;
+}
+
+/** A device of the host, as a container's specification lists it. */
+export interface HostDevice {
+	readonly path: string;
+	readonly type: "b" | "c" | "p";
+	readonly major: number;
+	readonly minor: number;
+	/** Permission bits. */
+	readonly mode: number;
+	readonly uid: number;
+	readonly gid: number;
+}
+
+/** One mount of the temporary tree that stands in for a stopped container's view. */
+export interface TreeMount {
+	readonly source: string;
+	readonly target: string;
+	readonly readOnly: boolean;
+}
+
+export interface ContainerHostFiles {
+	paths(id: string): ContainerPaths;
+	/** Makes the data directory. Idempotent. */
+	createDirectory(id: string): void;
+	writeNetworkFiles(id: string, files: NetworkFiles): void;
+	/** @returns the bundle's directory */
+	writeBundle(id: string, config: unknown): string;
+	/** Removes the bundle and the shared memory's mount. Idempotent. */
+	removeBundle(id: string): void;
+	/** Removes the data directory with the logs. Idempotent. */
+	removeDirectory(id: string): Promise<void>;
+	/** Mounts a tmpfs for a `shareable` container's /dev/shm. Idempotent. @returns its path */
+	mountSharedMemory(id: string, sizeBytes: number): string;
+	/** Texts of /etc/passwd and /etc/group, empty where there are none. */
+	readAccounts(root: string): { readonly passwd: string; readonly group: string };
+	/** Makes a directory inside the root with its parents where it is missing. @throws SystemError when a file is in the way */
+	ensureDirectory(root: string, path: string): void;
+	/** What is at a path of the host. */
+	kindOf(path: string): "file" | "directory" | undefined;
+	/** The path with its symlinks resolved. @throws NotFoundError */
+	realPath(path: string): string;
+	/** Makes a missing bind source. @throws SystemError `error while creating mount source path '/x': …` */
+	createBindSource(path: string): void;
+	/** A subdirectory or file of a volume, symlinks resolved inside it. @throws InvalidParameterError */
+	resolveSubpath(root: string, subpath: string): string;
+	/** The devices at a path, those below it for a directory. @throws InvalidParameterError `error gathering device information …` */
+	devices(path: string): HostDevice[];
+	/** The host's own /etc/resolv.conf (systemd-resolved's upstream one where it runs), /etc/hosts stays out. */
+	hostResolvConf(): string;
+	/** Propagation of the host mount that a bind source lies on, for the checks of `shared` and `slave` binds. */
+	propagationOf(path: string): { readonly mountPoint: string; readonly shared: boolean; readonly slave: boolean };
+	/**
+	 * Mounts a root and what lies on top of it in a temporary place and a mount namespace's view of its own.
+	 * @returns its path, to be given back with `unmountTree`
+	 */
+	mountTree(id: string, root: string, mounts: readonly TreeMount[]): Promise<string>;
+	unmountTree(path: string): Promise<void>;
+	/** Whether a process's own root is mounted read-only, and of the mount that holds `path` in it. */
+	isReadOnly(root: string, path: string): boolean;
+	/** After a crash: removes bundles, trees and data directories of containers not in the sets. */
+	cleanUp(keep: { readonly containers: ReadonlySet<string>; readonly running: ReadonlySet<string> }): Promise<void>;
+}
