@@ -7,11 +7,13 @@ import { sha256 } from "../../base/digest.ts";
 import { SystemError } from "../../base/errors.ts";
 import { containerStoreContract } from "../../core/container/container-store-contract.ts";
 import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
+import { networkStoreContract } from "../../core/network/network-store-contract.ts";
 import { volumeStoreContract } from "../../core/volume/volume-store-contract.ts";
 import { SqliteContainerStore } from "./container-store.ts";
 import { openDatabase } from "./database.ts";
 import { SqliteImageStore } from "./image-store.ts";
 import { SqliteMetaStore } from "./meta-store.ts";
+import { SqliteNetworkStore } from "./network-store.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { SqliteVolumeStore } from "./volume-store.ts";
 
@@ -22,6 +24,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 containerStoreContract("SqliteContainerStore", () => new SqliteContainerStore(openDatabase(freshPath())));
 volumeStoreContract("SqliteVolumeStore", () => new SqliteVolumeStore(openDatabase(freshPath())));
+networkStoreContract("SqliteNetworkStore", () => new SqliteNetworkStore(openDatabase(freshPath())));
 
 describe("SqliteImageStore", () => {
 	const image: ImageRecord = {

@@ -1,0 +1,146 @@
+import { errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import type { ContainerMount, ContainerRecord } from "../../core/container/container-record.ts";
+import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import type { VolumeService } from "../volume/volume-service.ts";
+
+/** A mount with its host path, ready for the specification. Empty source for tmpfs. */
+export interface ResolvedMount {
+	readonly mount: ContainerMount;
+	readonly source: string;
+}
+
+export interface PreparedRoot {
+	/** The merged root file system. */
+	readonly path: string;
+	readonly mounts: readonly ResolvedMount[];
+}
+
+export interface ContainerFilesystemDependencies {
+	readonly snapshotter: Snapshotter;
+	readonly volumes: VolumeService;
+	readonly files: ContainerHostFiles;
+}
+
+/** A container's root file system and what is mounted into it, while it runs. */
+export class ContainerFilesystem {
+	readonly #deps: ContainerFilesystemDependencies;
+
+	constructor(deps: ContainerFilesystemDependencies) {
+		this.#deps = deps;
+	}
+
+	/** At create: makes the volumes it names and fills the fresh ones from the image. Idempotent. */
+	async createVolumes(record: ContainerRecord): Promise<void> {
+		const volumes = record.mounts.filter((mount) => mount.type === "volume");
+		for (const mount of volumes)
+			await this.#deps.volumes.ensure({
+				name: mount.source,
+				driver: mount.volume?.driver || "local",
+				options: mount.volume?.options ?? {},
+				labels: {
+					...mount.volume?.labels,
+					...(mount.volume?.anonymous === true ? { "com.docker.volume.anonymous": "" } : {}),
+				},
+				anonymous: mount.volume?.anonymous === true,
+			});
+		const filled = volumes.filter((mount) => mount.volume?.copy === true && mount.volume.subpath === "");
+		if (filled.length === 0) return;
+		const { mergedPath } = await this.#deps.snapshotter.mount(record.id);
+		try {
+			for (const mount of filled) await this.#fill(record, mount, mergedPath);
+		} finally {
+			await this.#deps.snapshotter.unmount(record.id);
+		}
+	}
+
+	/** Mounts the root and makes every source available. On failure the caller calls `release`. */
+	async prepare(record: ContainerRecord): Promise<PreparedRoot> {
+		const { mergedPath } = await this.#deps.snapshotter.mount(record.id);
+		const mounts: ResolvedMount[] = [];
+		for (const mount of record.mounts) mounts.push({ mount, source: await this.#source(record, mount) });
+		const workingDirectory = record.config.WorkingDir ?? "";
+		if (workingDirectory !== "" && workingDirectory !== "/")
+			this.#deps.files.ensureDirectory(mergedPath, workingDirectory);
+		return { path: mergedPath, mounts };
+	}
+
+	/** Idempotent. */
+	async release(record: ContainerRecord): Promise<void> {
+		for (const mount of record.mounts)
+			if (mount.type === "volume") await this.#deps.volumes.unmount(mount.source, record.id);
+		await this.#deps.snapshotter.unmount(record.id);
+	}
+
+	publishMounts(record: ContainerRecord): void {
+		for (const mount of record.mounts) {
+			if (mount.type !== "volume") continue;
+			this.#deps.volumes.publishMount(mount.source, {
+				container: record.id,
+				destination: mount.target,
+				propagation: mount.propagation,
+				"read/write": String(!mount.readOnly),
+			});
+		}
+	}
+
+	publishUnmounts(record: ContainerRecord): void {
+		for (const mount of record.mounts)
+			if (mount.type === "volume") this.#deps.volumes.publishUnmount(mount.source, record.id);
+	}
+
+	async #fill(record: ContainerRecord, mount: ContainerMount, root: string): Promise<void> {
+		await this.#deps.volumes.mount(mount.source, record.id);
+		try {
+			await this.#deps.volumes.populate(mount.source, root, mount.target);
+		} finally {
+			await this.#deps.volumes.unmount(mount.source, record.id);
+		}
+	}
+
+	async #source(record: ContainerRecord, mount: ContainerMount): Promise<string> {
+		switch (mount.type) {
+			case "bind":
+				return this.#bindSource(mount);
+			case "volume":
+				return await this.#volumeSource(record, mount);
+			default:
+				return "";
+		}
+	}
+
+	#bindSource(mount: ContainerMount): string {
+		const { files } = this.#deps;
+		if (files.kindOf(mount.source) === undefined) {
+			if (!mount.createSource)
+				throw new InvalidParameterError(
+					`invalid mount config for type "bind": bind source path does not exist: ${mount.source}`,
+				);
+			files.createBindSource(mount.source);
+		}
+		checkPropagation(mount, files);
+		return mount.source;
+	}
+
+	async #volumeSource(record: ContainerRecord, mount: ContainerMount): Promise<string> {
+		let directory: string;
+		try {
+			directory = await this.#deps.volumes.mount(mount.source, record.id);
+		} catch (cause) {
+			throw new SystemError(errorMessage(cause), { cause });
+		}
+		const subpath = mount.volume?.subpath ?? "";
+		return subpath === "" ? directory : this.#deps.files.resolveSubpath(directory, subpath);
+	}
+}
+
+/** The host's mount has to take part in what the container's is to share. */
+function checkPropagation(mount: ContainerMount, files: ContainerHostFiles): void {
+	const kind = mount.propagation.replace(/^r/, "");
+	if (kind !== "shared" && kind !== "slave") return;
+	const host = files.propagationOf(mount.source);
+	if (host.shared || (kind === "slave" && host.slave)) return;
+	throw new SystemError(
+		`path ${mount.source} is mounted on ${host.mountPoint} but it is not a ${kind === "shared" ? "shared" : "shared or slave"} mount`,
+	);
+}
