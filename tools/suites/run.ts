@@ -6,7 +6,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { BUSYBOX_CHANGES, makeBusyboxTar } from "../base-images/busybox.ts";
+import { BUSYBOX_CHANGES, busyboxImageEntries, IMAGE_TIME_S } from "../base-images/busybox.ts";
+import { writeTar } from "../base-images/tar-writer.ts";
 import { compareResults, countOutcomes, type Difference, type SuiteResults } from "./results.ts";
 import { SUITES, type Suite } from "./suites.ts";
 
@@ -20,6 +21,13 @@ function socketOf(host: string): string {
 	return host.slice("unix://".length);
 }
 
+/** busybox, with a bash for the tests that ask for one. */
+function makeStandInTar(): Uint8Array<ArrayBuffer> {
+	const content = Buffer.from('#!/bin/sh\nexec /bin/sh "$@"\n');
+	const entries = [...busyboxImageEntries(), { kind: "file" as const, path: "bin/bash", mode: 0o755, content }];
+	return new Uint8Array(writeTar(entries, IMAGE_TIME_S));
+}
+
 async function provideImages(host: string, images: readonly string[]): Promise<void> {
 	const unix = socketOf(host);
 	for (const image of images) {
@@ -27,7 +35,7 @@ async function provideImages(host: string, images: readonly string[]): Promise<v
 		const [repo = "", tag = "latest"] = image.split(":");
 		const query = new URLSearchParams({ fromSrc: "-", repo, tag });
 		for (const change of BUSYBOX_CHANGES) query.append("changes", change);
-		const body = new Blob([makeBusyboxTar()]);
+		const body = new Blob([makeStandInTar()]);
 		const response = await fetch(`http://engine/images/create?${query}`, { unix, method: "POST", body });
 		const text = await response.text();
 		if (!response.ok) throw new SuiteError(`${host}: ${image} could not be made: ${text}`);
