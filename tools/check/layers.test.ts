@@ -14,6 +14,7 @@ describe("checkLayers() accepts", () => {
 		["a downward import", { "src/engine/a.ts": 'import { a } from "../core/a.ts";', "src/core/a.ts": EMPTY }],
 		["drivers/linux in a driver", { "src/drivers/b/a.ts": 'import "../linux/a.ts";', "src/drivers/linux/a.ts": EMPTY }],
 		["the type of a stream in core", { "src/core/a.ts": 'import type { Readable } from "node:stream";' }],
+		["the version in the command line", { "src/cli/a.ts": 'import packageJson from "../../package.json";' }],
 		["hashing in base", { "src/base/a.ts": 'import { createHash } from "node:crypto";' }],
 		[
 			"drivers in an engine test",

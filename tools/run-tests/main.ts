@@ -44,7 +44,7 @@ async function findTests(run: Run, folders: readonly string[]): Promise<string[]
 	const found: string[] = [];
 	for (const folder of folders) {
 		if (!existsSync(join(ROOT, folder))) continue;
-		for await (const path of new Bun.Glob("**/*.test.ts").scan({ cwd: join(ROOT, folder) }))
+		for await (const path of new Bun.Glob("**/*.test.{ts,mjs}").scan({ cwd: join(ROOT, folder) }))
 			found.push(`${folder}/${path}`);
 	}
 	return found.filter((path) => run.filters.length === 0 || run.filters.some((filter) => path.includes(filter))).sort();

@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import { runTestProcess } from "./processes.ts";
+
+const NEVER = new AbortController().signal;
+const MINUTE_MS = 60_000;
+
+function shell(script: string, timeLimitMs = MINUTE_MS) {
+	return { argv: ["/bin/sh", "-c", script], cwd: "/", timeLimitMs, capture: true };
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch {
+		return false; // ESRCH
+	}
+}
+
+test("runTestProcess() gives code and output", async () => {
+	const result = await runTestProcess(shell("printf 3; exit 3"), NEVER);
+	expect(result).toEqual({ code: 3, output: "3", timedOut: false, leftBehind: [] });
+});
+
+test("runTestProcess() ends and names a process that left the group and outlived its parent", async () => {
+	const result = await runTestProcess(shell("setsid sleep 987 >/dev/null & echo $!"), NEVER);
+	expect(result.leftBehind).toEqual([expect.stringMatching(/^\d+ sleep 987$/)]);
+	await Bun.sleep(20);
+	expect(isAlive(Number(result.leftBehind[0]?.split(" ")[0]))).toBe(false);
+});
+
+test("runTestProcess() stops the whole group at its time limit", async () => {
+	const result = await runTestProcess(shell("sleep 987 & echo $!; wait", 200), NEVER);
+	expect(result.timedOut).toBe(true);
+	expect(result.code).toBe(143);
+	expect(isAlive(Number(result.output))).toBe(false);
+});
+
+test("runTestProcess() ends the process and rejects when the run is aborted", async () => {
+	const abort = new AbortController();
+	const run = runTestProcess(shell("sleep 987"), abort.signal);
+	abort.abort(new Error("stopped"));
+	await expect(run).rejects.toThrow("stopped");
+	await expect(runTestProcess(shell("true"), abort.signal)).rejects.toThrow("stopped");
+});
