@@ -50,6 +50,10 @@ export interface AppliedLayer {
 	readonly assembly: Digest;
 }
 
+export interface DiffOptions {
+	readonly wholeTree?: boolean;
+}
+
 /** Layers between their two forms: tar stream and unpacked directory. */
 export interface LayerApplier {
 	/**
@@ -60,8 +64,11 @@ export interface LayerApplier {
 	apply(tar: Readable, directory: string, onProgress?: (bytes: number) => void): Promise<AppliedLayer>;
 	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */
 	tar(directory: string, assembly: Digest): Readable;
-	/** A deterministic tar of the container's changes (`upper` over `lowers`, topmost first) with OCI whiteouts, for commit. */
-	diff(upper: string, lowers: readonly string[]): Readable;
+	/**
+	 * A deterministic tar of the container's changes (`upper` over `lowers`, topmost first) with OCI whiteouts, for commit.
+	 * @param options `wholeTree`: `upper` is all of the container's tree (`ContainerSnapshot.isWholeTree`)
+	 */
+	diff(upper: string, lowers: readonly string[], options?: DiffOptions): Readable;
 	/** The container's changes, sorted by path, as `GET /containers/{id}/changes`. */
-	changes(upper: string, lowers: readonly string[]): Promise<FilesystemChange[]>;
+	changes(upper: string, lowers: readonly string[], options?: DiffOptions): Promise<FilesystemChange[]>;
 }

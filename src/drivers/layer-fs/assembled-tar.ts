@@ -1,0 +1,69 @@
+import { openSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createZstdDecompress } from "node:zlib";
+import type { Digest } from "../../base/digest.ts";
+import { errnoCode } from "../../base/errors.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import { AssemblyReader, type FileRange } from "../../core/diff/assembly.ts";
+import { encodePath } from "../../core/diff/path-text.ts";
+import { closeDescriptor, O } from "../linux/file-descriptors.ts";
+import { RootDirectory } from "../linux/root-directory.ts";
+import { ChunkBuffer } from "./chunk-buffer.ts";
+import { fileChunks } from "./file-chunks.ts";
+import { Pacer } from "./pacer.ts";
+
+/** The layer's tar again, from its re-assembly record and its unpacked files. */
+export async function* assembledTar(
+	content: ContentStore,
+	directory: string,
+	assembly: Digest,
+): AsyncGenerator<Uint8Array> {
+	const root = RootDirectory.open(directory);
+	const blob = content.stream(assembly);
+	const decoder = createZstdDecompress();
+	blob.on("error", (error) => decoder.destroy(error));
+	blob.pipe(decoder);
+	const reader = new AssemblyReader();
+	const chunks = new ChunkBuffer();
+	const pacer = new Pacer();
+	try {
+		for await (const piece of decoder) {
+			for (const record of reader.push(piece)) {
+				if (record.kind === "raw") yield* chunks.add(record.bytes);
+				else yield* rangeChunks(root, directory, record.range, chunks);
+				await pacer.pause();
+			}
+		}
+		reader.finish();
+		yield* chunks.flush();
+	} finally {
+		blob.destroy();
+		decoder.destroy();
+		root.close();
+	}
+}
+
+async function* rangeChunks(
+	root: RootDirectory,
+	directory: string,
+	range: FileRange,
+	chunks: ChunkBuffer,
+): AsyncGenerator<Uint8Array> {
+	const fd =
+		openDisplaced(directory, range.number) ?? root.openFile(encodePath(range.path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+	try {
+		for await (const chunk of fileChunks(fd, range.offset, range.length)) yield* chunks.add(chunk);
+	} finally {
+		closeDescriptor(fd);
+	}
+}
+
+/** A file that a later member replaced was kept by its number. */
+function openDisplaced(directory: string, number: number): number | undefined {
+	try {
+		return openSync(join(dirname(directory), "displaced", String(number)), "r");
+	} catch (error) {
+		if (errnoCode(error) === "ENOENT") return undefined;
+		throw error;
+	}
+}

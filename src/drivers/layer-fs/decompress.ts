@@ -1,0 +1,86 @@
+/** Archives come plain, gzipped or as zstd; their first bytes tell. */
+import { Readable } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { EngineError, errnoCode, errorMessage, InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+
+const CHUNK_BYTES = 1 << 18;
+const MAGICS: readonly { readonly name: Compression; readonly bytes: readonly number[] }[] = [
+	{ name: "gzip", bytes: [0x1f, 0x8b, 0x08] },
+	{ name: "zstd", bytes: [0x28, 0xb5, 0x2f, 0xfd] },
+	{ name: "bzip2", bytes: [0x42, 0x5a, 0x68] },
+	{ name: "xz", bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
+];
+const LONGEST_MAGIC = 6;
+
+type Compression = "none" | "gzip" | "zstd" | "bzip2" | "xz";
+
+/**
+ * The uncompressed bytes. Leaving the loop early ends the source, too.
+ * @throws InvalidParameterError for damaged data, NotImplementedError for bzip2 and xz
+ */
+export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+	const iterator = source[Symbol.asyncIterator]();
+	try {
+		const head = await readHead(iterator);
+		const compression = compressionOf(head);
+		if (compression === "none") {
+			if (head.length > 0) yield head;
+			for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+		} else yield* inflate(compression, head, iterator);
+	} finally {
+		await iterator.return?.();
+	}
+}
+
+async function readHead(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+	let head: Uint8Array = new Uint8Array(0);
+	while (head.length < LONGEST_MAGIC) {
+		const next = await iterator.next();
+		if (next.done === true) break;
+		head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+	}
+	return head;
+}
+
+function compressionOf(head: Uint8Array): Compression {
+	const match = MAGICS.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte));
+	return match?.name ?? "none";
+}
+
+async function* inflate(
+	compression: Exclude<Compression, "none">,
+	head: Uint8Array,
+	iterator: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+	if (compression === "bzip2" || compression === "xz")
+		throw new NotImplementedError(`archives compressed with ${compression} are not supported; use gzip or zstd`);
+	const decoder =
+		compression === "gzip"
+			? createGunzip({ chunkSize: CHUNK_BYTES })
+			: createZstdDecompress({ chunkSize: CHUNK_BYTES });
+	const input = Readable.from(rest(head, iterator), { objectMode: false, highWaterMark: CHUNK_BYTES });
+	// The source's own failure must reach the loop below as it is.
+	input.on("error", (error) => decoder.destroy(error));
+	input.pipe(decoder);
+	try {
+		for await (const chunk of decoder) yield chunk;
+	} catch (cause) {
+		if (cause instanceof EngineError || !isDataError(cause)) throw cause;
+		throw new InvalidParameterError(`invalid ${compression} data: ${errorMessage(cause)}`, { cause });
+	} finally {
+		input.destroy();
+		decoder.destroy();
+	}
+}
+
+function isDataError(error: unknown): boolean {
+	const code = errnoCode(error) ?? "";
+	return (
+		code.startsWith("Z_") || code.startsWith("ZSTD_") || code.startsWith("ERR_ZSTD") || code.startsWith("ERR_BUFFER")
+	);
+}
+
+async function* rest(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+	yield head;
+	for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+}

@@ -1,0 +1,147 @@
+/** Members of a tar made from files in a tree. Times are whole seconds and owners numbers, as in Docker's archives. */
+
+import { joinPath } from "../../core/diff/archive-path.ts";
+import { decodePath, encodePath } from "../../core/diff/path-text.ts";
+import { type TarEntry, type TarEntryType, tarEntry } from "../../core/diff/tar-entry.ts";
+import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer.ts";
+import { closeDescriptor, O } from "../linux/file-descriptors.ts";
+import { type FileKind, type FileStatus, statusAt } from "../linux/file-status.ts";
+import type { RootDirectory } from "../linux/root-directory.ts";
+import { isErrno, memberError } from "./archive-error.ts";
+import { ChunkBuffer } from "./chunk-buffer.ts";
+import { fileChunks } from "./file-chunks.ts";
+import { Pacer } from "./pacer.ts";
+
+const TYPES: Readonly<Record<Exclude<FileKind, "socket">, TarEntryType>> = {
+	file: "file",
+	directory: "directory",
+	symlink: "symlink",
+	"character-device": "character-device",
+	"block-device": "block-device",
+	fifo: "fifo",
+};
+const KEPT_ATTRIBUTE = /^(security\.capability$|user\.(?!overlay\.))/;
+const NS = 1_000_000_000n;
+
+export class TreeTar {
+	readonly #chunks = new ChunkBuffer();
+	readonly #pacer = new Pacer();
+	/** `device inode` of files with several links -> name of the first member. */
+	readonly #links = new Map<string, string>();
+
+	constructor(readonly root: RootDirectory) {}
+
+	/** The file or directory at `path`, as `name`, with everything below it, sorted. */
+	async *tree(path: string, name: string): AsyncGenerator<Uint8Array> {
+		const status = this.#statusIfThere(path);
+		if (status === undefined) return;
+		yield* this.member(path, name, status);
+		if (status.kind === "directory") yield* this.contents(path, name);
+	}
+
+	/** Everything below the directory at `path`; names get `name` in front. */
+	async *contents(path: string, name: string): AsyncGenerator<Uint8Array> {
+		for (const child of this.#children(path))
+			yield* this.tree(joinPath(path, child), name === "" ? child : `${name.replace(/\/$/, "")}/${child}`);
+	}
+
+	/** One member without what is below it. Sockets are left out, and so is what vanished meanwhile. */
+	async *member(path: string, name: string, status: FileStatus): AsyncGenerator<Uint8Array> {
+		await this.#pacer.pause();
+		if (status.kind === "socket") return;
+		try {
+			if (status.kind !== "file") yield* this.#chunks.add(formatTarHeader(this.#entry(path, name, status)));
+			else yield* this.#file(path, name, status);
+		} catch (error) {
+			if (!isErrno(error, "ENOENT")) throw memberError("read", path, error);
+		}
+	}
+
+	/** A member without contents that exists in the archive only. */
+	*marker(name: string, modifiedNs: bigint): Generator<Uint8Array> {
+		yield* this.#chunks.add(formatTarHeader(tarEntry({ name, type: "file", mode: 0, modifiedNs })));
+	}
+
+	*finish(): Generator<Uint8Array> {
+		yield* this.#chunks.add(TAR_END);
+		yield* this.#chunks.flush();
+	}
+
+	async *#file(path: string, name: string, status: FileStatus): AsyncGenerator<Uint8Array> {
+		const first = this.#firstLink(name, status);
+		if (first !== undefined) {
+			const link: TarEntry = { ...this.#entry(path, name, status), type: "hard-link", linkName: first, sizeBytes: 0 };
+			yield* this.#chunks.add(formatTarHeader(link));
+			return;
+		}
+		const fd = this.root.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+		try {
+			const opened = statusAt(fd, "");
+			if (opened.kind !== "file") return;
+			yield* this.#chunks.add(formatTarHeader(this.#entry(path, name, opened)));
+			// Someone may cut the file while it is read: the archive must stay well-formed.
+			for await (const chunk of fileChunks(fd, 0, opened.sizeBytes, { pad: true })) yield* this.#chunks.add(chunk);
+			yield* this.#chunks.add(tarPadding(opened.sizeBytes));
+		} finally {
+			closeDescriptor(fd);
+		}
+	}
+
+	#firstLink(name: string, status: FileStatus): string | undefined {
+		if (status.linkCount < 2) return undefined;
+		const key = `${status.device} ${status.inode}`;
+		const first = this.#links.get(key);
+		if (first === undefined) this.#links.set(key, name);
+		return first;
+	}
+
+	#entry(path: string, name: string, status: FileStatus): TarEntry {
+		const isDirectory = status.kind === "directory";
+		return tarEntry({
+			name: isDirectory && !name.endsWith("/") ? `${name}/` : name,
+			type: status.kind === "socket" ? "file" : TYPES[status.kind],
+			linkName: status.kind === "symlink" ? decodePath(this.root.readLink(encodePath(path))) : "",
+			mode: status.permissions,
+			uid: status.uid,
+			gid: status.gid,
+			sizeBytes: status.kind === "file" ? status.sizeBytes : 0,
+			modifiedNs: (status.modifiedNs / NS) * NS,
+			deviceMajor: status.deviceMajor,
+			deviceMinor: status.deviceMinor,
+			attributes: this.#attributes(path, status),
+		});
+	}
+
+	#attributes(path: string, status: FileStatus): ReadonlyMap<string, Uint8Array> {
+		const attributes = new Map<string, Uint8Array>();
+		if (status.kind !== "file" && status.kind !== "directory") return attributes;
+		const bytes = encodePath(path === "" ? "." : path);
+		for (const name of this.#attributeNames(bytes)) {
+			const value = KEPT_ATTRIBUTE.test(name) ? this.root.getAttribute(bytes, name) : undefined;
+			if (value !== undefined) attributes.set(name, value);
+		}
+		return attributes;
+	}
+
+	#attributeNames(path: Uint8Array): string[] {
+		try {
+			return this.root.listAttributes(path);
+		} catch (error) {
+			if (isErrno(error, "EOPNOTSUPP")) return [];
+			throw error;
+		}
+	}
+
+	#children(path: string): string[] {
+		try {
+			return this.root.readDirectory(encodePath(path)).sort(Buffer.compare).map(decodePath);
+		} catch (error) {
+			if (isErrno(error, "ENOENT", "ENOTDIR")) return [];
+			throw memberError("read", path, error);
+		}
+	}
+
+	#statusIfThere(path: string): FileStatus | undefined {
+		return this.root.statusIfExists(encodePath(path === "" ? "." : path));
+	}
+}
