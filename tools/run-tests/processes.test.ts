@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { runTestProcess } from "./processes.ts";
 
 const NEVER = new AbortController().signal;
@@ -8,12 +9,12 @@ function shell(script: string, timeLimitMs = MINUTE_MS) {
 	return { argv: ["/bin/sh", "-c", script], cwd: "/", timeLimitMs, capture: true };
 }
 
+/** A killed orphan may stay a zombie until init reaps it: dead all the same, and without a command line. */
 function isAlive(pid: number): boolean {
 	try {
-		process.kill(pid, 0);
-		return true;
+		return readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
 	} catch {
-		return false; // ESRCH
+		return false; // ENOENT: reaped
 	}
 }
 

@@ -38,7 +38,8 @@ test("the set-up without root says so and ends with 1", async () => {
 	await runCommand(["sh", "-c", 'cp "$1"/tools/setup/*.mjs "$2"', "sh", ROOT, copy]);
 	const unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 	const result = await runCommand([...unprivileged, node, join(copy, "start.mjs")]);
-	expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining("Gantry needs root") });
+	expect(result.code).toBe(1);
+	expect(result.stderr).toContain("Gantry needs root");
 	expect(result.stderr).not.toContain("    at ");
 });
 
