@@ -48,6 +48,7 @@ const library = dlopen("libc.so.6", {
 	socket: { args: ["i32", "i32", "i32"], returns: "i32" },
 	bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
 	listen: { args: ["i32", "i32"], returns: "i32" },
+	connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
 	getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
 	setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
 	send: { args: ["i32", "ptr", FFIType.u64_fast, "i32"], returns: FFIType.i64_fast },
