@@ -41,9 +41,12 @@ export interface CapabilitySets {
 
 export interface ProcessRlimit {
 	type: string;
-	soft: number;
-	hard: number;
+	soft: RlimitValue;
+	hard: RlimitValue;
 }
+
+/** A number, or what `JSON.rawJSON` makes of one that is too large for it. */
+export type RlimitValue = number | { readonly rawJSON: string };
 
 export interface MountSpec {
 	destination: string;

@@ -1,14 +1,21 @@
 import type { Ulimit } from "../../api/engine/container.ts";
-import type { ProcessRlimit } from "../../api/oci/runtime-spec.ts";
+import type { ProcessRlimit, RlimitValue } from "../../api/oci/runtime-spec.ts";
 import type { HostFacts } from "./host-facts.ts";
+
+declare global {
+	interface JSON {
+		/** ECMAScript 2026; not in TypeScript's library yet. */
+		rawJSON(text: string): { readonly rawJSON: string };
+	}
+}
 
 /** getrlimit(2), as docker's `--ulimit` spells them. */
 export const RLIMIT_NAMES: ReadonlySet<string> = new Set(
 	"as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" "),
 );
 
-/** RLIM_INFINITY does not fit a JSON number of ours exactly; runtimes read any value of 2^63 or more as unlimited in practice. */
-const UNLIMITED = 2 ** 64 - 2 ** 11;
+/** RLIM_INFINITY is 2^64-1, which a number cannot hold: it is written into the JSON digit by digit. */
+const INFINITY: RlimitValue = JSON.rawJSON("18446744073709551615");
 
 /** What the container gets: its own limits over the daemon's defaults, each clamped to what the daemon itself may set. */
 export function buildRlimits(
@@ -18,8 +25,15 @@ export function buildRlimits(
 ): ProcessRlimit[] {
 	const limits = new Map([...defaults, ...own].map((limit) => [limit.Name, limit]));
 	return [...limits.values()].map(({ Name, Soft, Hard }) => {
-		const ceiling = host.canRaiseLimits ? UNLIMITED : (host.hardLimits[Name] ?? UNLIMITED);
-		const hard = Math.min(Hard < 0 ? UNLIMITED : Hard, ceiling);
-		return { type: `RLIMIT_${Name.toUpperCase()}`, hard, soft: Math.min(Soft < 0 ? UNLIMITED : Soft, hard) };
+		const ceiling = host.canRaiseLimits
+			? Number.POSITIVE_INFINITY
+			: (host.hardLimits[Name] ?? Number.POSITIVE_INFINITY);
+		const hard = Math.min(Hard < 0 ? Number.POSITIVE_INFINITY : Hard, ceiling);
+		const soft = Math.min(Soft < 0 ? Number.POSITIVE_INFINITY : Soft, hard);
+		return { type: `RLIMIT_${Name.toUpperCase()}`, hard: encode(hard), soft: encode(soft) };
 	});
+}
+
+function encode(limit: number): RlimitValue {
+	return Number.isFinite(limit) ? limit : INFINITY;
 }
