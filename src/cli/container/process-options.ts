@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { errnoCode } from "../../base/errors.ts";
+import type { Environment } from "../context.ts";
+
+/** Environment and labels from options and files. */
+
+/** The variables of `--env-file` files, then those of `-e`; a bare name takes the client's own value, or is left out. */
+export function readEnvironment(
+	files: readonly string[],
+	texts: readonly string[],
+	environment: Environment,
+): string[] {
+	const lines = [...files.flatMap((file) => readFileLines(file)), ...texts];
+	return lines.flatMap((line) => {
+		if (line.includes("=")) return [line];
+		const value = environment[line];
+		return value === undefined ? [] : [`${line}=${value}`];
+	});
+}
+
+/** Labels by name; a later one wins, and one without a value is empty. */
+export function readLabels(files: readonly string[], texts: readonly string[]): Record<string, string> {
+	return toMap([...files.flatMap((file) => readFileLines(file)), ...texts]);
+}
+
+/** `name=value` texts as a map; a name alone has the empty value. */
+export function toMap(texts: readonly string[]): Record<string, string> {
+	const map: Record<string, string> = {};
+	for (const text of texts) {
+		const equals = text.indexOf("=");
+		map[equals < 0 ? text : text.slice(0, equals)] = equals < 0 ? "" : text.slice(equals + 1);
+	}
+	return map;
+}
+
+/**
+ * The entries of an environment or label file: one a line, `#` at its start makes a comment, leading blanks do not count.
+ * @throws Error for a file that can't be read or a name with blanks
+ */
+function readFileLines(path: string): string[] {
+	let text: string;
+	try {
+		text = readFileSync(path, "utf8");
+	} catch (cause) {
+		const reason = errnoCode(cause) === "ENOENT" ? "no such file or directory" : (errnoCode(cause) ?? "cannot be read");
+		throw new Error(`open ${path}: ${reason}`, { cause });
+	}
+	const lines: string[] = [];
+	for (const [index, raw] of text
+		.replace(/^\uFEFF/, "")
+		.split(/\r?\n/)
+		.entries()) {
+		const line = raw.trimStart();
+		if (line === "" || line.startsWith("#")) continue;
+		const equals = line.indexOf("=");
+		const name = equals < 0 ? line.trimEnd() : line.slice(0, equals);
+		const where = `invalid env file (${path}): line ${index + 1}`;
+		if (name === "") throw new Error(`${where}: no variable name on line '${line}'`);
+		if (/\s/.test(name)) throw new Error(`${where}: variable '${name}' contains whitespaces`);
+		lines.push(equals < 0 ? name : line);
+	}
+	return lines;
+}

@@ -1,0 +1,22 @@
+/** Columns as Go's tabwriter lays them out for docker: at least ten wide, three blanks between, the last one as it is. */
+const MIN_WIDTH = 10;
+const PADDING = 3;
+
+export function layOutTable(lines: readonly (readonly string[])[]): string {
+	const widths: number[] = [];
+	for (const cells of lines)
+		for (const [index, cell] of cells.entries())
+			if (index < cells.length - 1) widths[index] = Math.max(widths[index] ?? MIN_WIDTH, width(cell) + PADDING);
+	let text = "";
+	for (const cells of lines) {
+		for (const [index, cell] of cells.entries())
+			text += index < cells.length - 1 ? cell + " ".repeat(Math.max(0, (widths[index] ?? 0) - width(cell))) : cell;
+		text += "\n";
+	}
+	return text;
+}
+
+function width(cell: string): number {
+	// Only what is not ASCII needs counting by characters.
+	return /^[\x00-\x7f]*$/.test(cell) ? cell.length : [...cell].length;
+}

@@ -1,0 +1,56 @@
+import { createReadStream } from "node:fs";
+import { access } from "node:fs/promises";
+import { errnoCode, InvalidParameterError } from "../../base/errors.ts";
+import { importImage } from "../../client/images.ts";
+import type { Command } from "../command.ts";
+import { showProgress } from "./progress.ts";
+import { splitImageName } from "./reference.ts";
+
+export const command: Command = {
+	usage: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+	examples: [
+		"tar -C rootfs -c . | gantry import -c 'CMD [\"sh\"]' - base:1",
+		"gantry import https://host/rootfs.tar.gz base:1",
+	],
+	options: [
+		{ name: "change", short: "c", kind: "list", help: "Apply a Dockerfile instruction (CMD, ENV, …)" },
+		{ name: "message", short: "m", kind: "string", help: "Comment kept with the image" },
+		{ name: "platform", kind: "string", help: "Platform of the file system (os/architecture)" },
+	],
+	minArguments: 1,
+	maxArguments: 2,
+	async run(context, options, [source = "", name = ""]) {
+		const { repository, tag } = name === "" ? { repository: "", tag: "" } : splitImageName(name);
+		const isUrl = /^https?:\/\//.test(source);
+		const stream = isUrl ? undefined : source === "-" ? Bun.stdin.stream() : await openFile(source);
+		const messages = importImage(
+			await context.client(),
+			{
+				source: isUrl ? source : "-",
+				repository,
+				tag,
+				message: options.text("message"),
+				changes: options.list("change"),
+				platform: options.text("platform"),
+			},
+			stream,
+		);
+		await showProgress(messages, context.stdout);
+		return 0;
+	},
+};
+
+/** @throws InvalidParameterError when it can't be read */
+async function openFile(path: string): Promise<AsyncIterable<Uint8Array>> {
+	try {
+		await access(path);
+	} catch (cause) {
+		throw new InvalidParameterError(
+			`open ${path}: ${errnoCode(cause) === "ENOENT" ? "no such file or directory" : "permission denied"}`,
+			{
+				cause,
+			},
+		);
+	}
+	return createReadStream(path, { highWaterMark: 1024 * 1024 });
+}

@@ -1,0 +1,30 @@
+import { pullImage as requestPull } from "../../client/images.ts";
+import type { CliContext } from "../context.ts";
+import type { Output } from "../output.ts";
+import { showProgress } from "./progress.ts";
+import { splitImageName } from "./reference.ts";
+import { registryAuth } from "./registry-auth.ts";
+
+export interface PullOptions {
+	platform: string;
+	isQuiet: boolean;
+	/** All tags of the repository. */
+	hasAllTags?: boolean;
+	output: Output;
+}
+
+/** Has the daemon pull an image and shows how it goes. @throws ApiError, ExitError */
+export async function pullImage(context: CliContext, image: string, options: PullOptions): Promise<void> {
+	const { repository, tag } = splitImageName(image);
+	const messages = requestPull(await context.client(), {
+		fromImage: repository,
+		tag: options.hasAllTags ? "" : tag || "latest",
+		platform: options.platform,
+		registryAuth: registryAuth(await context.config(), repository),
+	});
+	await showProgress(options.isQuiet ? onlyErrors(messages) : messages, options.output);
+}
+
+async function* onlyErrors<T extends { error?: string }>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+	for await (const message of messages) if (message.error !== undefined) yield message;
+}

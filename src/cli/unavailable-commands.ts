@@ -1,0 +1,23 @@
+/** Commands of docker that are not there yet, with what they will do. Typing one is answered with a clear error. */
+export const UNAVAILABLE_COMMANDS: Readonly<Record<string, string>> = {
+	build: "Build an image from a Dockerfile",
+	builder: "Manage builds",
+	buildx: "Build with more control",
+	checkpoint: "Manage checkpoints",
+	compose: "Run applications of several containers",
+	config: "Manage Swarm configs",
+	context: "Manage contexts",
+	"image build": "Build an image from a Dockerfile",
+	login: "Log in to a registry",
+	logout: "Log out from a registry",
+	manifest: "Manage image manifests and lists of them",
+	node: "Manage Swarm nodes",
+	plugin: "Manage plugins",
+	search: "Search a registry for images",
+	secret: "Manage Swarm secrets",
+	service: "Manage Swarm services",
+	stack: "Manage Swarm stacks",
+	swarm: "Manage Swarm",
+	"system dial-stdio": "Connect standard input and output to the daemon",
+	trust: "Manage trust in images",
+};
