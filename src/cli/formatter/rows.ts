@@ -28,8 +28,7 @@ export interface RowOptions<T> {
 export async function writeRows<T>(output: Output, items: readonly T[], options: RowOptions<T>): Promise<void> {
 	const { fields, columns } = options;
 	const isGiven = options.format !== "";
-	const format = options.format.trim().replaceAll("\t", "	").replaceAll("\n", "
-");
+	const format = options.format.trim().replaceAll("\\t", "\t").replaceAll("\\n", "\n");
 	if (!isGiven || format === "table") {
 		const header = columns.map((name) => fields[name]?.header ?? name);
 		const lines = items.map((item) => columns.map((name) => String(fields[name]?.value(item) ?? "")));
