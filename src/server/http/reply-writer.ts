@@ -56,10 +56,11 @@ async function writeByKind(exchange: Exchange, reply: Reply, context: ReplyConte
 
 /** Frees what a reply holds that nobody will read. */
 function dropReply(reply: Reply): void {
-	if (reply.kind === "stream") reply.stream.destroy();
-	if (reply.kind === "hijack" || reply.kind === "websocket") reply.session.stream.destroy();
+	const ignore = () => {};
+	if (reply.kind === "stream") reply.stream.on("error", ignore).destroy();
+	if (reply.kind === "hijack" || reply.kind === "websocket") reply.session.stream.on("error", ignore).destroy();
 	// Nobody is left to hear of its failure.
-	if (reply.kind === "deferred") reply.result.catch(() => {});
+	if (reply.kind === "deferred") reply.result.catch(ignore);
 }
 
 function writeWhole(

@@ -49,6 +49,8 @@ export class RequestBody {
 	stream(): Readable {
 		if (this.#stream !== undefined) return this.#stream;
 		const stream = new Readable({ read: () => this.flow.resume() });
+		// Its reader hears of a failure by reading; one that has stopped reading already must not bring the process down.
+		stream.on("error", () => {});
 		this.#stream = stream;
 		if (this.#failure !== undefined) {
 			stream.destroy(this.#failure);
