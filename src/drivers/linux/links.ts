@@ -30,6 +30,7 @@ const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const ADDR_GEN_MODE_NONE = 1;
+const IFLA_BRPORT_STATE = 1;
 const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_ISOLATED = 33;
 const IFLA_BR_FORWARD_DELAY = 1;
@@ -221,10 +222,13 @@ export interface BridgePortOptions {
 	readonly hairpin?: boolean;
 	/** Isolated ports reach the bridge itself, never one another (Linux ≥ 4.18). */
 	readonly isolated?: boolean;
+	/** Neither forwards nor learns. */
+	readonly disabled?: boolean;
 }
 
 export function setBridgePortRequest(index: number, options: BridgePortOptions): NetlinkRequest {
 	const port = new NetlinkPayload();
+	if (options.disabled === true) port.uint8(IFLA_BRPORT_STATE, 0);
 	if (options.hairpin !== undefined) port.uint8(IFLA_BRPORT_MODE, options.hairpin ? 1 : 0);
 	if (options.isolated !== undefined) port.uint8(IFLA_BRPORT_ISOLATED, options.isolated ? 1 : 0);
 	const payload = new NetlinkPayload(interfaceHeader(index, undefined, AF_BRIDGE)).nested(IFLA.PROTINFO, port);

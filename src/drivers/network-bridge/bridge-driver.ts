@@ -1,0 +1,306 @@
+/**
+ * Sandboxes and bridge endpoints on Linux: namespaces, veth pairs and bridges by rtnetlink, ports and NAT by nftables.
+ *
+ *   <directory>/netns/<container ID>            bound namespace
+ *   <directory>/endpoints/<endpoint ID>.json    what was made for an endpoint
+ *
+ * All work is synchronous system calls of well under a millisecond each. Removing an interface alone waits for the kernel's
+ * grace periods (20–70 ms), so it is left to the end of the namespace or to a process of its own.
+ */
+import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type {
+	BridgeDriver,
+	BridgeNetwork,
+	EndpointPlan,
+	InterfaceStatistics,
+	NetworkInventory,
+	NetworkSandbox,
+	PortRequest,
+	PortReservation,
+} from "../../core/network/driver.ts";
+import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
+import { listAddresses, listRoutes } from "../linux/addresses.ts";
+import { forgetUdpFlows } from "../linux/conntrack.ts";
+import { closeDescriptor } from "../linux/file-descriptors.ts";
+import { deleteLink, findLinkIndex, listLinks } from "../linux/links.ts";
+import {
+	bindNamespace,
+	inNetworkNamespace,
+	openNamespace,
+	openNetlinkIn,
+	unbindNamespace,
+} from "../linux/namespaces.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../linux/netlink.ts";
+import { Nftables } from "../linux/nftables.ts";
+import { enableForwarding, ensureBridge } from "./bridge-link.ts";
+import { hostInterfaceName, makeEndpointLink, silenceEndpointLink } from "./endpoint-link.ts";
+import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
+import { Firewall } from "./firewall.ts";
+import { PortReserver } from "./port-reserver.ts";
+import { SandboxPool, writeSysctl } from "./sandbox-pool.ts";
+
+export interface LinuxBridgeDriverOptions {
+	/** Run-time directory of this driver alone, on a tmpfs. */
+	readonly directory: string;
+	/** Name of the nftables tables; different for every daemon of the machine. Letters, digits, `_`, `-`. */
+	readonly tableName: string;
+	/** Namespaces kept ready. */
+	readonly poolSize: number;
+	/** Turn the host's packet forwarding on when it is off (dockerd's `ip-forward`). */
+	readonly forwarding: boolean;
+}
+
+export interface LinuxBridgeDriverDependencies {
+	readonly clock: Clock;
+	readonly logger: Logger;
+}
+
+export class LinuxBridgeDriver implements BridgeDriver {
+	readonly #netnsDirectory: string;
+	readonly #states: EndpointStates;
+	readonly #netlink = new NetlinkSocket();
+	readonly #nftables = new Nftables();
+	readonly #firewall: Firewall;
+	readonly #pool: SandboxPool;
+	readonly #ports: PortReserver;
+	readonly #logger: Logger;
+
+	/** @throws UnavailableError without libnftables; InvalidParameterError for a bad table name */
+	constructor(
+		dependencies: LinuxBridgeDriverDependencies,
+		private readonly options: LinuxBridgeDriverOptions,
+	) {
+		this.#logger = dependencies.logger;
+		this.#netnsDirectory = join(options.directory, "netns");
+		this.#states = new EndpointStates(join(options.directory, "endpoints"));
+		this.#firewall = new Firewall(this.#nftables, options.tableName, dependencies.logger);
+		this.#pool = new SandboxPool(options.poolSize, dependencies.clock, dependencies.logger);
+		this.#ports = new PortReserver(() => this.#states.all().flatMap(({ mappings }) => mappings));
+	}
+
+	async initialize(keep: {
+		readonly sandboxes: ReadonlySet<string>;
+		readonly endpoints: ReadonlySet<string>;
+	}): Promise<void> {
+		mkdirSync(this.#netnsDirectory, { recursive: true, mode: 0o711 });
+		this.#states.load();
+		if (this.options.forwarding && enableForwarding(4))
+			this.#logger.info("packet forwarding switched on", { family: 4 });
+		const gone = this.#states.all().filter((state) => !keep.endpoints.has(state.endpointId));
+		this.#firewall.initialize(this.#states.all().filter((state) => keep.endpoints.has(state.endpointId)));
+		for (const sandbox of readdirSync(this.#netnsDirectory))
+			if (!keep.sandboxes.has(sandbox)) unbindNamespace(this.#sandboxPath(sandbox));
+		for (const state of gone) {
+			if (keep.sandboxes.has(state.containerId)) await this.#deleteLink(state.hostInterface);
+			else silenceEndpointLink(this.#netlink, state.hostInterface);
+			this.#states.remove(state.endpointId);
+		}
+		this.#pool.refill();
+	}
+
+	async createNetwork(network: BridgeNetwork): Promise<void> {
+		await this.#translate(`failed to create bridge network ${network.bridge}`, () => {
+			if (network.subnet6 !== undefined && this.options.forwarding) enableForwarding(6);
+			// Rules first: there is no moment in which the bridge is up and open.
+			this.#firewall.addNetwork(network);
+			ensureBridge(this.#netlink, network);
+		});
+	}
+
+	async removeNetwork(network: BridgeNetwork): Promise<void> {
+		await this.#translate(`failed to remove bridge network ${network.bridge}`, async () => {
+			await this.#deleteLink(network.bridge);
+			this.#firewall.removeNetwork(network);
+		});
+	}
+
+	async createSandbox(
+		containerId: string,
+		options: { readonly sysctls?: Readonly<Record<string, string>> } = {},
+	): Promise<NetworkSandbox> {
+		const path = this.#sandboxPath(containerId);
+		return this.#translate("failed to create network namespace", () => {
+			if (!isBoundNamespace(path)) {
+				const fd = this.#pool.take();
+				try {
+					bindNamespace(fd, path);
+				} finally {
+					closeDescriptor(fd);
+				}
+			}
+			const sysctls = Object.entries(options.sysctls ?? {});
+			const writeAll = () => {
+				for (const [name, value] of sysctls) writeSysctl(name, value);
+			};
+			if (sysctls.length > 0) this.#inSandbox(path, writeAll);
+			return { containerId, path };
+		});
+	}
+
+	async removeSandbox(containerId: string): Promise<void> {
+		await this.#translate("failed to remove network namespace", () => {
+			const endpoints = this.#states.all().filter((state) => state.containerId === containerId);
+			for (const state of endpoints) {
+				silenceEndpointLink(this.#netlink, state.hostInterface);
+				this.#forgetPorts(state);
+			}
+			unbindNamespace(this.#sandboxPath(containerId));
+			for (const state of endpoints) this.#states.remove(state.endpointId);
+		});
+	}
+
+	reservePorts(requests: readonly PortRequest[]): PortReservation {
+		return this.#ports.reserve(requests);
+	}
+
+	async connect(network: BridgeNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): Promise<void> {
+		const state: EndpointState = {
+			endpointId: plan.endpointId,
+			containerId: plan.containerId,
+			networkId: network.id,
+			hostInterface: hostInterfaceName(plan.endpointId),
+			address: plan.address,
+			...(plan.address6 !== undefined && { address6: plan.address6 }),
+			mappings: plan.mappings,
+		};
+		try {
+			this.#states.save(state);
+			this.#makeLink(network, sandbox, plan);
+			this.#firewall.addEndpoint(state);
+			this.#forgetFlows(state);
+		} catch (cause) {
+			await this.#removeEndpoint(state);
+			throw new SystemError(`failed to connect to bridge ${network.bridge}: ${errorMessage(cause)}`, { cause });
+		}
+	}
+
+	async disconnect(_network: BridgeNetwork, _containerId: string, endpointId: string): Promise<void> {
+		const state = this.#states.get(endpointId);
+		if (state !== undefined) await this.#translate("failed to disconnect", () => this.#removeEndpoint(state));
+	}
+
+	async statistics(containerId: string): Promise<Readonly<Record<string, InterfaceStatistics>>> {
+		return this.#translate("failed to read network statistics", () => {
+			const fd = openNamespace(this.#sandboxPath(containerId));
+			try {
+				using inside = openNetlinkIn(fd);
+				const links = listLinks(inside).filter((link) => link.name !== "lo");
+				return Object.fromEntries(links.map((link) => [link.name, link.statistics]));
+			} finally {
+				closeDescriptor(fd);
+			}
+		});
+	}
+
+	async inventory(): Promise<NetworkInventory> {
+		return {
+			sandboxes: readdirSync(this.#netnsDirectory),
+			endpoints: this.#states.all().map((state) => state.endpointId),
+		};
+	}
+
+	async occupiedSubnets(): Promise<readonly string[]> {
+		return this.#translate("failed to read the host's routes", () => {
+			const routes = listRoutes(this.#netlink).map((route) => route.destination);
+			const addresses = listAddresses(this.#netlink).map(({ address, prefixLength }) => `${address}/${prefixLength}`);
+			const subnets = [...routes, ...addresses].map(parseSubnet).filter((subnet) => subnet.prefixLength > 0);
+			return [...new Set(subnets.map(formatSubnet))];
+		});
+	}
+
+	async close(): Promise<void> {
+		this.#pool.close();
+		this.#netlink.close();
+		this.#nftables.close();
+	}
+
+	/** Removes this daemon's firewall tables, for one that leaves no container running. */
+	dropFirewall(): void {
+		this.#firewall.drop();
+	}
+
+	#sandboxPath(containerId: string): string {
+		return join(this.#netnsDirectory, containerId);
+	}
+
+	#inSandbox<T>(path: string, work: () => T): T {
+		const fd = openNamespace(path);
+		try {
+			return inNetworkNamespace(fd, work);
+		} finally {
+			closeDescriptor(fd);
+		}
+	}
+
+	#makeLink(network: BridgeNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): void {
+		const bridgeIndex = findLinkIndex(this.#netlink, network.bridge) ?? ensureBridge(this.#netlink, network);
+		const namespaceFd = openNamespace(sandbox.path);
+		try {
+			makeEndpointLink(this.#netlink, { network, bridgeIndex, plan, namespaceFd });
+		} finally {
+			closeDescriptor(namespaceFd);
+		}
+	}
+
+	async #removeEndpoint(state: EndpointState): Promise<void> {
+		this.#forgetPorts(state);
+		await this.#deleteLink(state.hostInterface);
+		this.#states.remove(state.endpointId);
+	}
+
+	#forgetPorts(state: EndpointState): void {
+		this.#firewall.removeEndpoint(state.endpointId);
+		this.#forgetFlows(state);
+	}
+
+	#forgetFlows(state: EndpointState): void {
+		const udp = state.mappings.filter((mapping) => mapping.protocol === "udp");
+		if (udp.length === 0) return;
+		const ports = new Set(udp.map((mapping) => mapping.hostPort));
+		try {
+			using socket = new NetlinkSocket(NETLINK_NETFILTER);
+			forgetUdpFlows(socket, 4, ports);
+			if (state.address6 !== undefined) forgetUdpFlows(socket, 6, ports);
+		} catch (error) {
+			// New flows are right all the same; old ones time out.
+			this.#logger.warn("connection tracking entries could not be removed", { error: errorMessage(error) });
+		}
+	}
+
+	/** In a process of its own: the kernel makes the caller wait for its grace periods. */
+	async #deleteLink(name: string): Promise<void> {
+		if (findLinkIndex(this.#netlink, name) === undefined) return;
+		try {
+			const ignore = "ignore" as const;
+			await Bun.spawn(["ip", "link", "delete", name], { stdin: ignore, stdout: ignore, stderr: ignore }).exited;
+		} catch (error) {
+			if (errnoCode(error) !== "ENOENT") throw error;
+		}
+		// Without iproute2, or when it failed: here, and with the reason.
+		deleteLink(this.#netlink, name);
+	}
+
+	async #translate<T>(purpose: string, work: () => T | Promise<T>): Promise<T> {
+		try {
+			return await work();
+		} catch (cause) {
+			if (errnoCode(cause) === "ENOENT") throw new NotFoundError(`${purpose}: ${errorMessage(cause)}`, { cause });
+			if (errnoCode(cause) === undefined) throw cause;
+			throw new SystemError(`${purpose}: ${errorMessage(cause)}`, { cause });
+		}
+	}
+}
+
+/** A file that is a mount point has another device than its directory. A leftover of before a reboot is a plain file. */
+function isBoundNamespace(path: string): boolean {
+	try {
+		return statSync(path).dev !== statSync(join(path, "..")).dev;
+	} catch (error) {
+		if (errnoCode(error) === "ENOENT") return false;
+		throw error;
+	}
+}

@@ -1,0 +1,93 @@
+/** The pair of virtual interfaces between a bridge and a container's namespace. */
+import { existsSync } from "node:fs";
+import type { BridgeNetwork, EndpointPlan } from "../../core/network/driver.ts";
+import { addAddressRequest, addRouteRequest } from "../linux/addresses.ts";
+import {
+	addVethRequest,
+	type BridgePortOptions,
+	deleteLink,
+	findLinkIndex,
+	setBridgePortRequest,
+	setLinkRequest,
+} from "../linux/links.ts";
+import { inNetworkNamespace } from "../linux/namespaces.ts";
+import { type NetlinkRequest, NetlinkSocket } from "../linux/netlink.ts";
+import { writeSysctl } from "./sandbox-pool.ts";
+
+const BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+/** Fifteen bytes at most: `veth` and eleven digits of the endpoint's ID. */
+export function hostInterfaceName(endpointId: string): string {
+	return `veth${endpointId.slice(0, 11)}`;
+}
+
+export interface EndpointLinkInput {
+	readonly network: BridgeNetwork;
+	readonly bridgeIndex: number;
+	readonly plan: EndpointPlan;
+	readonly namespaceFd: number;
+}
+
+/** Makes the pair and sets addresses and routes. What an earlier attempt left is replaced. @throws ErrnoError */
+export function makeEndpointLink(host: NetlinkSocket, input: EndpointLinkInput): void {
+	const { network, plan, namespaceFd, bridgeIndex } = input;
+	const name = hostInterfaceName(plan.endpointId);
+	const hasIpv6 = plan.address6 !== undefined;
+	using inside = inNetworkNamespace(namespaceFd, () => new NetlinkSocket());
+	if (findLinkIndex(host, name) !== undefined) deleteLink(host, name);
+	else if (findLinkIndex(inside, plan.interfaceName) !== undefined) deleteLink(inside, plan.interfaceName);
+	const peer = { name: plan.interfaceName, namespaceFd, macAddress: plan.macAddress };
+	host.requestAll([
+		addVethRequest({ name, mtu: network.mtu, peer }),
+		setLinkRequest(name, { masterIndex: bridgeIndex, up: true, noLinkLocal: true }),
+	]);
+	setPortOptions(host, name, {
+		// Isolated ports keep containers apart on the wire, where the firewall may not see them.
+		...(!network.interContainer && { isolated: true }),
+		// With br_netfilter the bridge itself carries translated packets: a container's call to its own published port must turn.
+		...(plan.mappings.length > 0 && existsSync(BRIDGE_NETFILTER) && { hairpin: true }),
+	});
+	if (hasIpv6)
+		inNetworkNamespace(namespaceFd, () => writeSysctl(`net.ipv6.conf.${plan.interfaceName}.disable_ipv6`, "0"));
+	configureInside(inside, network, plan);
+	settleCarrier(host, name, network.bridge);
+}
+
+/**
+ * A link's transmit queue opens when the kernel's link watcher has seen its carrier, for the first port of an idle bridge up to
+ * a second late: packets are lost until then. Asking for the link makes it look at once (Linux ≥ 6.8): first the port, which
+ * gives the bridge its carrier, then the bridge.
+ */
+function settleCarrier(host: NetlinkSocket, port: string, bridge: string): void {
+	findLinkIndex(host, port);
+	findLinkIndex(host, bridge);
+}
+
+function configureInside(inside: NetlinkSocket, network: BridgeNetwork, plan: EndpointPlan): void {
+	const linkIndex = findLinkIndex(inside, plan.interfaceName) ?? 0;
+	const requests: NetlinkRequest[] = [addAddressRequest(linkIndex, plan.address)];
+	if (plan.address6 !== undefined) requests.push(addAddressRequest(linkIndex, plan.address6));
+	requests.push(setLinkRequest(linkIndex, { up: true }));
+	if (plan.defaultRoute && !network.internal) {
+		requests.push(addRouteRequest({ linkIndex, gateway: network.gateway }));
+		if (plan.address6 !== undefined && network.gateway6 !== undefined)
+			requests.push(addRouteRequest({ linkIndex, gateway: network.gateway6 }));
+	}
+	inside.requestAll(requests);
+}
+
+function setPortOptions(host: NetlinkSocket, name: string, options: BridgePortOptions): void {
+	const index = Object.keys(options).length === 0 ? undefined : findLinkIndex(host, name);
+	if (index !== undefined) host.request(setBridgePortRequest(index, options));
+}
+
+/** Takes the host's end off the air at once; the interface itself goes with the namespace. Gone already is success. */
+export function silenceEndpointLink(host: NetlinkSocket, name: string): void {
+	const index = findLinkIndex(host, name);
+	if (index === undefined) return;
+	try {
+		host.request(setBridgePortRequest(index, { disabled: true }));
+	} catch {
+		// Whatever the reason (it left the bridge, it went away just now): the namespace takes the interface along.
+	}
+}

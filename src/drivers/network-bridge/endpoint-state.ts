@@ -1,0 +1,78 @@
+/**
+ * What the driver must know of each endpoint to remove it exactly, kept as one small file per endpoint beside the namespaces:
+ *
+ *   <directory>/<endpoint ID>.json
+ *
+ * It is written before the first thing is made in the kernel and removed after the last one is gone. Like links and rules it
+ * need not survive a reboot, so nothing is synced to disk.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { PortMapping } from "../../core/network/driver.ts";
+
+export interface EndpointState {
+	readonly endpointId: string;
+	readonly containerId: string;
+	readonly networkId: string;
+	/** Name of the host's end of the pair. */
+	readonly hostInterface: string;
+	/** CIDR form. */
+	readonly address: string;
+	readonly address6?: string;
+	readonly mappings: readonly PortMapping[];
+}
+
+export class EndpointStates {
+	readonly #states = new Map<string, EndpointState>();
+
+	constructor(readonly directory: string) {}
+
+	/** Reads what an earlier daemon left. A file that was cut off by a crash belongs to an endpoint that was never made. */
+	load(): void {
+		mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+		this.#states.clear();
+		for (const file of readdirSync(this.directory)) {
+			const state = file.endsWith(".json") ? readState(join(this.directory, file)) : undefined;
+			if (state !== undefined) this.#states.set(state.endpointId, state);
+			else rmSync(join(this.directory, file), { force: true });
+		}
+	}
+
+	save(state: EndpointState): void {
+		const path = this.#pathOf(state.endpointId);
+		writeFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
+		renameSync(`${path}.new`, path);
+		this.#states.set(state.endpointId, state);
+	}
+
+	remove(endpointId: string): void {
+		rmSync(this.#pathOf(endpointId), { force: true });
+		this.#states.delete(endpointId);
+	}
+
+	get(endpointId: string): EndpointState | undefined {
+		return this.#states.get(endpointId);
+	}
+
+	all(): EndpointState[] {
+		return [...this.#states.values()];
+	}
+
+	#pathOf(endpointId: string): string {
+		return join(this.directory, `${endpointId}.json`);
+	}
+}
+
+function readState(path: string): EndpointState | undefined {
+	try {
+		const state: Partial<EndpointState> = JSON.parse(readFileSync(path, "utf8"));
+		const { endpointId, containerId, networkId, hostInterface, address, mappings } = state;
+		if (endpointId === undefined || containerId === undefined || networkId === undefined) return undefined;
+		if (hostInterface === undefined || address === undefined || mappings === undefined) return undefined;
+		const address6 = state.address6 === undefined ? {} : { address6: state.address6 };
+		return { endpointId, containerId, networkId, hostInterface, address, ...address6, mappings };
+	} catch (error) {
+		if (error instanceof SyntaxError) return undefined;
+		throw error;
+	}
+}

@@ -1,0 +1,182 @@
+/**
+ * The text of our nftables rules. One table per daemon in each family, `ip` and `ip6`:
+ *
+ *   prerouting, output (nat)   → publish: destination → container, by the maps `published` (any host address) and
+ *                                `published_at` (one host address); the number of published ports does not cost per packet
+ *   postrouting (nat)          → nat_to (into a bridge), nat_from (out of it), by interface, a chain for each network
+ *   forward (filter)           → from_bridge, to_bridge, likewise
+ *   shield (filter, raw)       loopback addresses of the host cannot be addressed from a bridge, though route_localnet is on
+ *
+ * The set `relayed` names bridges whose containers are kept apart by isolated ports: a translated packet between two of them
+ * would be lost on the bridge, so their calls to published ports end at the sockets that hold the ports, and are relayed.
+ *
+ * "Accept" here ends our own table alone: a drop in the host's firewall still wins. Nothing of ours opens a port that the
+ * host's forward policy closes.
+ */
+
+import type { BridgeNetwork } from "../../core/network/driver.ts";
+import { formatSubnet, isUnspecified, parseIp, parseSubnet } from "../../core/network/ip-address.ts";
+import type { EndpointState } from "./endpoint-state.ts";
+
+export type TableFamily = "ip" | "ip6";
+export const TABLE_FAMILIES: readonly TableFamily[] = ["ip", "ip6"];
+
+const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
+/** ::1 cannot be routed to another interface at all: its connections stay with the sockets that hold the ports. */
+const LOOPBACK = { ip: "127.0.0.0/8", ip6: "::1/128" } as const;
+
+const INTERFACE_SETS = ["bridges", "relayed"] as const;
+const INTERFACE_MAPS = ["from_bridge", "to_bridge", "nat_from", "nat_to"] as const;
+export const PORT_MAPS = ["published", "published_at"] as const;
+export type PortMapName = (typeof PORT_MAPS)[number];
+
+/** Table, maps and base chains. Running it again renews the rules of the base chains and leaves elements and networks alone. */
+export function baseRules(table: string, family: TableFamily): string {
+	const address = ADDRESS_TYPE[family];
+	const target = `${address} . inet_service`;
+	const loopback = `${family} daddr ${LOOPBACK[family]}`;
+	const chains: Readonly<Record<string, readonly string[]>> = {
+		publish: [
+			"fib daddr type != local return",
+			`dnat ${family} to ${family} daddr . meta l4proto . th dport map @published_at`,
+			`dnat ${family} to meta l4proto . th dport map @published`,
+		],
+		prerouting: [`${loopback} return`, "iifname @relayed return", "jump publish"],
+		output: [...(family === "ip6" ? [`${loopback} return`] : []), "jump publish"],
+		postrouting: ["oifname vmap @nat_to", "iifname vmap @nat_from"],
+		forward: ["iifname vmap @from_bridge", "oifname vmap @to_bridge"],
+		shield: [`iifname @bridges ${loopback} drop`],
+	};
+	const hooks: Readonly<Record<string, string>> = {
+		publish: "",
+		prerouting: "{ type nat hook prerouting priority -100; }",
+		output: "{ type nat hook output priority -100; }",
+		postrouting: "{ type nat hook postrouting priority 100; }",
+		forward: "{ type filter hook forward priority 0; }",
+		shield: "{ type filter hook prerouting priority -300; }",
+	};
+	const at = `${family} ${table}`;
+	return [
+		`add table ${at}`,
+		`add map ${at} published { type inet_proto . inet_service : ${target}; }`,
+		`add map ${at} published_at { type ${address} . inet_proto . inet_service : ${target}; }`,
+		...INTERFACE_MAPS.map((map) => `add map ${at} ${map} { type ifname : verdict; }`),
+		...INTERFACE_SETS.map((set) => `add set ${at} ${set} { type ifname; }`),
+		...Object.entries(hooks).map(([chain, hook]) => `add chain ${at} ${chain} ${hook}`),
+		...Object.entries(chains).flatMap(([chain, rules]) => [
+			`flush chain ${at} ${chain}`,
+			...rules.map((rule) => `add rule ${at} ${chain} ${rule}`),
+		]),
+		"",
+	].join("\n");
+}
+
+export function dropTable(table: string, family: TableFamily): string {
+	// Adding first makes it succeed when there is none.
+	return `add table ${family} ${table}\ndelete table ${family} ${table}\n`;
+}
+
+const chainOf = (map: string, network: BridgeNetwork) => `${map}_${network.id.slice(0, 12)}`;
+
+/** Chains of one network and their entries in the interface maps. Idempotent. */
+export function networkRules(table: string, family: TableFamily, network: BridgeNetwork): string {
+	const subnet = subnetOf(network, family);
+	const at = `${family} ${table}`;
+	const interfaceName = `"${network.bridge}"`;
+	const chains: Readonly<Record<(typeof INTERFACE_MAPS)[number], readonly string[]>> = {
+		from_bridge: network.internal ? [`oifname != ${interfaceName} drop`] : [],
+		to_bridge: [
+			"ct state established,related accept",
+			...(network.internal ? [] : ["ct status dnat accept"]),
+			...(network.interContainer ? [`iifname ${interfaceName} accept`] : []),
+			"drop",
+		],
+		nat_from:
+			network.masquerade && !network.internal && subnet !== undefined
+				? [`${family} saddr ${subnet} oifname != ${interfaceName} masquerade`]
+				: [],
+		nat_to: natIntoBridge(family, subnet),
+	};
+	return [
+		`add element ${at} bridges { ${interfaceName} }`,
+		`add element ${at} relayed { ${interfaceName} }`,
+		...(network.interContainer ? [`delete element ${at} relayed { ${interfaceName} }`] : []),
+		...Object.entries(chains).flatMap(([map, rules]) => {
+			const chain = chainOf(map, network);
+			return [
+				`add chain ${at} ${chain}`,
+				`flush chain ${at} ${chain}`,
+				...rules.map((rule) => `add rule ${at} ${chain} ${rule}`),
+				`add element ${at} ${map} { ${interfaceName} : jump ${chain} }`,
+			];
+		}),
+		"",
+	].join("\n");
+}
+
+/**
+ * Replies must come back the way the request went: a container that calls another one through a published port would be
+ * answered directly, and by an address it never called. A loopback source means nothing in another namespace.
+ */
+function natIntoBridge(family: TableFamily, subnet: string | undefined): string[] {
+	return [
+		...(family === "ip" ? [`${family} saddr ${LOOPBACK[family]} masquerade`] : []),
+		...(subnet === undefined ? [] : [`${family} saddr ${subnet} ct status dnat masquerade`]),
+	];
+}
+
+/** Fails when the network is not there. */
+export function removeNetworkRules(table: string, family: TableFamily, network: BridgeNetwork): string {
+	const at = `${family} ${table}`;
+	return [
+		...INTERFACE_SETS.flatMap((set) => [
+			`add element ${at} ${set} { "${network.bridge}" }`,
+			`delete element ${at} ${set} { "${network.bridge}" }`,
+		]),
+		...INTERFACE_MAPS.map((map) => `delete element ${at} ${map} { "${network.bridge}" }`),
+		...INTERFACE_MAPS.map((map) => `delete chain ${at} ${chainOf(map, network)}`),
+		"",
+	].join("\n");
+}
+
+function subnetOf(network: BridgeNetwork, family: TableFamily): string | undefined {
+	const cidr = family === "ip" ? network.subnet : network.subnet6;
+	return cidr === undefined ? undefined : formatSubnet(parseSubnet(cidr));
+}
+
+/** One published port as an element of a map. */
+export interface PortElement {
+	readonly family: TableFamily;
+	readonly map: PortMapName;
+	/** `tcp . 8080` or `127.0.0.1 . tcp . 8080`. */
+	readonly key: string;
+	/** `172.17.0.2 . 80`. */
+	readonly value: string;
+}
+
+/** Elements of an endpoint. A mapping the container has no address for (IPv6 to an IPv4-only one) is left to the relays. */
+export function portElements(endpoint: EndpointState): PortElement[] {
+	return endpoint.mappings.flatMap((mapping) => {
+		const host = parseIp(mapping.hostAddress);
+		const family: TableFamily = host.family === 4 ? "ip" : "ip6";
+		const address = (family === "ip" ? endpoint.address : endpoint.address6)?.split("/")[0];
+		if (address === undefined) return [];
+		const port = `${mapping.protocol} . ${mapping.hostPort}`;
+		const value = `${address} . ${mapping.containerPort}`;
+		return isUnspecified(host)
+			? { family, map: "published", key: port, value }
+			: { family, map: "published_at", key: `${mapping.hostAddress} . ${port}`, value };
+	});
+}
+
+export function elementId(element: PortElement): string {
+	return `${element.family} ${element.map} ${element.key}`;
+}
+
+export function addElement(table: string, element: PortElement): string {
+	return `add element ${element.family} ${table} ${element.map} { ${element.key} : ${element.value} }\n`;
+}
+
+export function deleteElement(table: string, element: PortElement): string {
+	return `delete element ${element.family} ${table} ${element.map} { ${element.key} }\n`;
+}

@@ -1,0 +1,122 @@
+/**
+ * Keeps the daemon's nftables tables equal to the networks and endpoints it knows. Each change is one transaction. When the
+ * kernel's state turns out to be another than ours (somebody flushed the ruleset, a crash came between two steps), everything
+ * is put there anew from what we know, in one transaction as well.
+ */
+import { errnoCode, SystemError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { BridgeNetwork } from "../../core/network/driver.ts";
+import type { Nftables } from "../linux/nftables.ts";
+import type { EndpointState } from "./endpoint-state.ts";
+import {
+	addElement,
+	baseRules,
+	deleteElement,
+	dropTable,
+	elementId,
+	networkRules,
+	type PortElement,
+	portElements,
+	removeNetworkRules,
+	TABLE_FAMILIES,
+} from "./firewall-rules.ts";
+
+interface OwnedElement {
+	readonly owner: string;
+	readonly element: PortElement;
+}
+
+export class Firewall {
+	readonly #networks = new Map<string, BridgeNetwork>();
+	/** By element ID. One key has one owner: the endpoint that reserved the port last. */
+	readonly #elements = new Map<string, OwnedElement>();
+
+	constructor(
+		private readonly nftables: Nftables,
+		private readonly table: string,
+		private readonly logger: Logger,
+	) {}
+
+	/**
+	 * Takes over the tables of an earlier daemon: rules are renewed, ports of endpoints that are gone removed, those of
+	 * living ones stay without a gap.
+	 */
+	initialize(endpoints: readonly EndpointState[]): void {
+		for (const endpoint of endpoints)
+			for (const element of portElements(endpoint)) this.#own(endpoint.endpointId, element);
+		const flush = TABLE_FAMILIES.flatMap((family) => [
+			`flush map ${family} ${this.table} published`,
+			`flush map ${family} ${this.table} published_at`,
+		]);
+		const elements = [...this.#elements.values()].map(({ element }) => addElement(this.table, element));
+		this.#runOrReset(`${this.#base()}${flush.join("\n")}\n${elements.join("")}`, "initialize");
+	}
+
+	addNetwork(network: BridgeNetwork): void {
+		this.#networks.set(network.id, network);
+		this.#runOrReset(this.#networkText(network), "add network");
+	}
+
+	removeNetwork(network: BridgeNetwork): void {
+		this.#networks.delete(network.id);
+		const text = TABLE_FAMILIES.map((family) => removeNetworkRules(this.table, family, network)).join("");
+		this.#runOrReset(text, "remove network");
+	}
+
+	/** Publishes the endpoint's ports. A port that a dead endpoint left behind changes hands in the same transaction. */
+	addEndpoint(endpoint: EndpointState): void {
+		const elements = portElements(endpoint);
+		if (elements.length === 0) return;
+		const stale = elements.flatMap((element) => this.#elements.get(elementId(element))?.element ?? []);
+		for (const element of elements) this.#own(endpoint.endpointId, element);
+		const text = [
+			...stale.map((element) => deleteElement(this.table, element)),
+			...elements.map((element) => addElement(this.table, element)),
+		];
+		this.#runOrReset(text.join(""), "add endpoint");
+	}
+
+	removeEndpoint(endpointId: string): void {
+		const own = [...this.#elements].filter(([, { owner }]) => owner === endpointId);
+		if (own.length === 0) return;
+		for (const [id] of own) this.#elements.delete(id);
+		this.#runOrReset(own.map(([, { element }]) => deleteElement(this.table, element)).join(""), "remove endpoint");
+	}
+
+	/** Removes our tables. For tests and for a daemon that leaves nothing running. */
+	drop(): void {
+		this.nftables.run(TABLE_FAMILIES.map((family) => dropTable(this.table, family)).join(""));
+	}
+
+	#own(owner: string, element: PortElement): void {
+		this.#elements.set(elementId(element), { owner, element });
+	}
+
+	#base(): string {
+		return TABLE_FAMILIES.map((family) => baseRules(this.table, family)).join("");
+	}
+
+	#networkText(network: BridgeNetwork): string {
+		return TABLE_FAMILIES.map((family) => networkRules(this.table, family, network)).join("");
+	}
+
+	#runOrReset(text: string, step: string): void {
+		try {
+			this.nftables.run(text);
+		} catch (error) {
+			this.logger.warn("firewall state was not as expected, installing it anew", { step, code: errnoCode(error) });
+			this.#reset();
+		}
+	}
+
+	#reset(): void {
+		const drop = TABLE_FAMILIES.map((family) => dropTable(this.table, family)).join("");
+		const networks = [...this.#networks.values()].map((network) => this.#networkText(network)).join("");
+		const elements = [...this.#elements.values()].map(({ element }) => addElement(this.table, element)).join("");
+		try {
+			this.nftables.run(`${drop}${this.#base()}${networks}${elements}`);
+		} catch (cause) {
+			throw new SystemError("failed to install the firewall rules", { cause });
+		}
+	}
+}
