@@ -16,6 +16,7 @@ import { baseEnvironment, overrideEnvironment } from "./environment.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { buildRlimits } from "./rlimits.ts";
 import { customSeccomp, defaultSeccomp } from "./seccomp.ts";
+import type { SeccompCompiler } from "./seccomp-compiler.ts";
 import { parseSecurityOptions, type SecurityOptions } from "./security-options.ts";
 import { buildMounts, INIT_TARGET, type MountInput, rootPropagation } from "./spec-mounts.ts";
 import { type BlockDevices, buildResources } from "./spec-resources.ts";
@@ -45,6 +46,8 @@ export interface RuntimeSpecInput {
 	readonly allDevices: () => readonly HostDevice[];
 	readonly blockDevices: BlockDevices;
 	readonly daemon: SpecDefaults;
+	/** Set when the OCI runtime takes a finished seccomp filter (crun): it then need not make it at each start. */
+	readonly seccompCompiler?: SeccompCompiler;
 }
 
 /** What the daemon's configuration adds. */
@@ -57,6 +60,9 @@ export interface SpecDefaults {
 
 const OCI_VERSION = "1.0.2";
 
+/** crun's annotation for a filter in base64, used in place of `linux.seccomp`. */
+const SECCOMP_FILTER_ANNOTATION = "run.oci.seccomp_bpf_data";
+
 /** @throws InvalidParameterError (user, tmpfs options, sysctls, devices, seccomp profile), SystemError */
 export function buildRuntimeSpec(input: RuntimeSpecInput): RuntimeSpec {
 	const { config, hostConfig, mounts } = input.record;
@@ -65,7 +71,8 @@ export function buildRuntimeSpec(input: RuntimeSpecInput): RuntimeSpec {
 		appArmor: input.host.appArmor,
 	});
 	const process = buildProcess(input, security);
-	const annotations = hostConfig.Annotations ?? {};
+	const linux = buildLinux(input, security, new Set(process.capabilities.bounding));
+	const annotations = { ...hostConfig.Annotations, ...seccompFilter(linux.seccomp, input.seccompCompiler) };
 	return {
 		ociVersion: OCI_VERSION,
 		process,
@@ -82,8 +89,16 @@ export function buildRuntimeSpec(input: RuntimeSpecInput): RuntimeSpec {
 			recursiveReadOnly: input.recursiveReadOnly,
 		}),
 		...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-		linux: buildLinux(input, security, new Set(process.capabilities.bounding)),
+		linux,
 	};
+}
+
+function seccompFilter(
+	profile: SeccompSpec | undefined,
+	compiler: SeccompCompiler | undefined,
+): Readonly<Record<string, string>> {
+	const filter = profile === undefined ? undefined : compiler?.compile(profile);
+	return filter === undefined ? {} : { [SECCOMP_FILTER_ANNOTATION]: Buffer.from(filter).toString("base64") };
 }
 
 function buildProcess(input: RuntimeSpecInput, security: SecurityOptions): ProcessSpec {
