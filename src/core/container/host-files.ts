@@ -1,3 +1,5 @@
+import type { HostDevice } from "./device.ts";
+
 /**
  * The files around a container on the host: its data directory (log, hosts, hostname, resolv.conf), its bundle, and what has
  * to be looked up in its root file system or on the host before it starts. Paths inside a root never lead outside it.
@@ -18,18 +20,6 @@ export interface NetworkFiles {
 	readonly hosts: string;
 	readonly hostname: string;
 	readonly resolvConf: string;
-}
-
-/** A device of the host, as a container's specification lists it. */
-export interface HostDevice {
-	readonly path: string;
-	readonly type: "b" | "c" | "p";
-	readonly major: number;
-	readonly minor: number;
-	/** Permission bits. */
-	readonly mode: number;
-	readonly uid: number;
-	readonly gid: number;
 }
 
 /** One mount of the temporary tree that stands in for a stopped container's view. */
@@ -64,10 +54,13 @@ export interface ContainerHostFiles {
 	createBindSource(path: string): void;
 	/** A subdirectory or file of a volume, symlinks resolved inside it. @throws InvalidParameterError */
 	resolveSubpath(root: string, subpath: string): string;
-	/** The devices at a path, those below it for a directory. @throws InvalidParameterError `error gathering device information …` */
+	/** The devices at a path, those below it for a directory; none for something else. @throws InvalidParameterError when nothing is there */
 	devices(path: string): HostDevice[];
-	/** The host's own /etc/resolv.conf (systemd-resolved's upstream one where it runs), /etc/hosts stays out. */
+	/** Every device of the host but terminals, for privileged containers. */
+	allDevices(): HostDevice[];
+	/** The host's own /etc/resolv.conf (systemd-resolved's upstream one where it runs). */
 	hostResolvConf(): string;
+	hostHosts(): string;
 	/** Propagation of the host mount that a bind source lies on, for the checks of `shared` and `slave` binds. */
 	propagationOf(path: string): { readonly mountPoint: string; readonly shared: boolean; readonly slave: boolean };
 	/**

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { ContainerMount, ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
@@ -37,11 +38,7 @@ export class ContainerFilesystem {
 			await this.#deps.volumes.ensure({
 				name: mount.source,
 				driver: mount.volume?.driver || "local",
-				options: mount.volume?.options ?? {},
-				labels: {
-					...mount.volume?.labels,
-					...(mount.volume?.anonymous === true ? { "com.docker.volume.anonymous": "" } : {}),
-				},
+				...volumeOptions(record, mount),
 				anonymous: mount.volume?.anonymous === true,
 			});
 		const filled = volumes.filter((mount) => mount.volume?.copy === true && mount.volume.subpath === "");
@@ -63,6 +60,13 @@ export class ContainerFilesystem {
 		if (workingDirectory !== "" && workingDirectory !== "/")
 			this.#deps.files.ensureDirectory(mergedPath, workingDirectory);
 		return { path: mergedPath, mounts };
+	}
+
+	/** Those that no other container uses. Idempotent. */
+	async removeAnonymousVolumes(record: ContainerRecord): Promise<void> {
+		for (const mount of record.mounts)
+			if (mount.type === "volume" && mount.volume?.anonymous === true)
+				await this.#deps.volumes.removeIfUnused(mount.source, record.id);
 	}
 
 	/** Idempotent. */
@@ -132,6 +136,15 @@ export class ContainerFilesystem {
 		const subpath = mount.volume?.subpath ?? "";
 		return subpath === "" ? directory : this.#deps.files.resolveSubpath(directory, subpath);
 	}
+}
+
+/** Options and labels of a `--mount type=volume` request: only the request has them. */
+function volumeOptions(record: ContainerRecord, mount: ContainerMount) {
+	const request = record.hostConfig.Mounts?.find(
+		({ Type, Target }) => Type === "volume" && posix.normalize(Target).replace(/(.)\/$/, "$1") === mount.target,
+	)?.VolumeOptions;
+	const anonymous = mount.volume?.anonymous === true ? { "com.docker.volume.anonymous": "" } : {};
+	return { options: request?.DriverConfig?.Options ?? {}, labels: { ...request?.Labels, ...anonymous } };
 }
 
 /** The host's mount has to take part in what the container's is to share. */

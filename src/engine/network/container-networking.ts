@@ -1,4 +1,4 @@
-import { errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
+import { errorKind, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
 import { isRunning } from "../../core/container/state.ts";
@@ -9,6 +9,7 @@ import type {
 	BridgeNetwork,
 	NetworkSandbox,
 	PortMapping,
+	PortRequest,
 	PortReservation,
 } from "../../core/network/driver.ts";
 import { macAddressFor, parseMacAddress } from "../../core/network/mac-address.ts";
@@ -39,6 +40,9 @@ interface Pools {
 	readonly v4: AddressPool;
 	readonly v6: AddressPool | undefined;
 }
+
+/** A host port could not be had; it may be free again in a moment, when a run that has just ended is cleaned up. */
+export class PortUnavailableError extends SystemError {}
 
 /** The network side of a container's life: addresses, sandbox, endpoint and ports from start to exit. */
 export class ContainerNetworking {
@@ -78,7 +82,7 @@ export class ContainerNetworking {
 			return { endpoints: { [name]: { ...endpoint, assigned: bareEndpoint(network) } }, mappings: [] };
 		const assigned = this.#assign(network.bridge, network, record, endpoint);
 		try {
-			const reservation = this.#reservePorts(record);
+			const reservation = this.#reservePorts(record, assigned);
 			return {
 				endpoints: { ...record.endpoints, [name]: { ...endpoint, assigned } },
 				mappings: reservation?.mappings ?? [],
@@ -195,14 +199,38 @@ export class ContainerNetworking {
 		}
 	}
 
-	#reservePorts(record: ContainerRecord): PortReservation | undefined {
+	#reservePorts(record: ContainerRecord, assigned: Assigned): PortReservation | undefined {
 		const requests = planPorts({
 			exposedPorts: record.config.ExposedPorts ?? {},
 			portBindings: record.hostConfig.PortBindings ?? {},
 			publishAll: record.hostConfig.PublishAllPorts === true,
 			defaultHostAddresses: this.#deps.networks.defaultHostAddresses(),
 		});
-		return requests.length === 0 ? undefined : this.#deps.driver.reservePorts(requests);
+		if (requests.length === 0) return undefined;
+		try {
+			return this.#deps.driver.reservePorts(requests);
+		} catch (cause) {
+			if (errorKind(cause) !== "conflict") throw cause;
+			const why = this.#portsHeldByContainers(requests) ?? errorMessage(cause);
+			throw new PortUnavailableError(
+				`failed to set up container networking: driver failed programming external connectivity on endpoint ${record.name} (${assigned.endpointId}): ${why}`,
+				{ cause },
+			);
+		}
+	}
+
+	/** Docker's words when the port is taken by another container and not by some other process. */
+	#portsHeldByContainers(requests: readonly PortRequest[]): string | undefined {
+		const held = this.#deps.containers.all().flatMap((record) => record.mappings);
+		for (const { protocol, hostAddress, hostPortStart, hostPortEnd } of requests) {
+			const taken = held.some(
+				(mapping) =>
+					mapping.protocol === protocol && mapping.hostPort >= hostPortStart && mapping.hostPort <= hostPortEnd,
+			);
+			if (hostPortStart > 0 && taken)
+				return `Bind for ${hostAddress}:${hostPortStart} failed: port is already allocated`;
+		}
+		return undefined;
 	}
 
 	#release(bridge: BridgeNetwork, assigned: Assigned): void {

@@ -193,10 +193,11 @@ export class VolumeService {
 	}
 
 	/** Removes a volume together with its last container; one that others use stays. */
-	async removeIfUnused(name: string): Promise<void> {
+	async removeIfUnused(name: string, containerId: string): Promise<void> {
 		await this.#mutex.run(name, async () => {
 			const record = this.#records.get(name);
-			if (record !== undefined && this.usersOf(name).length === 0) await this.#delete(record);
+			const users = this.usersOf(name).filter((id) => id !== containerId);
+			if (record !== undefined && users.length === 0) await this.#delete(record);
 		});
 	}
 

@@ -1,0 +1,160 @@
+import { ConflictError, errorMessage, NotFoundError, NotImplementedError, SystemError } from "../../base/errors.ts";
+import type { ContainerRecord } from "../../core/container/container-record.ts";
+import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import type { Task } from "../../core/container/runtime.ts";
+import { isRunning, lastExit, removalRefusal, transition } from "../../core/container/state.ts";
+import type { EventPublisher } from "../../core/event/event-bus.ts";
+import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import type { PendingAttachments } from "./attachments.ts";
+import type { BackgroundWork } from "./background-work.ts";
+import { publishContainerEvent } from "./container-events.ts";
+import type { ContainerFilesystem } from "./filesystem.ts";
+import type { ContainerRegistry } from "./registry.ts";
+import type { RunCleaner } from "./run-cleaner.ts";
+import type { ContainerSupervisor } from "./supervisor.ts";
+import type { TaskTable } from "./tasks.ts";
+import type { ContainerWaits } from "./waits.ts";
+
+const SIGKILL = 9;
+
+/** What removal shares with the rest of a container's life. */
+export interface RemovalDependencies {
+	readonly registry: ContainerRegistry;
+	readonly tasks: TaskTable;
+	readonly waits: ContainerWaits;
+	readonly attachments: PendingAttachments;
+	readonly background: BackgroundWork;
+	readonly cleaner: RunCleaner;
+	readonly filesystem: ContainerFilesystem;
+	readonly files: ContainerHostFiles;
+	readonly snapshotter: Snapshotter;
+	readonly events: EventPublisher;
+}
+
+export interface RemoveOptions {
+	readonly force: boolean;
+	readonly volumes: boolean;
+	readonly link: boolean;
+}
+
+/** Deletes containers: the record says `removing` first, so that a removal once begun is completed, crash or not. */
+export class ContainerRemoval {
+	readonly #deps: RemovalDependencies;
+	readonly #supervisor: () => ContainerSupervisor;
+	readonly #runEnded: (id: string) => void;
+
+	constructor(
+		deps: RemovalDependencies,
+		hooks: { readonly supervisor: () => ContainerSupervisor; readonly runEnded: (id: string) => void },
+	) {
+		this.#deps = deps;
+		this.#supervisor = hooks.supervisor;
+		this.#runEnded = hooks.runEnded;
+	}
+
+	/** @throws NotFoundError, ConflictError, SystemError */
+	async remove(name: string, options: RemoveOptions): Promise<void> {
+		const { registry, background } = this.#deps;
+		const { id } = registry.resolve(name);
+		if (options.link) throw new NotImplementedError("removing a link is not supported");
+		await registry.locked(id, async () => {
+			await background.settled(id);
+			const record = registry.find(id);
+			if (record === undefined || registry.isHidden(id)) throw new NotFoundError(`No such container: ${name}`);
+			if (!options.force) {
+				const refusal = removalRefusal(record.lifecycle, record.name);
+				if (refusal !== undefined) throw refusal;
+			}
+			await this.#removeLocked(record, options.volumes);
+		});
+	}
+
+	/** Completes the removal of a container that has ended with `--rm`, off the critical path. The caller holds the lock. */
+	removeEnded(record: ContainerRecord, task: Task): void {
+		const { registry, background, waits } = this.#deps;
+		const { id } = record;
+		// Whoever waits for the removal may look for anonymous volumes next: those have to be gone by then.
+		const answerNow = !record.mounts.some((mount) => mount.volume?.anonymous === true);
+		const exitCode = lastExit(registry.get(id).lifecycle)?.exitCode ?? 0;
+		registry.hide(id);
+		this.#deps.attachments.abandon(id);
+		if (answerNow) waits.removed(id, exitCode);
+		void background.start(id, "remove a container", async () => {
+			try {
+				await this.#destroy(record, task, true);
+			} finally {
+				waits.removed(id, exitCode);
+			}
+		});
+	}
+
+	/** At daemon start, for a record that says `removing` or is to be removed. */
+	async finish(record: ContainerRecord, task: Task | undefined): Promise<void> {
+		const { registry } = this.#deps;
+		if (record.lifecycle.kind !== "removing")
+			registry.update(record.id, { lifecycle: { kind: "removing", exit: lastExit(record.lifecycle) } });
+		await this.#destroy(record, task, record.hostConfig.AutoRemove === true);
+	}
+
+	async #removeLocked(record: ContainerRecord, volumes: boolean): Promise<void> {
+		const { registry, tasks, waits, attachments } = this.#deps;
+		const { id } = record;
+		this.#supervisor().cancelRestart(id);
+		const exit = lastExit(record.lifecycle);
+		const task = tasks.get(id);
+		const ran = isRunning(record.lifecycle);
+		registry.update(id, { lifecycle: { kind: "removing", exit }, stoppedByUser: true });
+		try {
+			if (ran && task !== undefined) await this.#kill(record, task);
+			await this.#destroy(record, task, volumes);
+		} catch (cause) {
+			const message = `container ${id}: ${errorMessage(cause)}`;
+			const { lifecycle } = registry.get(id);
+			registry.update(id, { lifecycle: transition(lifecycle, { kind: "remove-failed" }, id) });
+			waits.removalFailed(id, exit?.exitCode ?? 0, message);
+			throw new SystemError(message, { cause });
+		}
+		attachments.abandon(id);
+	}
+
+	async #kill(record: ContainerRecord, task: Task): Promise<void> {
+		const { registry, waits, events } = this.#deps;
+		const { id } = record;
+		publishContainerEvent(events, record, "kill", { signal: String(SIGKILL) });
+		try {
+			await task.kill(SIGKILL);
+		} catch (error) {
+			// It ended by itself meanwhile.
+			if (!(error instanceof ConflictError)) throw error;
+		}
+		const exit = await task.exited;
+		this.#runEnded(id);
+		const { lifecycle } = registry.get(id);
+		const startedAt = isRunning(record.lifecycle) ? record.lifecycle.startedAt : exit.finishedAt;
+		registry.update(id, { lifecycle: transition(lifecycle, { kind: "ended", exit, restart: false }, id) });
+		publishContainerEvent(events, record, "die", {
+			execDuration: String(Math.max(0, Math.floor((exit.finishedAt - startedAt) / 1000))),
+			exitCode: String(exit.exitCode),
+		});
+		waits.ended(id, exit.exitCode);
+	}
+
+	/** @param record as it was while it ran, for what it held */
+	async #destroy(record: ContainerRecord, task: Task | undefined, volumes: boolean): Promise<void> {
+		const { registry, cleaner, filesystem, files, snapshotter, events, waits } = this.#deps;
+		const { id } = record;
+		if (task !== undefined || mayHoldResources(record)) await cleaner.release(record, task);
+		if (volumes) await filesystem.removeAnonymousVolumes(record);
+		await snapshotter.remove(id);
+		await files.removeDirectory(id);
+		const exitCode = lastExit(registry.get(id).lifecycle)?.exitCode ?? 0;
+		registry.delete(id);
+		publishContainerEvent(events, record, "destroy");
+		waits.removed(id, exitCode);
+	}
+}
+
+/** A container that was created only, or whose last run was cleaned up, holds nothing but its files. */
+function mayHoldResources(record: ContainerRecord): boolean {
+	return !["created", "exited", "restarting"].includes(record.lifecycle.kind);
+}

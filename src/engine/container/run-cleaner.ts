@@ -1,0 +1,44 @@
+import type { ContainerRecord } from "../../core/container/container-record.ts";
+import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import type { ContainerRuntime, Task } from "../../core/container/runtime.ts";
+import type { ContainerNetworking } from "../network/container-networking.ts";
+import type { ContainerFilesystem } from "./filesystem.ts";
+import type { RuntimeTable } from "./runtimes.ts";
+import type { TaskTable } from "./tasks.ts";
+
+export interface RunCleanerDependencies {
+	readonly runtime: ContainerRuntime;
+	readonly runtimes: RuntimeTable;
+	readonly networking: ContainerNetworking;
+	readonly filesystem: ContainerFilesystem;
+	readonly files: ContainerHostFiles;
+	readonly tasks: TaskTable;
+}
+
+/** Gives back everything that one run of a container took. Each step is idempotent, and one that fails stops none of the others. */
+export class RunCleaner {
+	readonly #deps: RunCleanerDependencies;
+
+	constructor(deps: RunCleanerDependencies) {
+		this.#deps = deps;
+	}
+
+	/** @param record as it was while it ran, with its assigned endpoints. @throws AggregateError of what failed */
+	async release(record: ContainerRecord, task: Task | undefined): Promise<void> {
+		const { runtime, runtimes, networking, filesystem, files, tasks } = this.#deps;
+		const { id } = record;
+		// The OCI runtime's state first: it may still hold the mounts and the namespace.
+		const runtimeState = runtime.delete(runtimes.get(record.runtime), id);
+		const results = await Promise.allSettled([
+			runtimeState.then(() => filesystem.release(record)),
+			networking.tearDown(record),
+			task?.forget(),
+		]);
+		files.removeBundle(id);
+		const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+		// A task that stays in the table tells a later removal that there is something left to give back.
+		if (failures.length === 0 && task !== undefined && tasks.get(id) === task) tasks.delete(id);
+		if (failures.length === 1) throw failures[0];
+		if (failures.length > 1) throw new AggregateError(failures, "the run could not be cleaned up");
+	}
+}

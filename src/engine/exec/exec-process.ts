@@ -1,0 +1,35 @@
+import type { ExecCreateRequest } from "../../api/engine/exec.ts";
+import type { ContainerRecord } from "../../core/container/container-record.ts";
+import type { HostFacts } from "../../core/container/host-facts.ts";
+import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import type { SpecDefaults } from "../../core/container/runtime-spec.ts";
+import { isRunning, notRunning } from "../../core/container/state.ts";
+import { buildExecProcess } from "../../core/exec/exec-spec.ts";
+
+export interface ExecProcessSettings {
+	readonly host: HostFacts;
+	readonly daemon: SpecDefaults;
+}
+
+/** The OCI process of an exec, with the users of the running container. */
+export class ExecProcessBuilder {
+	readonly #files: ContainerHostFiles;
+	readonly #settings: ExecProcessSettings;
+
+	constructor(files: ContainerHostFiles, settings: ExecProcessSettings) {
+		this.#files = files;
+		this.#settings = settings;
+	}
+
+	/** @throws InvalidParameterError for an unknown user, ConflictError when the container has ended */
+	build(record: ContainerRecord, request: ExecCreateRequest): unknown {
+		if (!isRunning(record.lifecycle)) throw notRunning(record.id);
+		return buildExecProcess({
+			record,
+			request,
+			userFiles: this.#files.readAccounts(`/proc/${record.lifecycle.pid}/root`),
+			host: this.#settings.host,
+			daemon: this.#settings.daemon,
+		});
+	}
+}

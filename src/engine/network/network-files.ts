@@ -1,0 +1,102 @@
+import { InvalidParameterError } from "../../base/errors.ts";
+import type { ContainerRecord } from "../../core/container/container-record.ts";
+import type { ContainerHostFiles, NetworkFiles } from "../../core/container/host-files.ts";
+import { isRunning } from "../../core/container/state.ts";
+import { type HostsEntry, ownHostsEntry, parseExtraHosts, renderHostsFile } from "../../core/network/hosts-file.ts";
+import { linkEnvironment, linkHostsEntry, parseLink } from "../../core/network/links.ts";
+import { parseResolvConf, renderResolvConf, resolvConfForContainer } from "../../core/network/resolv-conf.ts";
+import type { ContainerRegistry } from "../container/registry.ts";
+import type { ContainerNetworking, NetworkPlan } from "./container-networking.ts";
+
+/** `dns`, `dns-search`, `dns-opts` and `host-gateway-ip` of the daemon's configuration. */
+export interface NameSettings {
+	readonly nameservers: readonly string[];
+	readonly search: readonly string[];
+	readonly options: readonly string[];
+	readonly hostGateways: readonly string[];
+}
+
+export interface NetworkFilesDependencies {
+	readonly registry: ContainerRegistry;
+	readonly networking: ContainerNetworking;
+	readonly files: ContainerHostFiles;
+}
+
+interface LinkTarget {
+	readonly hosts: HostsEntry;
+	readonly environment: readonly string[];
+}
+
+/** Contents of a container's hosts, hostname and resolv.conf, written anew at each start. */
+export class NetworkFilesWriter {
+	readonly #deps: NetworkFilesDependencies;
+	readonly #settings: NameSettings;
+
+	constructor(deps: NetworkFilesDependencies, settings: NameSettings) {
+		this.#deps = deps;
+		this.#settings = settings;
+	}
+
+	/** @returns variables that links add. @throws InvalidParameterError for a link to a container that does not run */
+	write(record: ContainerRecord, plan: NetworkPlan): string[] {
+		const links = (record.hostConfig.Links ?? []).map((text) => this.#link(record, text));
+		this.#deps.files.writeNetworkFiles(record.id, {
+			hosts: this.#hosts(record, plan, links),
+			hostname: `${record.config.Hostname ?? ""}\n`,
+			resolvConf: this.#resolvConf(record, plan),
+		} satisfies NetworkFiles);
+		return links.flatMap(({ environment }) => [...environment]);
+	}
+
+	#hosts(record: ContainerRecord, plan: NetworkPlan, links: readonly LinkTarget[]): string {
+		const { config, hostConfig } = record;
+		const gateways =
+			this.#settings.hostGateways.length > 0 ? this.#settings.hostGateways : this.#deps.networking.hostGateways(plan);
+		const extra = parseExtraHosts(hostConfig.ExtraHosts ?? [], gateways);
+		if (hostConfig.NetworkMode === "host")
+			return `${this.#deps.files.hostHosts().replace(/\n?$/, "\n")}${renderEntries(extra)}`;
+		const assigned = plan.bridge?.assigned;
+		const own =
+			assigned === undefined
+				? []
+				: [assigned.address, ...(assigned.address6 === undefined ? [] : [assigned.address6])].map((address) =>
+						ownHostsEntry(address, config.Hostname ?? "", config.Domainname ?? ""),
+					);
+		return renderHostsFile([...links.map(({ hosts }) => hosts), ...extra, ...own]);
+	}
+
+	#resolvConf(record: ContainerRecord, plan: NetworkPlan): string {
+		const { hostConfig } = record;
+		const first = (own: readonly string[] | null | undefined, daemon: readonly string[]) =>
+			own !== null && own !== undefined && own.length > 0 ? own : daemon;
+		const host = parseResolvConf(this.#deps.files.hostResolvConf());
+		const settled = resolvConfForContainer(host, {
+			overrides: {
+				nameservers: first(hostConfig.Dns, this.#settings.nameservers),
+				search: first(hostConfig.DnsSearch, this.#settings.search),
+				options: first(hostConfig.DnsOptions, this.#settings.options),
+			},
+			sharesHostNetwork: hostConfig.NetworkMode === "host",
+			hasIpv6: plan.bridge?.assigned.address6 !== undefined,
+		});
+		return renderResolvConf(settled);
+	}
+
+	#link(record: ContainerRecord, text: string): LinkTarget {
+		const link = parseLink(text);
+		const other = this.#deps.registry.resolve(link.target);
+		const address = Object.values(other.endpoints)[0]?.assigned?.address ?? "";
+		if (!isRunning(other.lifecycle) || address === "")
+			throw new InvalidParameterError(
+				`Cannot link to a non running container: /${other.name} AS /${record.name}/${link.alias}`,
+			);
+		return {
+			hosts: linkHostsEntry(link, other, address),
+			environment: linkEnvironment(link, other, address, record.name),
+		};
+	}
+}
+
+function renderEntries(entries: readonly HostsEntry[]): string {
+	return entries.map(({ address, names }) => `${address}\t${names.join(" ")}\n`).join("");
+}
