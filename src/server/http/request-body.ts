@@ -48,7 +48,12 @@ export class RequestBody {
 
 	stream(): Readable {
 		if (this.#stream !== undefined) return this.#stream;
-		const stream = new Readable({ read: () => this.flow.resume() });
+		const stream = new Readable({
+			read: () => {
+				this.flow.wanted();
+				this.flow.resume();
+			},
+		});
 		// Its reader hears of a failure by reading; one that has stopped reading already must not bring the process down.
 		stream.on("error", () => {});
 		this.#stream = stream;
@@ -56,7 +61,6 @@ export class RequestBody {
 			stream.destroy(this.#failure);
 			return stream;
 		}
-		this.flow.wanted();
 		for (const part of this.#queued.splice(0)) stream.push(part);
 		if (this.#finished) stream.push(null);
 		return stream;
