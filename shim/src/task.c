@@ -103,12 +103,12 @@ static void end_orphan(void)
 	loop_stop();
 }
 
-/* Writes a small file so that it is there whole or not at all. */
-static void publish(const char *name, const char *temporary, const char *text)
+/* Writes a small file so that it is there whole or not at all; `durable`: even after the machine goes down. */
+static void publish(const char *name, const char *temporary, const char *text, bool durable)
 {
 	CLEANUP_CLOSE int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t length = strlen(text);
-	if (fd < 0 || write(fd, text, length) != (ssize_t)length || fsync(fd) < 0)
+	if (fd < 0 || write(fd, text, length) != (ssize_t)length || (durable && fsync(fd) < 0))
 		return; /* the disk is full: the shim stays, and status tells the same */
 	rename(temporary, name);
 }
@@ -222,7 +222,7 @@ static void started(void)
 {
 	char text[64];
 	snprintf(text, sizeof text, "%d %llu\n", task.main, start_time(task.main));
-	publish("pid", "pid.tmp", text);
+	publish("pid", "pid.tmp", text, false);
 	task.state = TASK_RUNNING;
 	oom_watch(task.spec->memory_cgroup);
 	relays_start();
@@ -251,7 +251,7 @@ static void write_exit(void)
 	char text[256];
 	snprintf(text, sizeof text, "version=%d\ncode=%d\nsignal=%d\noom=%d\nfinished=%lld\n", PROTOCOL_VERSION, task.code, task.signal,
 		 task.out_of_memory, (long long)task.finished_ms);
-	publish("exit", "exit.tmp", text);
+	publish("exit", "exit.tmp", text, true);
 }
 
 /* The process is gone and its output is in the log: the exit may be told. */

@@ -213,34 +213,33 @@ export class ShimTask implements Task {
 	}
 }
 
-/** Connects, says hello and waits for the monitor's `ok`; what came after it stays in the stream. */
+/**
+ * Connects, says hello and waits for the monitor's `ok`; what came after it stays in the stream. Reads by `readable`
+ * events, because a stream that was paused would not flow by itself when the caller listens for data.
+ */
 async function openAttachment(socketPath: string, hello: string): Promise<Socket> {
 	const socket = connect({ path: socketPath, allowHalfOpen: true });
 	const accepted = Promise.withResolvers<void>();
-	let received = Buffer.alloc(0);
-	const onData = (data: Buffer) => {
-		received = Buffer.concat([received, data]);
-		const end = received.indexOf(10);
-		if (end < 0) return;
-		socket.pause();
-		socket.off("data", onData);
-		if (received.toString("latin1", 0, end) !== "ok") {
-			accepted.reject(new SystemError(received.toString("utf8", 0, end)));
-			return;
-		}
-		if (received.length > end + 1) socket.unshift(received.subarray(end + 1));
-		accepted.resolve();
+	const onReadable = () => {
+		const answer: Buffer | null = socket.read();
+		const end = answer === null ? -1 : answer.indexOf(10);
+		if (answer === null || end < 0) return; // the answer is one small write: it comes in one piece
+		const text = answer.toString("utf8", 0, end);
+		if (answer.length > end + 1) socket.unshift(answer.subarray(end + 1));
+		if (text === "ok") accepted.resolve();
+		else accepted.reject(new SystemError(`Monitor refused to attach: ${text}`));
 	};
 	const onEnd = () => accepted.reject(new SystemError("Monitor closed the connection"));
-	socket.on("data", onData).once("error", accepted.reject).once("end", onEnd);
+	socket.on("readable", onReadable).once("error", accepted.reject).once("end", onEnd);
 	socket.write(hello);
 	try {
 		await accepted.promise;
 	} catch (error) {
 		socket.destroy();
 		throw error;
+	} finally {
+		socket.off("readable", onReadable).off("error", accepted.reject).off("end", onEnd);
 	}
-	socket.off("error", accepted.reject).off("end", onEnd);
 	return socket;
 }
 

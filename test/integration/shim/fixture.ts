@@ -52,14 +52,15 @@ export interface ProcessOptions {
 /** Real containers from a busybox root file system, under a temporary root that `close` checks and removes. */
 export class ShimFixture {
 	readonly root = mkdtempSync("/tmp/gantry-shim-");
-	readonly execRoot = join(this.root, "run");
+	/** In memory, as /run is. */
+	readonly execRoot = mkdtempSync("/dev/shm/gantry-shim-");
 	readonly runtime: RuntimeBinary;
 	readonly shims: ShimRuntime;
 	readonly #ids: string[] = [];
 
 	constructor(name: "crun" | "runc" = "crun") {
 		const path = name === "crun" ? "/usr/bin/crun" : "/usr/sbin/runc";
-		this.runtime = { name, path, args: ["--root", join(this.root, "state")] };
+		this.runtime = { name, path, args: ["--root", join(this.execRoot, "state")] };
 		this.shims = this.newRuntime();
 		mkdirSync(join(this.root, "rootfs/bin"), { recursive: true });
 		for (const directory of ["proc", "dev", "tmp", "sys"]) mkdirSync(join(this.root, "rootfs", directory));
@@ -141,6 +142,7 @@ export class ShimFixture {
 		const left = await this.shims.list();
 		const processes = shimProcesses(this.execRoot);
 		rmSync(this.root, { recursive: true, force: true });
+		rmSync(this.execRoot, { recursive: true, force: true });
 		if (left.length + processes.length > 0)
 			throw new Error(`left over: directories ${left.join(" ")}, processes ${processes.join(" ")}`);
 	}
