@@ -64,13 +64,11 @@ export interface ContainerHostFiles {
 	/** Propagation of the host mount that a bind source lies on, for the checks of `shared` and `slave` binds. */
 	propagationOf(path: string): { readonly mountPoint: string; readonly shared: boolean; readonly slave: boolean };
 	/**
-	 * Mounts a root and what lies on top of it in a temporary place and a mount namespace's view of its own.
+	 * Mounts a root and what lies on top of it in a temporary place; missing mount points are made.
 	 * @returns its path, to be given back with `unmountTree`
 	 */
 	mountTree(id: string, root: string, mounts: readonly TreeMount[]): Promise<string>;
 	unmountTree(path: string): Promise<void>;
-	/** Whether a process's own root is mounted read-only, and of the mount that holds `path` in it. */
-	isReadOnly(root: string, path: string): boolean;
 	/** After a crash: removes bundles, trees and data directories of containers not in the sets. */
 	cleanUp(keep: { readonly containers: ReadonlySet<string>; readonly running: ReadonlySet<string> }): Promise<void>;
 }

@@ -176,7 +176,7 @@ export class ContainerCreator {
 
 function logPath(directory: string, id: string, driver: string): string {
 	if (driver === "json-file") return `${directory}/${id}-json.log`;
-	return driver === "local" ? `${directory}/local-logs/container.log` : "";
+	return driver === "local" ? `${directory}/container.log` : "";
 }
 
 function mapEndpoints(requested: Readonly<Record<string, EndpointSettings>>): Record<string, ContainerEndpoint> {
