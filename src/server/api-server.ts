@@ -79,7 +79,7 @@ export class ApiServer {
 			await promise;
 			clearTimeout(timer);
 		}
-		for (const connection of this.#connections) connection.destroy();
+		for (const connection of this.#connections) connection.closeAtOnce();
 	}
 
 	async #answer(exchange: Exchange): Promise<void> {
@@ -99,7 +99,6 @@ export class ApiServer {
 			reply = errorReply(error);
 			if (errorKind(error) === "cancelled") exchange.abandon();
 		}
-		this.#countDown(reply);
 		if (method !== "GET" && method !== "HEAD")
 			this.options.logger.info("request served", {
 				method,
@@ -107,14 +106,12 @@ export class ApiServer {
 				status: "status" in reply ? reply.status : 200,
 				durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
 			});
-		await writeReply(exchange, reply, context);
-	}
-
-	/** Streams and sessions have no end to wait for; everything else is in hand until it is answered. */
-	#countDown(reply: Reply): void {
+		const written = writeReply(exchange, reply, context);
+		// Streams and sessions have no end to wait for; everything else is in hand until it is written.
+		if (reply.kind === "json" || reply.kind === "text" || reply.kind === "empty") await written;
 		this.#active--;
-		void reply;
 		if (this.#active === 0) this.#whenQuiet?.();
+		await written;
 	}
 
 	#resolve(exchange: Exchange): { readonly match: RouteMatch; readonly request: ApiRequest } | undefined {

@@ -14,6 +14,7 @@ export interface TestApi extends AsyncDisposable {
 	request(method: string, path: string, init?: RequestInit): Promise<Response>;
 	/** A connection of its own. */
 	open(): Promise<RawConnection>;
+	close(graceMs: number): Promise<void>;
 }
 
 export async function startApi(backends: Backends): Promise<TestApi> {
@@ -32,6 +33,7 @@ export async function startApi(backends: Backends): Promise<TestApi> {
 		socketPath,
 		request: (method, path, init = {}) => fetch(`http://d${path}`, { unix: socketPath, method, ...init }),
 		open: () => RawConnection.open(socketPath),
+		close: (graceMs) => server.close(graceMs),
 		async [Symbol.asyncDispose]() {
 			listener.close();
 			await server.close(0);

@@ -80,6 +80,11 @@ export class Connection {
 		if (this.#state === "idle") this.destroy();
 	}
 
+	/** Cuts off what has no end of its own; an answer that is on its way out still arrives. */
+	closeAtOnce(): void {
+		if (this.#state !== "draining") this.destroy();
+	}
+
 	destroy(): void {
 		this.socket.destroy();
 	}

@@ -114,6 +114,18 @@ describe("attach", () => {
 		expect(session.stream.destroyed).toBe(true);
 	});
 
+	test("ends the session when a client goes whose input nobody reads", async () => {
+		const stream = new Duplex({ read() {}, write() {} });
+		await using api = await startApi(fakeBackends({ streams: { attach: async () => ({ terminal: false, stream }) } }));
+		const connection = await api.open();
+		await attached(connection);
+		while (connection.socket.write(Buffer.alloc(65_536)));
+		await Bun.sleep(50);
+		connection.socket.destroy();
+		await once(stream, "close");
+		expect(stream.destroyed).toBe(true);
+	});
+
 	test("detaches a terminal by its keys, which never reach the process", async () => {
 		let detached = 0;
 		const input: string[] = [];

@@ -303,6 +303,32 @@ describe("connections", () => {
 	});
 });
 
+describe("close()", () => {
+	test("lets the request in hand finish and cuts streams", async () => {
+		const { promise, resolve } = Promise.withResolvers<void>();
+		const inspect = async () => {
+			await promise;
+			return { Id: "late" } as never;
+		};
+		const logs = async () => ({ terminal: false, stream: new Readable({ read() {} }) });
+		const api = await startApi(fakeBackends({ views: { inspect }, streams: { logs } }));
+		using request = await api.open();
+		request.sendHead("GET /containers/a/json");
+		using stream = await api.open();
+		stream.sendHead("GET /containers/a/logs?stdout=1&follow=1");
+		await stream.readUntil("\r\n\r\n");
+		using idle = await api.open();
+		await Bun.sleep(20);
+		const closed = api.close(5000);
+		expect(await idle.readToEnd()).toBe("");
+		resolve();
+		expect(await request.readToEnd()).toContain('{"Id":"late"}');
+		expect(await stream.readToEnd()).not.toContain("\r\n0\r\n");
+		await closed;
+		await api[Symbol.asyncDispose]();
+	});
+});
+
 describe("streams", () => {
 	test("wait sends its head at once and the result when it is there", async () => {
 		const { promise, resolve } = Promise.withResolvers<{ StatusCode: number }>();
