@@ -97,6 +97,7 @@ export class TestDaemon implements AsyncDisposable {
 		let failure: string | undefined;
 		child.once("error", (error) => {
 			failure = error.message;
+			this.#process = undefined;
 		});
 		child.once("exit", (code, signal) => {
 			failure = `ended with ${signal ?? `code ${code}`}`;
