@@ -21,24 +21,22 @@ uint64_t oom_kills(void)
 {
 	char text[512];
 	ssize_t got = oom.counters < 0 ? -1 : pread(oom.counters, text, sizeof text - 1, 0);
-	if (got <= 0)
-		return oom.told;
-	text[got] = '\0';
+	text[got > 0 ? got : 0] = '\0';
 	const char *line = strstr(text, "oom_kill ");
-	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : oom.told;
+	uint64_t kills = line ? strtoull(line + strlen("oom_kill "), NULL, 10) : oom.told;
+	if (kills > oom.told) {
+		oom.told = kills;
+		control_event("event oom count=%llu\n", (unsigned long long)kills);
+	}
+	return kills;
 }
 
 static void changed(struct source *source, uint32_t events)
 {
 	char ignored[4096];
 	(void)events;
-	if (read(source->fd, ignored, sizeof ignored) <= 0)
-		return;
-	uint64_t kills = oom_kills();
-	if (kills > oom.told) {
-		oom.told = kills;
-		control_event("event oom count=%llu\n", (unsigned long long)kills);
-	}
+	if (read(source->fd, ignored, sizeof ignored) > 0)
+		oom_kills();
 }
 
 /* memory.events is the newer kernels' file; memory.oom_control is version 1's and needs its own registration. */

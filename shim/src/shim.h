@@ -142,7 +142,7 @@ size_t format_time(char *out, int64_t seconds, long nanoseconds);
 
 /* oom.c */
 void oom_watch(const char *cgroup);
-/* Number of processes of the cgroup that were killed for memory. */
+/* Number of processes of the cgroup that were killed for memory; tells the control connections when it has grown. */
 uint64_t oom_kills(void);
 
 /* relay.c: the userland part of published ports */

@@ -39,6 +39,8 @@ const APPLETS = [
 	"true",
 	"yes",
 	"seq",
+	"sed",
+	"tr",
 	"tail",
 ];
 const CAPABILITIES = ["CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_KILL"];
@@ -53,12 +55,14 @@ export interface ProcessOptions {
 export class ShimFixture {
 	readonly root = mkdtempSync("/tmp/gantry-shim-");
 	/** In memory, as /run is. */
-	readonly execRoot = mkdtempSync("/dev/shm/gantry-shim-");
+	readonly #execBase = mkdtempSync("/dev/shm/gantry-shim-");
+	readonly execRoot: string;
 	readonly runtime: RuntimeBinary;
 	readonly shims: ShimRuntime;
 	readonly #ids: string[] = [];
 
-	constructor(name: "crun" | "runc" = "crun") {
+	constructor(name: "crun" | "runc" = "crun", below = "run") {
+		this.execRoot = join(this.#execBase, below);
 		const path = name === "crun" ? "/usr/bin/crun" : "/usr/sbin/runc";
 		this.runtime = { name, path, args: ["--root", join(this.execRoot, "state")] };
 		this.shims = this.newRuntime();
@@ -142,7 +146,7 @@ export class ShimFixture {
 		const left = await this.shims.list();
 		const processes = shimProcesses(this.execRoot);
 		rmSync(this.root, { recursive: true, force: true });
-		rmSync(this.execRoot, { recursive: true, force: true });
+		rmSync(this.#execBase, { recursive: true, force: true });
 		if (left.length + processes.length > 0)
 			throw new Error(`left over: directories ${left.join(" ")}, processes ${processes.join(" ")}`);
 	}
