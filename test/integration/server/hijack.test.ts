@@ -114,7 +114,7 @@ describe("attach", () => {
 		expect(session.stream.destroyed).toBe(true);
 	});
 
-	test("ends the session when a client goes whose input nobody reads", async () => {
+	test("ends the session of a client that has gone at the next output, when nobody reads its input", async () => {
 		const stream = new Duplex({ read() {}, write() {} });
 		await using api = await startApi(fakeBackends({ streams: { attach: async () => ({ terminal: false, stream }) } }));
 		const connection = await api.open();
@@ -122,6 +122,8 @@ describe("attach", () => {
 		while (connection.socket.write(Buffer.alloc(65_536)));
 		await Bun.sleep(50);
 		connection.socket.destroy();
+		await Bun.sleep(20);
+		stream.push("output");
 		await once(stream, "close");
 		expect(stream.destroyed).toBe(true);
 	});
