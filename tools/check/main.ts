@@ -17,7 +17,7 @@ const STEPS: Readonly<Record<string, () => Promise<StepResult>>> = {
 	biome: () => command(["biome", "check", "--colors=off", "--max-diagnostics=60"]),
 	types: () => command(["tsc", "-p", ".", "--pretty", "false"]),
 	layers: async () => problemsResult(checkLayers(await readSources())),
-	docs: async () => problemsResult(checkDocs(await listFiles(["*.md"]))),
+	docs: async () => problemsResult(checkDocs(await listFiles(["*.md", "{docs,shim,examples}/**/*.md"]))),
 	unit: () => command(["bun", "tools/run-tests/main.ts", "unit"]),
 };
 
@@ -32,19 +32,22 @@ function problemsResult(problems: readonly string[]): StepResult {
 	return { ok: problems.length === 0, output: problems.map((line) => `${line}\n`).join("") };
 }
 
-/** Tracked and new files of the checkout, without ignored ones. */
+/** Folders that hold nothing of ours. */
+const FOREIGN = /^(node_modules|dist|shim\/build)\//;
+
+/** By the file system, not by git: the checks also run where git is not installed. */
 async function listFiles(patterns: readonly string[]): Promise<string[]> {
-	const child = Bun.spawn(
-		["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", ...patterns],
-		{ cwd: ROOT, stdin: "ignore", stdout: "pipe" },
+	const found = await Promise.all(
+		patterns.map((pattern) => Array.fromAsync(new Bun.Glob(pattern).scan({ cwd: ROOT }))),
 	);
-	const listed = (await child.stdout.text()).split("\0").filter((path) => path !== "" && existsSync(join(ROOT, path)));
-	if ((await child.exited) !== 0) throw new Error("git ls-files failed: the checks need a git checkout");
-	return listed;
+	return found
+		.flat()
+		.filter((path) => !FOREIGN.test(path))
+		.sort();
 }
 
 async function readSources(): Promise<SourceFile[]> {
-	const paths = await listFiles(["src/*.ts", "src/*.tsx", "test/*.ts", "tools/*.ts", "bench/*.ts"]);
+	const paths = await listFiles(["{src,test,tools,bench}/**/*.{ts,tsx}"]);
 	return paths.map((path) => {
 		const text = readFileSync(join(ROOT, path), "utf8");
 		return { path, imports: findImports(text), code: blankLiterals(text) };
