@@ -19,6 +19,19 @@ export interface ContentWriter {
 	abort(): Promise<void>;
 }
 
+/** Bytes put aside for one operation: on disk, not durable, gone after `dispose` or the next start. */
+export interface Spool {
+	write(chunk: Uint8Array): Promise<void>;
+	/** No more bytes come. */
+	finish(): Promise<BlobInfo>;
+	/** From the beginning, as often as needed, after `finish`. */
+	stream(): Readable;
+	/** @throws SystemError when larger than `limitBytes` */
+	read(limitBytes: number): Promise<Uint8Array>;
+	/** Idempotent. */
+	dispose(): Promise<void>;
+}
+
 /** Immutable blobs by digest (image configurations, manifests, re-assembly records of layers, compressed layers kept). */
 export interface ContentStore {
 	has(digest: Digest): Promise<boolean>;
@@ -29,6 +42,7 @@ export interface ContentStore {
 	/** Stores a small blob in one go. */
 	put(bytes: Uint8Array): Promise<BlobInfo>;
 	writer(): Promise<ContentWriter>;
+	spool(): Promise<Spool>;
 	/** Idempotent. */
 	delete(digest: Digest): Promise<void>;
 	list(): AsyncIterable<BlobInfo>;

@@ -62,6 +62,8 @@ export interface LayerApplier {
 	 * @throws InvalidParameterError for a broken or hostile archive; the caller aborts the ingest.
 	 */
 	apply(tar: Readable, directory: string, onProgress?: (bytes: number) => void): Promise<AppliedLayer>;
+	/** The uncompressed bytes of an archive that may be plain, gzip or zstd. @throws InvalidParameterError, NotImplementedError */
+	decompress(archive: Readable): AsyncIterable<Uint8Array>;
 	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */
 	tar(directory: string, assembly: Digest): Readable;
 	/**

@@ -31,6 +31,12 @@ export interface ContainerSnapshot {
 	readonly isWholeTree: boolean;
 }
 
+export interface PreparedSnapshot extends ContainerSnapshot {
+	readonly parent: ChainId | undefined;
+	/** What the container's changes are relative to, topmost first. */
+	readonly lowerPaths: readonly string[];
+}
+
 /**
  * Unpacked layers by chain ID, and writable snapshots on top of them. Layers are immutable once committed and shared by all
  * images and containers. Methods are idempotent towards their goal; a crash leaves only ingests and unreferenced
@@ -56,7 +62,7 @@ export interface Snapshotter {
 	/** Mounts the merged tree; idempotent. `readOnly` for image mounts and looking. */
 	mount(containerId: string): Promise<ContainerSnapshot>;
 	/** The container's prepared snapshot and what it stands on. @throws NotFoundError */
-	find(containerId: string): ContainerSnapshot & { readonly parent: ChainId | undefined };
+	find(containerId: string): PreparedSnapshot;
 	unmount(containerId: string): Promise<void>;
 	/** Unmounts and deletes the container's snapshot. Idempotent. */
 	remove(containerId: string): Promise<void>;

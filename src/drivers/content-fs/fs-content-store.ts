@@ -12,8 +12,10 @@ import { type FileHandle, open, opendir, readFile, rename, rm, stat } from "node
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Digest, digestHex, isDigest, sha256, sha256FromHex } from "../../base/digest.ts";
-import { errnoCode, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
-import type { BlobInfo, ContentStore, ContentWriter } from "../../core/content/content-store.ts";
+import { errnoCode, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
+import type { BlobInfo, ContentStore, ContentWriter, Spool } from "../../core/content/content-store.ts";
+import { FsSpool } from "./fs-spool.ts";
+import { ioError } from "./io-error.ts";
 
 const DEFAULT_READ_LIMIT_BYTES = 8 << 20;
 const STREAM_CHUNK_BYTES = 1 << 18;
@@ -82,6 +84,15 @@ export class FsContentStore implements ContentStore {
 		const path = join(this.#ingest, randomBytes(12).toString("hex"));
 		try {
 			return new FsContentWriter(await open(path, "wx", 0o600), path, (digest) => this.#pathOf(digest));
+		} catch (error) {
+			throw ioError("write", path, error);
+		}
+	}
+
+	async spool(): Promise<Spool> {
+		const path = join(this.#ingest, randomBytes(12).toString("hex"));
+		try {
+			return new FsSpool(await open(path, "wx", 0o600), path);
 		} catch (error) {
 			throw ioError("write", path, error);
 		}
@@ -175,9 +186,4 @@ async function syncDirectory(path: string): Promise<void> {
 	} finally {
 		await directory.close();
 	}
-}
-
-function ioError(action: string, subject: string, cause: unknown): Error {
-	if (errnoCode(cause) === "ENOENT") return new NotFoundError(`content ${subject}: not found`, { cause });
-	return new SystemError(`failed to ${action} content ${subject}: ${errorMessage(cause)}`, { cause });
 }

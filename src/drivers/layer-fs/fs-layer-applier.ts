@@ -56,6 +56,10 @@ export class FsLayerApplier implements LayerApplier {
 		}
 	}
 
+	decompress(archive: Readable): AsyncIterable<Uint8Array> {
+		return decompressed(archive);
+	}
+
 	tar(directory: string, assembly: Digest): Readable {
 		return Readable.from(assembledTar(this.content, directory, assembly), { objectMode: false });
 	}

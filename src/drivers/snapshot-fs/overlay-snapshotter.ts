@@ -12,6 +12,7 @@ import { errorMessage, SystemError } from "../../base/errors.ts";
 import type {
 	ChainId,
 	ContainerSnapshot,
+	PreparedSnapshot,
 	SnapshotIngest,
 	Snapshotter,
 	SnapshotUsage,
@@ -87,8 +88,9 @@ export class OverlaySnapshotter implements Snapshotter {
 		return snapshot;
 	}
 
-	find(containerId: string): ContainerSnapshot & { readonly parent: ChainId | undefined } {
-		return { ...this.#snapshot(containerId), parent: this.#containers.parent(containerId) };
+	find(containerId: string): PreparedSnapshot {
+		const parent = this.#containers.parent(containerId);
+		return { ...this.#snapshot(containerId), parent, lowerPaths: this.#lower(parent) };
 	}
 
 	async mount(containerId: string): Promise<ContainerSnapshot> {
@@ -96,7 +98,7 @@ export class OverlaySnapshotter implements Snapshotter {
 		if (isMounted(snapshot.mergedPath)) return snapshot;
 		try {
 			mountOverlay(snapshot.mergedPath, {
-				lower: this.#lower(snapshot.parent),
+				lower: snapshot.lowerPaths,
 				upper: snapshot.upperPath,
 				work: join(this.#containers.path(containerId), "work"),
 				options: OPTIONS,
@@ -136,7 +138,7 @@ export class OverlaySnapshotter implements Snapshotter {
 	describe(containerId: string): Readonly<Record<string, string>> {
 		const snapshot = this.find(containerId);
 		return {
-			LowerDir: this.#lower(snapshot.parent).join(":"),
+			LowerDir: snapshot.lowerPaths.join(":"),
 			MergedDir: snapshot.mergedPath,
 			UpperDir: snapshot.upperPath,
 			WorkDir: join(this.#containers.path(containerId), "work"),

@@ -1,0 +1,164 @@
+import type { ImageConfig } from "../../api/oci/image.ts";
+import { type Digest, sha256 } from "../../base/digest.ts";
+import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import { chainIds } from "../../core/image/chain-id.ts";
+import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
+import { findImage, type ImageTable } from "../../core/image/lookup.ts";
+import { splitReference } from "../../core/image/reference.ts";
+
+export interface ImageIndexDependencies {
+	readonly store: ImageStore;
+	readonly content: ContentStore;
+	readonly now: () => number;
+}
+
+export interface NewImage {
+	/** The configuration's exact bytes; their digest is the image's ID. */
+	readonly configBytes: Uint8Array;
+	readonly parent?: Digest | undefined;
+	readonly sizeBytes: number;
+}
+
+/**
+ * All images in memory, each change stored before it shows. A tag belongs to one image; when a crash leaves it on two, the one tagged
+ * later keeps it.
+ */
+export class ImageIndex implements ImageTable {
+	readonly #deps: ImageIndexDependencies;
+	readonly #byId = new Map<string, ImageRecord>();
+	/** Tags and repository digests. */
+	readonly #byReference = new Map<string, Digest>();
+
+	constructor(deps: ImageIndexDependencies) {
+		this.#deps = deps;
+		const records = deps.store.images().sort((a, b) => a.lastTaggedAt - b.lastTaggedAt);
+		for (const record of records) this.#remember(record);
+		for (const record of records) {
+			const tags = record.tags.filter((tag) => this.#byReference.get(tag) === record.id);
+			if (tags.length < record.tags.length) this.#save({ ...record, tags });
+		}
+	}
+
+	byId(id: string): ImageRecord | undefined {
+		return this.#byId.get(id);
+	}
+
+	byReference(reference: string): ImageRecord | undefined {
+		const id = this.#byReference.get(reference);
+		return id === undefined ? undefined : this.#byId.get(id);
+	}
+
+	all(): ImageRecord[] {
+		return [...this.#byId.values()];
+	}
+
+	/** By name, tag, digest, ID or its beginning. @throws NotFoundError `No such image: x`, InvalidParameterError */
+	resolve(reference: string): ImageRecord {
+		return findImage(this, reference);
+	}
+
+	children(id: Digest): ImageRecord[] {
+		return this.all().filter((image) => image.parent === id);
+	}
+
+	/** Stores an image, or finds the one that is there already with the same configuration. */
+	async create(image: NewImage): Promise<ImageRecord> {
+		const id = sha256(image.configBytes);
+		const config = parseConfig(image.configBytes);
+		await this.#deps.content.put(image.configBytes);
+		const existing = this.#byId.get(id);
+		if (existing !== undefined) return existing;
+		const record: ImageRecord = {
+			id,
+			config,
+			chainId: chainIds(config.rootfs.diff_ids).at(-1),
+			parent: image.parent,
+			sizeBytes: image.sizeBytes,
+			lastTaggedAt: 0,
+			repoDigests: [],
+			tags: [],
+		};
+		this.#save(record);
+		return record;
+	}
+
+	/** Moves the tag to the image. @param tag normalised `name:tag` */
+	tag(id: Digest, tag: string): void {
+		const previous = this.byReference(tag);
+		const image = this.#get(id);
+		const tags = image.tags.includes(tag) ? image.tags : [...image.tags, tag];
+		this.#save({ ...image, tags, lastTaggedAt: this.#deps.now() });
+		if (previous !== undefined && previous.id !== id)
+			this.#save({ ...previous, tags: previous.tags.filter((other) => other !== tag) });
+		this.#byReference.set(tag, id);
+	}
+
+	/** Takes a tag or a repository digest away. */
+	untag(reference: string): void {
+		const image = this.byReference(reference);
+		if (image === undefined) return;
+		const without = (list: readonly string[]) => list.filter((other) => other !== reference);
+		this.#byReference.delete(reference);
+		this.#save({ ...image, tags: without(image.tags), repoDigests: without(image.repoDigests) });
+	}
+
+	setParent(id: Digest, parent: Digest): void {
+		this.#save({ ...this.#get(id), parent });
+	}
+
+	/** Forgets the image and its references; its layers are the caller's. */
+	async delete(id: Digest): Promise<void> {
+		const image = this.#byId.get(id);
+		if (image === undefined) return;
+		this.#deps.store.deleteImage(id);
+		this.#byId.delete(id);
+		for (const reference of referencesOf(image))
+			if (this.#byReference.get(reference) === id) this.#byReference.delete(reference);
+		await this.#deps.content.delete(id);
+	}
+
+	#get(id: Digest): ImageRecord {
+		const image = this.#byId.get(id);
+		if (image === undefined) throw new NotFoundError(`No such image: ${id}`);
+		return image;
+	}
+
+	#save(record: ImageRecord): void {
+		this.#deps.store.putImage(record);
+		this.#remember(record);
+	}
+
+	#remember(record: ImageRecord): void {
+		this.#byId.set(record.id, record);
+		for (const reference of referencesOf(record)) this.#byReference.set(reference, record.id);
+	}
+}
+
+/** Tags first, then digests. */
+export function referencesOf(image: ImageRecord): string[] {
+	return [...image.tags, ...image.repoDigests];
+}
+
+export function repositoryOf(reference: string): string {
+	return splitReference(reference).name;
+}
+
+/** @throws InvalidParameterError */
+export function parseConfig(bytes: Uint8Array): ImageConfig {
+	let config: Partial<ImageConfig> | null;
+	try {
+		config = JSON.parse(Buffer.from(bytes).toString("utf8"));
+	} catch (cause) {
+		throw new InvalidParameterError("invalid image config: not JSON", { cause });
+	}
+	const diffIds = config?.rootfs?.diff_ids ?? [];
+	if (typeof config !== "object" || config === null || config.rootfs === undefined || !Array.isArray(diffIds))
+		throw new InvalidParameterError("invalid image JSON, no RootFS key");
+	return {
+		...config,
+		architecture: config.architecture ?? "",
+		os: config.os ?? "linux",
+		rootfs: { type: "layers", diff_ids: diffIds },
+	};
+}

@@ -1,0 +1,163 @@
+import type { Readable } from "node:stream";
+import type { ProgressMessage } from "../../api/engine/image.ts";
+import type { Platform } from "../../api/oci/image.ts";
+import { type Digest, isDigest } from "../../base/digest.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
+import { shortId } from "../../base/ids.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import type { LayerApplier } from "../../core/diff/archiver.ts";
+import {
+	type ArchivedImage,
+	checkTag,
+	descriptorTags,
+	imageOfManifest,
+	parseDockerManifest,
+	parseIndexOrManifest,
+	suitable,
+} from "../../core/image/archive-manifest.ts";
+import type { ImageRecord } from "../../core/image/image-record.ts";
+import { familiar, formatReference } from "../../core/image/reference.ts";
+import { abortable } from "./abortable.ts";
+import { type ArchiveMember, ArchiveMembers } from "./archive-members.ts";
+import type { ImageEvents } from "./image-events.ts";
+import { type ImageIndex, parseConfig } from "./image-index.ts";
+import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
+
+const JSON_LIMIT_BYTES = 8 << 20;
+/** Indexes may hold indexes; nobody nests them deeper. */
+const INDEX_DEPTH_LIMIT = 4;
+
+export interface LoadDependencies {
+	readonly index: ImageIndex;
+	readonly layers: LayerRegistry;
+	readonly events: ImageEvents;
+	readonly content: ContentStore;
+	readonly applier: LayerApplier;
+	readonly platform: Platform;
+}
+
+/** Images from archives: docker's own, and OCI layouts, plain or compressed. */
+export class ImageLoader {
+	constructor(readonly deps: LoadDependencies) {}
+
+	async *load(
+		archive: Readable,
+		options: { readonly quiet: boolean },
+		signal: AbortSignal,
+	): AsyncGenerator<ProgressMessage> {
+		using upload = abortable(archive, signal);
+		await using members = await upload.run(() => ArchiveMembers.read(archive, this.deps.applier, this.deps.content));
+		for (const image of await this.#images(members)) {
+			signal.throwIfAborted();
+			yield* this.#loadImage(image, members, options.quiet);
+		}
+	}
+
+	async *#loadImage(image: ArchivedImage, members: ArchiveMembers, quiet: boolean): AsyncGenerator<ProgressMessage> {
+		const tags = image.tags.map((tag) => formatReference(checkTag(tag)));
+		const configBytes = await memberOf(members, image.config).read(JSON_LIMIT_BYTES);
+		const diffIds = parseConfig(configBytes).rootfs.diff_ids;
+		if (diffIds.length !== image.layers.length || !diffIds.every(isDigest))
+			throw new InvalidParameterError(
+				`invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${image.layers.length}`,
+			);
+		using lease = this.deps.layers.lease();
+		let chain: Digest | undefined;
+		for (const [position, diffId] of diffIds.entries()) {
+			const member = memberOf(members, image.layers[position] ?? "");
+			const id = shortId(diffId);
+			const total = member.sizeBytes;
+			if (!quiet) yield { status: "Loading layer", id, progressDetail: { current: 0, total } };
+			chain = await this.#loadLayer(chain, diffId, member, lease);
+			if (!quiet) yield { status: "Loading layer", id, progressDetail: { current: total, total } };
+		}
+		const sizeBytes = this.deps.layers.stackSizeBytes(chain);
+		const record = await this.deps.index.create({ configBytes, sizeBytes, parent: this.#parent(image) });
+		yield* this.#announce(record, tags);
+	}
+
+	async #loadLayer(
+		parent: Digest | undefined,
+		diffId: Digest,
+		member: ArchiveMember,
+		lease: LayerLease,
+	): Promise<Digest> {
+		const layer = await this.deps.layers.unpack({ parent, diffId, open: () => member.stream() }, lease);
+		return layer.chainId;
+	}
+
+	*#announce(image: ImageRecord, tags: readonly string[]): Generator<ProgressMessage> {
+		const { index, events } = this.deps;
+		for (const tag of tags) {
+			const previous = index.byReference(tag);
+			if (previous !== undefined && previous.id !== image.id)
+				yield {
+					stream: `The image ${familiar(tag)} already exists, renaming the old one with ID ${previous.id} to empty string\n`,
+				};
+			index.tag(image.id, tag);
+			events.publish("tag", image.id, familiar(tag), image);
+			yield { stream: `Loaded image: ${familiar(tag)}\n` };
+		}
+		if (tags.length === 0) yield { stream: `Loaded image ID: ${image.id}\n` };
+		events.publish("load", image.id, image.id, image);
+	}
+
+	#parent(image: ArchivedImage): Digest | undefined {
+		return image.parent === undefined ? undefined : this.deps.index.byId(image.parent)?.id;
+	}
+
+	async #images(members: ArchiveMembers): Promise<readonly ArchivedImage[]> {
+		const manifest = members.get("manifest.json");
+		if (manifest !== undefined) return parseDockerManifest(await manifest.read(JSON_LIMIT_BYTES));
+		const index = members.get("index.json");
+		if (index === undefined) throw new InvalidParameterError("invalid archive: does not contain a manifest.json");
+		return this.#fromIndex(members, index, [], 0);
+	}
+
+	async #fromIndex(
+		members: ArchiveMembers,
+		member: ArchiveMember,
+		tags: readonly string[],
+		depth: number,
+	): Promise<ArchivedImage[]> {
+		if (depth > INDEX_DEPTH_LIMIT) throw new InvalidParameterError("invalid archive: indexes nested too deeply");
+		const parsed = parseIndexOrManifest(
+			await member.read(JSON_LIMIT_BYTES),
+			depth === 0 ? "index.json" : member.digest,
+		);
+		if ("layers" in parsed) return [imageOfManifest(parsed, tags)];
+		const images: ArchivedImage[] = [];
+		// At the top stand different images, below one image for several platforms.
+		const descriptors = depth === 0 ? parsed.manifests : suitable(parsed, this.deps.platform).slice(0, 1);
+		for (const descriptor of descriptors) {
+			const child = members.byDigest(descriptor.digest);
+			if (child === undefined) throw missing(descriptor.digest);
+			const names = depth === 0 ? descriptorTags(descriptor) : tags;
+			images.push(...(await this.#fromIndex(members, child, names, depth + 1)));
+		}
+		return mergeTags(images);
+	}
+}
+
+/** One image under several names stands there several times. */
+function mergeTags(images: readonly ArchivedImage[]): ArchivedImage[] {
+	const merged = new Map<string, ArchivedImage>();
+	for (const image of images) {
+		const known = merged.get(image.config);
+		merged.set(
+			image.config,
+			known === undefined ? image : { ...known, tags: [...new Set([...known.tags, ...image.tags])] },
+		);
+	}
+	return [...merged.values()];
+}
+
+function memberOf(members: ArchiveMembers, name: string): ArchiveMember {
+	const member = isDigest(name) ? members.byDigest(name) : members.get(name);
+	if (member === undefined) throw missing(name);
+	return member;
+}
+
+function missing(name: string): InvalidParameterError {
+	return new InvalidParameterError(`invalid archive: ${name} is missing`);
+}

@@ -1,0 +1,194 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { type Descriptor, type Index, type Manifest, MEDIA_TYPE } from "../../api/oci/image.ts";
+import { type Digest, digestHex, sha256, sha256FromHex } from "../../base/digest.ts";
+import { SystemError } from "../../base/errors.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import { tarEntry } from "../../core/diff/tar-entry.ts";
+import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer.ts";
+import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
+import { familiar, parseAnyReference, splitReference } from "../../core/image/reference.ts";
+import type { ImageEvents } from "./image-events.ts";
+import type { ImageIndex } from "./image-index.ts";
+import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
+
+export interface SaveDependencies {
+	readonly index: ImageIndex;
+	readonly layers: LayerRegistry;
+	readonly events: ImageEvents;
+	readonly content: ContentStore;
+}
+
+interface SavedImage {
+	readonly image: ImageRecord;
+	/** Normalised; those the user asked for. */
+	readonly tags: string[];
+	/** Lowest first. */
+	readonly layers: readonly LayerRecord[];
+}
+
+/**
+ * Writes images as an OCI layout that is a docker archive, too:
+ *
+ *   blobs/sha256/<hex>   layers (uncompressed), configurations, manifests
+ *   index.json  oci-layout            OCI image layout
+ *   manifest.json  repositories       docker's archive
+ *
+ * Everything is dated 1970, so that the same images give the same bytes.
+ */
+export class ImageSaver {
+	constructor(readonly deps: SaveDependencies) {}
+
+	/** @throws NotFoundError before anything is written */
+	async save(names: readonly string[]): Promise<Readable> {
+		const saved = new Map<Digest, SavedImage>();
+		for (const name of names) this.#choose(name, saved);
+		const images = [...saved.values()];
+		const lease = this.deps.layers.lease();
+		for (const { layers } of images) for (const layer of layers) lease.hold(layer.chainId);
+		const stream = Readable.from(this.#archive(images, lease), { objectMode: false, highWaterMark: 1 << 20 });
+		// A generator that never started does not run its `finally`.
+		stream.once("close", () => lease[Symbol.dispose]());
+		return stream;
+	}
+
+	/** A name without a tag means all tags of the repository. */
+	#choose(name: string, saved: Map<Digest, SavedImage>): void {
+		const reference = parseAnyReference(name);
+		if (reference.kind === "named" && reference.named.tag === undefined && reference.named.digest === undefined) {
+			const tagged = this.deps.index
+				.all()
+				.flatMap((image) => image.tags.map((tag) => ({ image, tag })))
+				.filter(({ tag }) => splitReference(tag).name === reference.named.name);
+			for (const { image, tag } of tagged) this.#add(saved, image, tag);
+			if (tagged.length > 0) return;
+		}
+		const image = this.deps.index.resolve(name);
+		const tag = reference.kind === "named" ? `${reference.named.name}:${reference.named.tag ?? "latest"}` : "";
+		this.#add(saved, image, image.tags.includes(tag) ? tag : undefined);
+	}
+
+	#add(saved: Map<Digest, SavedImage>, image: ImageRecord, tag: string | undefined): void {
+		const entry = saved.get(image.id) ?? { image, tags: [], layers: this.deps.layers.stack(image.chainId).reverse() };
+		if (entry.layers.length !== image.config.rootfs.diff_ids.length)
+			throw new SystemError(`image ${image.id} lacks layers`);
+		saved.set(image.id, entry);
+		if (tag !== undefined && !entry.tags.includes(tag)) entry.tags.push(tag);
+	}
+
+	async *#archive(images: readonly SavedImage[], lease: LayerLease): AsyncGenerator<Uint8Array> {
+		try {
+			for (const name of ["blobs/", "blobs/sha256/"]) yield formatTarHeader(tarEntry({ name, type: "directory" }));
+			const written = new Set<Digest>();
+			const manifests = new Map<Digest, Uint8Array>();
+			for (const saved of images) {
+				for (const layer of saved.layers) yield* this.#layer(layer, written);
+				const config = await this.deps.content.read(saved.image.id);
+				yield* blob(config, written);
+				const manifest = jsonBytes(manifestOf(saved, config.length));
+				manifests.set(saved.image.id, manifest);
+				yield* blob(manifest, written);
+			}
+			yield* file("index.json", jsonBytes(indexOf(images, manifests)));
+			yield* file("manifest.json", jsonBytes(images.map(dockerManifestItem)));
+			yield* file("oci-layout", jsonBytes({ imageLayoutVersion: "1.0.0" }));
+			const repositories = repositoriesOf(images);
+			if (Object.keys(repositories).length > 0) yield* file("repositories", jsonBytes(repositories));
+			yield TAR_END;
+			for (const { image } of images) this.deps.events.publish("save", image.id, image.id, image);
+		} finally {
+			lease[Symbol.dispose]();
+		}
+	}
+
+	/** @throws SystemError when the unpacked files do not give the layer any more */
+	async *#layer(layer: LayerRecord, written: Set<Digest>): AsyncGenerator<Uint8Array> {
+		if (written.has(layer.diffId)) return;
+		written.add(layer.diffId);
+		yield header(blobPath(layer.diffId), layer.tarSizeBytes);
+		const hash = createHash("sha256");
+		let sizeBytes = 0;
+		for await (const chunk of this.deps.layers.tar(layer)) {
+			hash.update(chunk);
+			sizeBytes += chunk.length;
+			yield chunk;
+		}
+		if (sizeBytes !== layer.tarSizeBytes || sha256FromHex(hash.digest("hex")) !== layer.diffId)
+			throw new SystemError(`layer ${layer.diffId} was changed on disk and cannot be saved`);
+		yield tarPadding(sizeBytes);
+	}
+}
+
+function header(name: string, sizeBytes: number): Uint8Array {
+	return formatTarHeader(tarEntry({ name, type: "file", sizeBytes }));
+}
+
+function* file(name: string, bytes: Uint8Array): Generator<Uint8Array> {
+	yield Buffer.concat([header(name, bytes.length), bytes, tarPadding(bytes.length)]);
+}
+
+function* blob(bytes: Uint8Array, written: Set<Digest>): Generator<Uint8Array> {
+	const digest = sha256(bytes);
+	if (!written.has(digest)) yield* file(blobPath(digest), bytes);
+	written.add(digest);
+}
+
+function blobPath(digest: Digest): string {
+	return `blobs/sha256/${digestHex(digest)}`;
+}
+
+function jsonBytes(value: unknown): Uint8Array {
+	return Buffer.from(JSON.stringify(value));
+}
+
+function manifestOf({ image, layers }: SavedImage, configSizeBytes: number): Manifest {
+	return {
+		schemaVersion: 2,
+		mediaType: MEDIA_TYPE.ociManifest,
+		config: { mediaType: MEDIA_TYPE.ociConfig, digest: image.id, size: configSizeBytes },
+		layers: layers.map(layerDescriptor),
+	};
+}
+
+function layerDescriptor(layer: LayerRecord): Descriptor {
+	return { mediaType: MEDIA_TYPE.ociLayer, digest: layer.diffId, size: layer.tarSizeBytes };
+}
+
+/** One descriptor for each name. */
+function indexOf(images: readonly SavedImage[], manifests: ReadonlyMap<Digest, Uint8Array>): Index {
+	const descriptors = images.flatMap(({ image, tags }) => {
+		const bytes = manifests.get(image.id) ?? new Uint8Array();
+		const plain: Descriptor = { mediaType: MEDIA_TYPE.ociManifest, digest: sha256(bytes), size: bytes.length };
+		return tags.length === 0 ? [plain] : tags.map((tag) => ({ ...plain, annotations: nameAnnotations(tag) }));
+	});
+	return { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: descriptors };
+}
+
+function nameAnnotations(tag: string): Record<string, string> {
+	return {
+		"io.containerd.image.name": tag,
+		"org.opencontainers.image.ref.name": splitReference(tag).tag ?? "",
+	};
+}
+
+function dockerManifestItem({ image, tags, layers }: SavedImage) {
+	return {
+		Config: blobPath(image.id),
+		RepoTags: tags.length === 0 ? null : tags.map(familiar),
+		Layers: layers.map(({ diffId }) => blobPath(diffId)),
+		LayerSources: Object.fromEntries(layers.map((layer) => [layer.diffId, layerDescriptor(layer)])),
+	};
+}
+
+function repositoriesOf(images: readonly SavedImage[]): Record<string, Record<string, string>> {
+	const repositories: Record<string, Record<string, string>> = {};
+	for (const { tags, layers } of images)
+		for (const tag of tags) {
+			const { name, tag: label = "" } = splitReference(tag);
+			const top = layers.at(-1);
+			if (top === undefined) continue;
+			const short = familiar(name);
+			repositories[short] = { ...repositories[short], [label]: digestHex(top.diffId) };
+		}
+	return repositories;
+}

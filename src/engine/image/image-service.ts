@@ -1,0 +1,194 @@
+import type { Readable } from "node:stream";
+import type { Filters } from "../../api/engine/filters.ts";
+import type {
+	ImageDeleteResponse,
+	ImageHistoryEntry,
+	ImageInspect,
+	ImagePruneResponse,
+	ImageSummary,
+	ProgressMessage,
+} from "../../api/engine/image.ts";
+import type { Platform } from "../../api/oci/image.ts";
+import type { Clock } from "../../base/clock.ts";
+import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import type { LayerApplier } from "../../core/diff/archiver.ts";
+import type { EventPublisher } from "../../core/event/event-bus.ts";
+import type { ContainerImageUse } from "../../core/image/container-image-use.ts";
+import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
+import {
+	familiar,
+	formatReference,
+	parseReference,
+	referenceFromParts,
+	withDefaultTag,
+} from "../../core/image/reference.ts";
+import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import { type CommitOptions, ImageCommitter } from "./image-commit.ts";
+import { ImageEvents } from "./image-events.ts";
+import { ImageImporter, type ImportOptions } from "./image-import.ts";
+import { ImageIndex } from "./image-index.ts";
+import { ImageLoader } from "./image-load.ts";
+import { ImageRemover, type RemoveOptions } from "./image-removal.ts";
+import { ImageSaver } from "./image-save.ts";
+import { ImageViews, type ListOptions } from "./image-views.ts";
+import { LayerRegistry } from "./layer-registry.ts";
+
+export interface ImageServiceDependencies {
+	readonly store: ImageStore;
+	readonly content: ContentStore;
+	readonly snapshotter: Snapshotter;
+	readonly applier: LayerApplier;
+	readonly events: EventPublisher;
+	readonly containers: ContainerImageUse;
+	readonly clock: Clock;
+}
+
+export interface ImageServiceOptions {
+	/** What this machine runs: the platform of imported images. */
+	readonly platform: Platform;
+	/** Written into the configurations of images made here. */
+	readonly engineVersion: string;
+}
+
+/** Every image operation of the Engine API. */
+export class ImageService {
+	readonly #index: ImageIndex;
+	readonly #layers: LayerRegistry;
+	readonly #events: ImageEvents;
+	readonly #views: ImageViews;
+	readonly #importer: ImageImporter;
+	readonly #loader: ImageLoader;
+	readonly #saver: ImageSaver;
+	readonly #remover: ImageRemover;
+	readonly #committer: ImageCommitter;
+	readonly #content: ContentStore;
+
+	constructor(deps: ImageServiceDependencies, options: ImageServiceOptions) {
+		const { content, snapshotter, containers } = deps;
+		const now = () => deps.clock.now();
+		const index = new ImageIndex({ store: deps.store, content, now });
+		const layers = new LayerRegistry(deps);
+		const events = new ImageEvents(deps.events);
+		this.#content = content;
+		this.#index = index;
+		this.#layers = layers;
+		this.#events = events;
+		const usedImages = () => containers.users().map(({ imageId }) => imageId);
+		this.#views = new ImageViews({ index, layers, snapshotter, usedImages });
+		this.#importer = new ImageImporter({ index, layers, events, now, ...options });
+		this.#loader = new ImageLoader({
+			index,
+			layers,
+			events,
+			content,
+			applier: deps.applier,
+			platform: options.platform,
+		});
+		this.#saver = new ImageSaver({ index, layers, events, content });
+		this.#remover = new ImageRemover({ index, layers, events, containers, now });
+		this.#committer = new ImageCommitter({
+			index,
+			layers,
+			events,
+			containers,
+			snapshotter,
+			applier: deps.applier,
+			now,
+			...options,
+		});
+	}
+
+	/** By name, tag, digest, ID or its beginning. @throws NotFoundError `No such image: x`, InvalidParameterError */
+	resolve(reference: string): ImageRecord {
+		return this.#index.resolve(reference);
+	}
+
+	async list(options: ListOptions): Promise<ImageSummary[]> {
+		return this.#views.list(options);
+	}
+
+	async inspect(name: string): Promise<ImageInspect> {
+		return this.#views.inspect(this.resolve(name));
+	}
+
+	async history(name: string): Promise<ImageHistoryEntry[]> {
+		return this.#views.history(this.resolve(name));
+	}
+
+	/** @throws NotFoundError, InvalidParameterError */
+	async tag(name: string, repository: string, tag: string): Promise<void> {
+		const image = this.resolve(name);
+		const reference = formatReference(referenceFromParts(repository, tag));
+		this.#index.tag(image.id, reference);
+		this.#events.publish("tag", image.id, familiar(reference), image);
+	}
+
+	remove(name: string, options: RemoveOptions): Promise<ImageDeleteResponse[]> {
+		return this.#remover.remove(name, options);
+	}
+
+	prune(filters: Filters): Promise<ImagePruneResponse> {
+		return this.#remover.prune(filters);
+	}
+
+	import(source: Readable, options: ImportOptions, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+		return this.#importer.import(source, options, signal);
+	}
+
+	/** @throws NotImplementedError: there is no client for registries yet */
+	pull(
+		reference: { readonly image: string; readonly tag: string; readonly platform: string },
+		_signal: AbortSignal,
+	): AsyncIterable<ProgressMessage> {
+		const named = parseReference(reference.image);
+		if (named.digest !== undefined && reference.tag !== "") throw new InvalidParameterError("invalid reference format");
+		const name = familiar(formatReference(reference.tag === "" ? withDefaultTag(named) : pulled(reference)));
+		throw new NotImplementedError(
+			`pulling from registries is not available yet: cannot get ${name}; bring the image with "import" or "load"`,
+		);
+	}
+
+	load(archive: Readable, options: { readonly quiet: boolean }, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+		return this.#loader.load(archive, options, signal);
+	}
+
+	save(names: readonly string[]): Promise<Readable> {
+		return this.#saver.save(names);
+	}
+
+	commit(options: CommitOptions): Promise<{ Id: string }> {
+		return this.#committer.commit(options);
+	}
+
+	/** Bytes of all layers together, each once. */
+	layersSizeBytes(): number {
+		return this.#layers.all().reduce((sum, layer) => sum + this.#layers.sizeBytes(layer.chainId), 0);
+	}
+
+	/** Removes layers that no image, container or running operation needs any more; after a container was removed. */
+	async collectGarbage(): Promise<void> {
+		await this.#layers.collect(() => this.#index.all().map((image) => image.chainId));
+	}
+
+	/**
+	 * Removes what a crash left: unfinished blobs and layers, layers and blobs nobody needs, snapshots and mounts of containers
+	 * that are not in `containers`. Once, at start, before anything else runs.
+	 */
+	async cleanUp(containers: ReadonlySet<string>): Promise<void> {
+		await this.#content.cleanUp();
+		const images = this.#index.all();
+		await this.#layers.cleanUp(
+			images.map((image) => image.chainId),
+			containers,
+		);
+		const kept = new Set<string>([...images.map((image) => image.id), ...this.#layers.assemblies()]);
+		for await (const { digest } of this.#content.list()) if (!kept.has(digest)) await this.#content.delete(digest);
+	}
+}
+
+/** A pull's tag may be a digest. */
+function pulled(reference: { readonly image: string; readonly tag: string }) {
+	const separator = reference.tag.includes(":") ? "@" : ":";
+	return parseReference(`${reference.image}${separator}${reference.tag}`);
+}

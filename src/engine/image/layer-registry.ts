@@ -1,0 +1,212 @@
+import type { Readable } from "node:stream";
+import type { Digest } from "../../base/digest.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
+import { KeyedMutex } from "../../base/keyed-mutex.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import type { LayerApplier } from "../../core/diff/archiver.ts";
+import { chainId } from "../../core/image/chain-id.ts";
+import type { ImageStore, LayerRecord } from "../../core/image/image-record.ts";
+import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+
+export interface LayerRegistryDependencies {
+	readonly store: ImageStore;
+	readonly content: ContentStore;
+	readonly snapshotter: Snapshotter;
+	readonly applier: LayerApplier;
+}
+
+export interface UnpackRequest {
+	readonly parent: Digest | undefined;
+	/** The layer's tar, perhaps compressed. Asked for only when the layer is not there yet. */
+	readonly open: () => Readable | Promise<Readable>;
+	/** What the uncompressed tar must have as its digest. */
+	readonly diffId?: Digest | undefined;
+	readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/** Keeps layers alive while an image is being put together from them. */
+export class LayerLease implements Disposable {
+	readonly #held: Digest[] = [];
+
+	constructor(readonly counts: Map<Digest, number>) {}
+
+	hold(chain: Digest): void {
+		this.counts.set(chain, (this.counts.get(chain) ?? 0) + 1);
+		this.#held.push(chain);
+	}
+
+	[Symbol.dispose](): void {
+		for (const chain of this.#held.splice(0)) {
+			const count = (this.counts.get(chain) ?? 1) - 1;
+			if (count === 0) this.counts.delete(chain);
+			else this.counts.set(chain, count);
+		}
+	}
+}
+
+/**
+ * The unpacked layers, each stored once. A layer is known when its directory and its record are there. It lives as long as an image,
+ * a container, a lease or another layer needs it.
+ */
+export class LayerRegistry {
+	readonly #deps: LayerRegistryDependencies;
+	readonly #layers = new Map<Digest, LayerRecord>();
+	readonly #leases = new Map<Digest, number>();
+	readonly #mutex = new KeyedMutex();
+
+	constructor(deps: LayerRegistryDependencies) {
+		this.#deps = deps;
+		for (const layer of deps.store.layers())
+			if (deps.snapshotter.has(layer.chainId)) this.#layers.set(layer.chainId, layer);
+	}
+
+	lease(): LayerLease {
+		return new LayerLease(this.#leases);
+	}
+
+	get(chain: Digest): LayerRecord | undefined {
+		return this.#layers.get(chain);
+	}
+
+	all(): LayerRecord[] {
+		return [...this.#layers.values()];
+	}
+
+	/** Size of one layer, 0 for one that is gone. */
+	sizeBytes(chain: Digest): number {
+		return this.#layers.has(chain) ? this.#deps.snapshotter.usage(chain).sizeBytes : 0;
+	}
+
+	/** Sum of a stack's layers. */
+	stackSizeBytes(chain: Digest | undefined): number {
+		return this.stack(chain).reduce((sum, layer) => sum + this.sizeBytes(layer.chainId), 0);
+	}
+
+	/** Layers from the top down. */
+	stack(chain: Digest | undefined): LayerRecord[] {
+		const layers: LayerRecord[] = [];
+		for (let current = chain; current !== undefined; ) {
+			const layer = this.#layers.get(current);
+			if (layer === undefined) break;
+			layers.push(layer);
+			current = layer.parent;
+		}
+		return layers;
+	}
+
+	/**
+	 * Unpacks a layer on top of `parent`, or finds it. Two requests for the same layer unpack once. The lease holds the result.
+	 * @throws InvalidParameterError for a broken archive, or one with another digest; nothing stays behind
+	 */
+	async unpack(request: UnpackRequest, lease: LayerLease): Promise<LayerRecord> {
+		const { parent, diffId } = request;
+		if (diffId === undefined) return this.#ingest(request, lease);
+		const chain = chainId(parent, diffId);
+		// Held before the wait: a collection in between must not take it away.
+		lease.hold(chain);
+		return this.#mutex.run(`unpack ${chain}`, () => this.#layers.get(chain) ?? this.#ingest(request, lease));
+	}
+
+	/** The layer's tar as it was unpacked. The reader compares its digest with the layer's. */
+	tar(layer: LayerRecord): Readable {
+		const { applier, snapshotter } = this.#deps;
+		if (layer.assembly === undefined) return applier.diff(snapshotter.layerPath(layer.chainId), []);
+		return applier.tar(snapshotter.layerPath(layer.chainId), layer.assembly);
+	}
+
+	/**
+	 * Removes layers that neither one of `roots` (top chain IDs of images) nor a container or a lease needs.
+	 * @returns the removed ones, topmost first, with their sizes
+	 */
+	async collect(
+		roots: () => Iterable<Digest | undefined>,
+	): Promise<{ readonly chainId: Digest; readonly sizeBytes: number }[]> {
+		return this.#mutex.run("collect", async () => {
+			const removed: { chainId: Digest; sizeBytes: number }[] = [];
+			for (const layer of this.#unneeded(this.#needed(roots()))) {
+				// Whoever came to need it while another one was being removed.
+				if (this.#needed(roots()).has(layer.chainId)) continue;
+				removed.push({ chainId: layer.chainId, sizeBytes: this.sizeBytes(layer.chainId) });
+				await this.#remove(layer);
+			}
+			return removed;
+		});
+	}
+
+	/** Chain IDs that must stay, for `Snapshotter.cleanUp`. */
+	keep(roots: Iterable<Digest | undefined>): ReadonlySet<Digest> {
+		return this.#needed(roots);
+	}
+
+	/** Forgets records whose directories are gone or were never finished, and directories without records. At start. */
+	async cleanUp(roots: readonly (Digest | undefined)[], containers: ReadonlySet<string>): Promise<void> {
+		const { store, snapshotter } = this.#deps;
+		for (const layer of store.layers()) if (!snapshotter.has(layer.chainId)) store.deleteLayer(layer.chainId);
+		// Containers first: what only a removed one stood on goes, too.
+		await snapshotter.cleanUp({ layers: new Set(this.#layers.keys()), containers });
+		const needed = this.#needed(roots);
+		for (const layer of this.#unneeded(needed)) await this.#remove(layer);
+	}
+
+	/** Blobs that layers need. */
+	assemblies(): Digest[] {
+		return this.all().flatMap((layer) => (layer.assembly === undefined ? [] : [layer.assembly]));
+	}
+
+	async #ingest(request: UnpackRequest, lease: LayerLease): Promise<LayerRecord> {
+		const { snapshotter, applier } = this.#deps;
+		const ingest = await snapshotter.beginIngest(request.parent);
+		try {
+			const applied = await applier.apply(await request.open(), ingest.path, request.onProgress);
+			if (request.diffId !== undefined && applied.diffId !== request.diffId)
+				throw new InvalidParameterError(
+					`invalid diffID for layer: expected "${request.diffId}", got "${applied.diffId}"`,
+				);
+			const layer: LayerRecord = {
+				chainId: chainId(request.parent, applied.diffId),
+				diffId: applied.diffId,
+				parent: request.parent,
+				tarSizeBytes: applied.tarSizeBytes,
+				assembly: applied.assembly,
+			};
+			lease.hold(layer.chainId);
+			await this.#mutex.run(`commit ${layer.chainId}`, async () => {
+				if (this.#layers.has(layer.chainId)) return;
+				const usage = { sizeBytes: applied.contentSizeBytes, inodes: applied.inodes };
+				await ingest.commit(layer.chainId, layer.parent, usage);
+				this.#deps.store.putLayer(layer);
+				this.#layers.set(layer.chainId, layer);
+			});
+			return layer;
+		} finally {
+			await ingest.abort();
+		}
+	}
+
+	async #remove(layer: LayerRecord): Promise<void> {
+		await this.#mutex.run(`commit ${layer.chainId}`, async () => {
+			if (this.#leases.has(layer.chainId)) return;
+			this.#layers.delete(layer.chainId);
+			this.#deps.store.deleteLayer(layer.chainId);
+			await this.#deps.snapshotter.removeLayer(layer.chainId);
+			// The same tar on two parents has one record.
+			if (layer.assembly !== undefined && !this.assemblies().includes(layer.assembly))
+				await this.#deps.content.delete(layer.assembly);
+		});
+	}
+
+	#needed(roots: Iterable<Digest | undefined>): ReadonlySet<Digest> {
+		const needed = new Set<Digest>();
+		for (const root of [...roots, ...this.#deps.snapshotter.layersInUse(), ...this.#leases.keys()])
+			for (const layer of this.stack(root)) needed.add(layer.chainId);
+		return needed;
+	}
+
+	/** Children before their parents. */
+	#unneeded(needed: ReadonlySet<Digest>): LayerRecord[] {
+		const depth = (layer: LayerRecord) => this.stack(layer.chainId).length;
+		return this.all()
+			.filter((layer) => !needed.has(layer.chainId))
+			.sort((a, b) => depth(b) - depth(a));
+	}
+}
