@@ -22,3 +22,12 @@ export const FORCE_OPTION: OptionSpec = { name: "force", short: "f", kind: "bool
 export function checkFilter(text: string): void {
 	if (text !== "" && !text.includes("=")) throw new Error("bad format of filter (expected name=value)");
 }
+
+/** `--filter` of prune commands, which have `-f` for `--force`. */
+export const PRUNE_FILTER_OPTION: OptionSpec = {
+	name: "filter",
+	kind: "list",
+	value: "filter",
+	help: "Only those that match (until=24h, label=name=value)",
+	check: checkFilter,
+};

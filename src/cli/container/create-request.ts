@@ -20,7 +20,12 @@ export async function buildCreateRequest(
 	environment: Environment,
 ): Promise<ContainerCreateRequest> {
 	checkConflicts(options);
-	const host: HostConfig = { ...plainHostOptions(options), ...plainResources(options), NetworkMode: "default" };
+	const host: HostConfig = {
+		...plainHostOptions(options),
+		...updatableResources(options),
+		...fixedResources(options),
+		NetworkMode: "default",
+	};
 	const config: ContainerCreateRequest = {
 		Image: image,
 		...processOptions(options, command),
@@ -208,38 +213,50 @@ function plainHostOptions(options: ParsedOptions): HostConfig {
 			? { LogConfig: { Type: options.text("log-driver"), Config: asMap(options.list("log-opt")) } }
 			: {}),
 		...number(options, "oom-score-adj", "OomScoreAdj"),
-		...(options.has("shm-size") ? { ShmSize: checkBytes(options.text("shm-size")) } : {}),
+		...parsed(options, "shm-size", "ShmSize", checkBytes),
 	};
 }
 
-/** Limits that `update` can change too, and those it can't. */
-function plainResources(options: ParsedOptions): Resources {
-	const bytes = (name: string, key: string, parse = checkBytes) =>
-		options.has(name) ? { [key]: parse(options.text(name)) } : {};
+/** Limits that `update` can change too. */
+export function updatableResources(options: ParsedOptions): Resources {
 	return {
-		...text(options, "cgroup-parent", "CgroupParent"),
 		...text(options, "cpuset-cpus", "CpusetCpus"),
 		...text(options, "cpuset-mems", "CpusetMems"),
 		...number(options, "blkio-weight", "BlkioWeight"),
-		...number(options, "cpu-count", "CpuCount"),
-		...number(options, "cpu-percent", "CpuPercent"),
 		...number(options, "cpu-period", "CpuPeriod"),
 		...number(options, "cpu-quota", "CpuQuota"),
 		...number(options, "cpu-rt-period", "CpuRealtimePeriod"),
 		...number(options, "cpu-rt-runtime", "CpuRealtimeRuntime"),
 		...number(options, "cpu-shares", "CpuShares"),
+		...number(options, "pids-limit", "PidsLimit"),
+		...parsed(options, "cpus", "NanoCpus", checkCpus),
+		...parsed(options, "kernel-memory", "KernelMemory", checkBytes),
+		...parsed(options, "memory", "Memory", checkBytes),
+		...parsed(options, "memory-reservation", "MemoryReservation", checkBytes),
+		...parsed(options, "memory-swap", "MemorySwap", checkMemorySwap),
+	};
+}
+
+function fixedResources(options: ParsedOptions): Resources {
+	return {
+		...text(options, "cgroup-parent", "CgroupParent"),
+		...number(options, "cpu-count", "CpuCount"),
+		...number(options, "cpu-percent", "CpuPercent"),
 		...number(options, "io-maxiops", "IOMaximumIOps"),
 		...number(options, "memory-swappiness", "MemorySwappiness"),
-		...number(options, "pids-limit", "PidsLimit"),
-		...bytes("cpus", "NanoCpus", checkCpus),
-		...bytes("io-maxbandwidth", "IOMaximumBandwidth"),
-		...bytes("kernel-memory", "KernelMemory"),
-		...bytes("memory", "Memory"),
-		...bytes("memory-reservation", "MemoryReservation"),
-		...bytes("memory-swap", "MemorySwap", checkMemorySwap),
+		...parsed(options, "io-maxbandwidth", "IOMaximumBandwidth", checkBytes),
 		...flag(options, "oom-kill-disable", "OomKillDisable"),
 		...(options.has("ulimit") ? { Ulimits: options.list("ulimit").map(checkUlimit) } : {}),
 	};
+}
+
+function parsed<Key extends string>(
+	options: ParsedOptions,
+	name: string,
+	key: Key,
+	parse: (value: string) => number,
+): { [K in Key]?: number } {
+	return options.has(name) ? ({ [key]: parse(options.text(name)) } as { [K in Key]?: number }) : {};
 }
 
 function text<Key extends string>(options: ParsedOptions, name: string, key: Key): { [K in Key]?: string } {

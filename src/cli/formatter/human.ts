@@ -56,3 +56,16 @@ export function ellipsis(text: string, limit: number): string {
 export function truncateId(id: string): string {
 	return id.slice(id.indexOf(":") + 1).slice(0, 12);
 }
+
+const DECIMAL_SUFFIXES = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/** A size with four significant digits, `174.6MB`, where `humanSize` gives three. */
+export function preciseSize(bytes: number): string {
+	let value = bytes;
+	let index = 0;
+	while (value >= 1000 && index < DECIMAL_SUFFIXES.length - 1) {
+		value /= 1000;
+		index++;
+	}
+	return `${Number(value.toPrecision(4))}${DECIMAL_SUFFIXES[index]}`;
+}

@@ -3,10 +3,14 @@ const MIN_WIDTH = 10;
 const PADDING = 3;
 
 export function layOutTable(lines: readonly (readonly string[])[]): string {
+	return layOut(lines, MIN_WIDTH);
+}
+
+function layOut(lines: readonly (readonly string[])[], minWidth: number): string {
 	const widths: number[] = [];
 	for (const cells of lines)
 		for (const [index, cell] of cells.entries())
-			if (index < cells.length - 1) widths[index] = Math.max(widths[index] ?? MIN_WIDTH, width(cell) + PADDING);
+			if (index < cells.length - 1) widths[index] = Math.max(widths[index] ?? minWidth, width(cell) + PADDING);
 	let text = "";
 	for (const cells of lines) {
 		for (const [index, cell] of cells.entries())
@@ -19,4 +23,9 @@ export function layOutTable(lines: readonly (readonly string[])[]): string {
 function width(cell: string): number {
 	// Only what is not ASCII needs counting by characters.
 	return /^[\x00-\x7f]*$/.test(cell) ? cell.length : [...cell].length;
+}
+
+/** As `layOutTable`, but with columns at least twenty wide (`top`). */
+export function layOutWideTable(lines: readonly (readonly string[])[]): string {
+	return layOut(lines, 20);
 }

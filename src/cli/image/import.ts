@@ -1,8 +1,6 @@
-import { createReadStream } from "node:fs";
-import { access } from "node:fs/promises";
-import { errnoCode, InvalidParameterError } from "../../base/errors.ts";
 import { importImage } from "../../client/images.ts";
 import type { Command } from "../command.ts";
+import { openArchive } from "./open-archive.ts";
 import { showProgress } from "./progress.ts";
 import { splitImageName } from "./reference.ts";
 
@@ -22,7 +20,7 @@ export const command: Command = {
 	async run(context, options, [source = "", name = ""]) {
 		const { repository, tag } = name === "" ? { repository: "", tag: "" } : splitImageName(name);
 		const isUrl = /^https?:\/\//.test(source);
-		const stream = isUrl ? undefined : source === "-" ? Bun.stdin.stream() : await openFile(source);
+		const stream = isUrl ? undefined : source === "-" ? Bun.stdin.stream() : await openArchive(source);
 		const messages = importImage(
 			await context.client(),
 			{
@@ -39,18 +37,3 @@ export const command: Command = {
 		return 0;
 	},
 };
-
-/** @throws InvalidParameterError when it can't be read */
-async function openFile(path: string): Promise<AsyncIterable<Uint8Array>> {
-	try {
-		await access(path);
-	} catch (cause) {
-		throw new InvalidParameterError(
-			`open ${path}: ${errnoCode(cause) === "ENOENT" ? "no such file or directory" : "permission denied"}`,
-			{
-				cause,
-			},
-		);
-	}
-	return createReadStream(path, { highWaterMark: 1024 * 1024 });
-}
