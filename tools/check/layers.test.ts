@@ -20,6 +20,7 @@ describe("checkLayers() accepts", () => {
 			"drivers in an engine test",
 			{ "src/engine/a.test.ts": 'import "../drivers/m/a.ts";', "src/drivers/m/a.ts": EMPTY },
 		],
+		["a variable called process", { "src/core/a.ts": "const process = { cwd: 1 };\nexport const cwd = process.cwd;" }],
 		["impure words in text", { "src/core/a.ts": '// process.env\nexport const a = "Bun.file";' }],
 	];
 	for (const [name, files] of cases)
