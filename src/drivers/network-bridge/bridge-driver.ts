@@ -36,7 +36,7 @@ import {
 } from "../linux/namespaces.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../linux/netlink.ts";
 import { Nftables } from "../linux/nftables.ts";
-import { enableForwarding, ensureBridge } from "./bridge-link.ts";
+import { enableForwarding, ensureBridge, refuseOtherKinds } from "./bridge-link.ts";
 import { hostInterfaceName, makeEndpointLink, silenceEndpointLink } from "./endpoint-link.ts";
 import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
 import { Firewall } from "./firewall.ts";
@@ -105,6 +105,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	async createNetwork(network: BridgeNetwork): Promise<void> {
 		await this.#translate(`failed to create bridge network ${network.bridge}`, () => {
 			if (network.subnet6 !== undefined && this.options.forwarding) enableForwarding(6);
+			refuseOtherKinds(this.#netlink, network.bridge);
 			// Rules first: there is no moment in which the bridge is up and open.
 			this.#firewall.addNetwork(network);
 			ensureBridge(this.#netlink, network);

@@ -10,10 +10,16 @@ import type { NetlinkRequest, NetlinkSocket } from "../linux/netlink.ts";
 
 const ALIAS_PREFIX = "gantry:";
 
-/** @returns index of the bridge @throws SystemError, ConflictError */
+/** @throws ConflictError when the name belongs to an interface that is no bridge */
+export function refuseOtherKinds(netlink: NetlinkSocket, name: string): void {
+	const link = findLink(netlink, name);
+	if (link !== undefined && link.kind !== "bridge")
+		throw new ConflictError(`existing interface ${name} is not a bridge`);
+}
+
+/** @returns index of the bridge @throws ErrnoError, SystemError */
 export function ensureBridge(netlink: NetlinkSocket, network: BridgeNetwork): number {
 	const link = findLink(netlink, network.bridge) ?? makeBridge(netlink, network);
-	if (link.kind !== "bridge") throw new ConflictError(`existing interface ${network.bridge} is not a bridge`);
 	const present = listAddresses(netlink).filter((address) => address.linkIndex === link.index);
 	const requests: NetlinkRequest[] = [];
 	// An address of an earlier configuration goes; one an administrator gave to a bridge of his own does not.
