@@ -17,9 +17,10 @@ export interface PathStat {
 export interface WriteTreeOptions {
 	/** Refuse to replace a directory by a file or the other way round. */
 	readonly noOverwriteDirNonDir: boolean;
-	/** Keep the archive's numeric owners; without it every entry belongs to `owner`. */
+	/** Everything belongs to `owner` (docker's `cp -a` into a container with a user); otherwise the archive's numeric owners are kept. */
 	readonly copyUidGid: boolean;
-	readonly owner: { readonly uid: number; readonly gid: number };
+	/** The container's user; undefined when it names none, and the archive's owners are kept then, too. */
+	readonly owner: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /**

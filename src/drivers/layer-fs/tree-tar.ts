@@ -42,7 +42,10 @@ export class TreeTar {
 	/** Everything below the directory at `path`; names get `name` in front. */
 	async *contents(path: string, name: string): AsyncGenerator<Uint8Array> {
 		for (const child of this.#children(path))
-			yield* this.tree(joinPath(path, child), name === "" ? child : `${name.replace(/\/$/, "")}/${child}`);
+			yield* this.tree(
+				joinPath(path, child),
+				name === "" || name.endsWith("/") ? `${name}${child}` : `${name}/${child}`,
+			);
 	}
 
 	/** One member without what is below it. Sockets are left out, and so is what vanished meanwhile. */
