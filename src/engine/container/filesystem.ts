@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { ContainerMount, ContainerRecord } from "../../core/container/container-record.ts";
-import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import type { ContainerHostFiles, TreeMount } from "../../core/container/host-files.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { VolumeService } from "../volume/volume-service.ts";
 
@@ -23,9 +23,15 @@ export interface ContainerFilesystemDependencies {
 	readonly files: ContainerHostFiles;
 }
 
+/** Holders of a root file system that are not copies: the run, and the creation while it fills volumes. */
+const RUN = "run";
+const CREATION = "creation";
+
 /** A container's root file system and what is mounted into it, while it runs. */
 export class ContainerFilesystem {
 	readonly #deps: ContainerFilesystemDependencies;
+	/** Who needs a root file system mounted, by container. */
+	readonly #holders = new Map<string, Set<string>>();
 
 	constructor(deps: ContainerFilesystemDependencies) {
 		this.#deps = deps;
@@ -43,17 +49,46 @@ export class ContainerFilesystem {
 			});
 		const filled = volumes.filter((mount) => mount.volume?.copy === true && mount.volume.subpath === "");
 		if (filled.length === 0) return;
-		const { mergedPath } = await this.#deps.snapshotter.mount(record.id);
+		const root = await this.holdRoot(record.id, CREATION);
 		try {
-			for (const mount of filled) await this.#fill(record, mount, mergedPath);
+			for (const mount of filled) await this.#fill(record, mount, root);
 		} finally {
-			await this.#deps.snapshotter.unmount(record.id);
+			await this.releaseRoot(record.id, CREATION);
 		}
+	}
+
+	/** Mounts the root file system for a user; it stays mounted until the last of them lets go. @returns its path */
+	async holdRoot(id: string, holder: string): Promise<string> {
+		const holders = this.#holders.get(id) ?? new Set();
+		holders.add(holder);
+		this.#holders.set(id, holders);
+		try {
+			return (await this.#deps.snapshotter.mount(id)).mergedPath;
+		} catch (error) {
+			await this.releaseRoot(id, holder);
+			throw error;
+		}
+	}
+
+	/** Idempotent. */
+	async releaseRoot(id: string, holder: string): Promise<void> {
+		const holders = this.#holders.get(id);
+		holders?.delete(holder);
+		if (holders !== undefined && holders.size > 0) return;
+		this.#holders.delete(id);
+		await this.#deps.snapshotter.unmount(id);
+	}
+
+	/** At daemon start: the container runs, on mounts that an earlier daemon made. */
+	async adopt(record: ContainerRecord): Promise<void> {
+		this.#holders.set(record.id, new Set([RUN]));
+		for (const mount of record.mounts)
+			if (mount.type === "volume") await this.#deps.volumes.mount(mount.source, record.id);
 	}
 
 	/** Mounts the root and makes every source available. On failure the caller calls `release`. */
 	async prepare(record: ContainerRecord): Promise<PreparedRoot> {
-		const { mergedPath } = await this.#deps.snapshotter.mount(record.id);
+		const mergedPath = await this.holdRoot(record.id, RUN);
 		const mounts: ResolvedMount[] = [];
 		for (const mount of record.mounts) mounts.push({ mount, source: await this.#source(record, mount) });
 		const workingDirectory = record.config.WorkingDir ?? "";
@@ -73,7 +108,27 @@ export class ContainerFilesystem {
 	async release(record: ContainerRecord): Promise<void> {
 		for (const mount of record.mounts)
 			if (mount.type === "volume") await this.#deps.volumes.unmount(mount.source, record.id);
-		await this.#deps.snapshotter.unmount(record.id);
+		await this.releaseRoot(record.id, RUN);
+	}
+
+	/**
+	 * What lies on top of the root of a container that does not run, for a temporary tree. Sources that are gone are left out.
+	 * @param holder to be given to `releaseTreeMounts`
+	 */
+	async treeMounts(record: ContainerRecord, holder: string): Promise<TreeMount[]> {
+		const mounts: TreeMount[] = [];
+		for (const mount of record.mounts) {
+			if (mount.type === "bind" && this.#deps.files.kindOf(mount.source) === undefined) continue;
+			if (mount.type !== "bind" && mount.type !== "volume") continue;
+			const source = mount.type === "bind" ? mount.source : await this.#volumeSource(holder, mount);
+			mounts.push({ source, target: mount.target, readOnly: mount.readOnly });
+		}
+		return mounts;
+	}
+
+	async releaseTreeMounts(record: ContainerRecord, holder: string): Promise<void> {
+		for (const mount of record.mounts)
+			if (mount.type === "volume") await this.#deps.volumes.unmount(mount.source, holder);
 	}
 
 	publishMounts(record: ContainerRecord): void {
@@ -107,7 +162,7 @@ export class ContainerFilesystem {
 			case "bind":
 				return this.#bindSource(mount);
 			case "volume":
-				return await this.#volumeSource(record, mount);
+				return await this.#volumeSource(record.id, mount);
 			default:
 				return "";
 		}
@@ -126,10 +181,10 @@ export class ContainerFilesystem {
 		return mount.source;
 	}
 
-	async #volumeSource(record: ContainerRecord, mount: ContainerMount): Promise<string> {
+	async #volumeSource(holder: string, mount: ContainerMount): Promise<string> {
 		let directory: string;
 		try {
-			directory = await this.#deps.volumes.mount(mount.source, record.id);
+			directory = await this.#deps.volumes.mount(mount.source, holder);
 		} catch (cause) {
 			throw new SystemError(errorMessage(cause), { cause });
 		}

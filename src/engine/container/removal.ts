@@ -11,7 +11,6 @@ import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerFilesystem } from "./filesystem.ts";
 import type { ContainerRegistry } from "./registry.ts";
 import type { RunCleaner } from "./run-cleaner.ts";
-import type { ContainerSupervisor } from "./supervisor.ts";
 import type { TaskTable } from "./tasks.ts";
 import type { ContainerWaits } from "./waits.ts";
 
@@ -31,6 +30,15 @@ export interface RemovalDependencies {
 	readonly events: EventPublisher;
 }
 
+/** What a removal sets off, in other services. */
+export interface RemovalHooks {
+	readonly cancelRestart: (id: string) => void;
+	/** A run has ended. */
+	readonly runEnded: (id: string) => void;
+	/** The container is gone; its image's layers may be free now. */
+	readonly removed: (record: ContainerRecord) => void;
+}
+
 export interface RemoveOptions {
 	readonly force: boolean;
 	readonly volumes: boolean;
@@ -40,16 +48,11 @@ export interface RemoveOptions {
 /** Deletes containers: the record says `removing` first, so that a removal once begun is completed, crash or not. */
 export class ContainerRemoval {
 	readonly #deps: RemovalDependencies;
-	readonly #supervisor: () => ContainerSupervisor;
-	readonly #runEnded: (id: string) => void;
+	readonly #hooks: RemovalHooks;
 
-	constructor(
-		deps: RemovalDependencies,
-		hooks: { readonly supervisor: () => ContainerSupervisor; readonly runEnded: (id: string) => void },
-	) {
+	constructor(deps: RemovalDependencies, hooks: RemovalHooks) {
 		this.#deps = deps;
-		this.#supervisor = hooks.supervisor;
-		this.#runEnded = hooks.runEnded;
+		this.#hooks = hooks;
 	}
 
 	/** @throws NotFoundError, ConflictError, SystemError */
@@ -88,18 +91,26 @@ export class ContainerRemoval {
 		});
 	}
 
-	/** At daemon start, for a record that says `removing` or is to be removed. */
-	async finish(record: ContainerRecord, task: Task | undefined): Promise<void> {
-		const { registry } = this.#deps;
+	/**
+	 * At daemon start, for a record that says `removing` or is to be removed.
+	 * @param task its monitor, when there still is one; `runs`: its process does, too
+	 */
+	async finish(record: ContainerRecord, task: Task | undefined, runs: boolean): Promise<void> {
+		const { registry, cleaner } = this.#deps;
 		if (record.lifecycle.kind !== "removing")
 			registry.update(record.id, { lifecycle: { kind: "removing", exit: lastExit(record.lifecycle) } });
-		await this.#destroy(record, task, record.hostConfig.AutoRemove === true);
+		if (runs && task !== undefined) {
+			await task.kill(SIGKILL);
+			await task.exited;
+		}
+		await cleaner.release(record, task);
+		await this.#destroy(record, undefined, record.hostConfig.AutoRemove === true);
 	}
 
 	async #removeLocked(record: ContainerRecord, volumes: boolean): Promise<void> {
 		const { registry, tasks, waits, attachments } = this.#deps;
 		const { id } = record;
-		this.#supervisor().cancelRestart(id);
+		this.#hooks.cancelRestart(id);
 		const exit = lastExit(record.lifecycle);
 		const task = tasks.get(id);
 		const ran = isRunning(record.lifecycle);
@@ -128,7 +139,7 @@ export class ContainerRemoval {
 			if (!(error instanceof ConflictError)) throw error;
 		}
 		const exit = await task.exited;
-		this.#runEnded(id);
+		this.#hooks.runEnded(id);
 		const { lifecycle } = registry.get(id);
 		const startedAt = isRunning(record.lifecycle) ? record.lifecycle.startedAt : exit.finishedAt;
 		registry.update(id, { lifecycle: transition(lifecycle, { kind: "ended", exit, restart: false }, id) });
@@ -151,10 +162,11 @@ export class ContainerRemoval {
 		registry.delete(id);
 		publishContainerEvent(events, record, "destroy");
 		waits.removed(id, exitCode);
+		this.#hooks.removed(record);
 	}
 }
 
 /** A container that was created only, or whose last run was cleaned up, holds nothing but its files. */
 function mayHoldResources(record: ContainerRecord): boolean {
-	return !["created", "exited", "restarting"].includes(record.lifecycle.kind);
+	return ["starting", "running", "paused", "dead"].includes(record.lifecycle.kind);
 }

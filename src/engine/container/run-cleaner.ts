@@ -32,9 +32,10 @@ export class RunCleaner {
 		const results = await Promise.allSettled([
 			runtimeState.then(() => filesystem.release(record)),
 			networking.tearDown(record),
-			task?.forget(),
 		]);
 		files.removeBundle(id);
+		// Last, since recovery finds by the monitor that there is something left of the run.
+		await task?.forget();
 		const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
 		// A task that stays in the table tells a later removal that there is something left to give back.
 		if (failures.length === 0 && task !== undefined && tasks.get(id) === task) tasks.delete(id);

@@ -1,0 +1,77 @@
+import { ConflictError } from "../../base/errors.ts";
+import type { ContainerRecord } from "../../core/container/container-record.ts";
+import type { ContainerRuntime } from "../../core/container/runtime.ts";
+import { isRunning, transition } from "../../core/container/state.ts";
+import type { EventPublisher } from "../../core/event/event-bus.ts";
+import type { ContainerImageUse, ImageUser } from "../../core/image/container-image-use.ts";
+import { publishContainerEvent } from "./container-events.ts";
+import type { ContainerRegistry } from "./registry.ts";
+import type { RuntimeTable } from "./runtimes.ts";
+
+export interface ContainerImageUseDependencies {
+	readonly registry: ContainerRegistry;
+	readonly runtime: ContainerRuntime;
+	readonly runtimes: RuntimeTable;
+	readonly events: EventPublisher;
+}
+
+/** Containers as the image service sees them. */
+export class RegistryImageUse implements ContainerImageUse {
+	readonly #deps: ContainerImageUseDependencies;
+
+	constructor(deps: ContainerImageUseDependencies) {
+		this.#deps = deps;
+	}
+
+	users(): readonly ImageUser[] {
+		return this.#deps.registry.all().map(userOf);
+	}
+
+	find(name: string) {
+		const record = this.#deps.registry.resolve(name);
+		return { ...userOf(record), name: record.name, config: record.config };
+	}
+
+	async whileStill<T>(id: string, pause: boolean, work: () => Promise<T>): Promise<T> {
+		const { registry } = this.#deps;
+		return await registry.locked(id, async () => {
+			const record = registry.get(id);
+			if (record.lifecycle.kind === "removing" || record.lifecycle.kind === "dead")
+				throw new ConflictError(`You cannot commit container ${id} which is being removed`);
+			return pause && record.lifecycle.kind === "running" ? await this.#whilePaused(record, work) : await work();
+		});
+	}
+
+	committed(id: string, imageId: string, reference: string): void {
+		const record = this.#deps.registry.find(id);
+		if (record === undefined) return;
+		publishContainerEvent(this.#deps.events, record, "commit", { comment: reference, imageID: imageId });
+	}
+
+	/** The state is stored like that of any pause: a crash leaves a container that says it is paused. */
+	async #whilePaused<T>(record: ContainerRecord, work: () => Promise<T>): Promise<T> {
+		const { registry, runtime, runtimes, events } = this.#deps;
+		const { id } = record;
+		const binary = runtimes.get(record.runtime);
+		registry.update(id, { lifecycle: transition(record.lifecycle, { kind: "paused" }, id) });
+		try {
+			await runtime.pause(binary, id);
+			publishContainerEvent(events, record, "pause");
+			return await work();
+		} finally {
+			await runtime.resume(binary, id);
+			const { lifecycle } = registry.get(id);
+			if (lifecycle.kind === "paused")
+				registry.update(id, { lifecycle: transition(lifecycle, { kind: "resumed" }, id) });
+			publishContainerEvent(events, record, "unpause");
+		}
+	}
+}
+
+function userOf(record: ContainerRecord): ImageUser {
+	return {
+		id: record.id,
+		imageId: record.imageId,
+		isRunning: isRunning(record.lifecycle) || record.lifecycle.kind === "restarting",
+	};
+}
