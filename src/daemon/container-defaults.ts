@@ -1,0 +1,52 @@
+/** The configuration as the engine's services want it. */
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { errorMessage, InvalidParameterError } from "../base/errors.ts";
+import type { DaemonDefaults } from "../core/container/host-config.ts";
+import type { SpecDefaults } from "../core/container/runtime-spec.ts";
+import { DEFAULT_SUBNET_POOLS, type SubnetPool } from "../core/network/subnet-choice.ts";
+import type { DaemonConfig } from "./config.ts";
+import type { RuntimeChoice } from "./programs.ts";
+
+export function daemonDefaults(config: DaemonConfig, runtimes: RuntimeChoice): DaemonDefaults {
+	const { containers } = config;
+	return {
+		runtimes: runtimes.binaries.map(({ name }) => name),
+		defaultRuntime: runtimes.defaultRuntime,
+		logDriver: containers.logDriver,
+		logOptions: containers.logOptions,
+		shmSizeBytes: containers.shmSizeBytes,
+		cgroupnsMode: containers.cgroupnsMode ?? "private",
+		ipcMode: containers.ipcMode,
+		noNewPrivileges: containers.noNewPrivileges,
+		dataRoot: config.dataRoot,
+	};
+}
+
+/** @throws InvalidParameterError when the seccomp profile cannot be read */
+export function specDefaults({ containers }: DaemonConfig): SpecDefaults {
+	const ulimits = Object.values(containers.ulimits);
+	const { noNewPrivileges, seccompProfile } = containers;
+	if (seccompProfile === "builtin") return { ulimits, noNewPrivileges };
+	if (seccompProfile === "unconfined")
+		return { ulimits, noNewPrivileges, seccompProfile: '{"defaultAction":"SCMP_ACT_ALLOW"}' };
+	try {
+		return { ulimits, noNewPrivileges, seccompProfile: readFileSync(seccompProfile, "utf8") };
+	} catch (cause) {
+		throw new InvalidParameterError(`opening seccomp profile (${seccompProfile}) failed: ${errorMessage(cause)}`, {
+			cause,
+		});
+	}
+}
+
+export function subnetPools({ bridge }: DaemonConfig): readonly SubnetPool[] {
+	if (bridge.addressPools.length === 0) return DEFAULT_SUBNET_POOLS;
+	return bridge.addressPools.map(({ base, size }) => ({ base, prefixLength: size }));
+}
+
+/** One set of firewall tables for each daemon, told by its bridge's name where there is one. */
+export function firewallTableName({ bridge, execRoot }: DaemonConfig): string {
+	const suffix = bridge.name === "none" ? createHash("sha256").update(execRoot).digest("hex").slice(0, 8) : bridge.name;
+	return `gantry-${suffix.replace(/[^A-Za-z0-9_-]/g, "_")}`;
+}

@@ -1,0 +1,158 @@
+/** The services around containers, wired bottom-up. */
+import type { Logger } from "../base/logger.ts";
+import { PendingAttachments } from "../engine/container/attachments.ts";
+import { BackgroundWork } from "../engine/container/background-work.ts";
+import { ContainerChanges } from "../engine/container/changes.ts";
+import { ContainerService } from "../engine/container/container-service.ts";
+import { ContainerCreator, type ImageResolver } from "../engine/container/create.ts";
+import { ContainerFilesystem } from "../engine/container/filesystem.ts";
+import { TaskLauncher } from "../engine/container/launcher.ts";
+import { ContainerPruner } from "../engine/container/prune.ts";
+import type { ContainerRegistry } from "../engine/container/registry.ts";
+import { ContainerRemoval } from "../engine/container/removal.ts";
+import { RunCleaner } from "../engine/container/run-cleaner.ts";
+import { RuntimeTable } from "../engine/container/runtimes.ts";
+import { SpecificationWriter } from "../engine/container/specification.ts";
+import { ContainerStarter } from "../engine/container/starter.ts";
+import { ContainerStopper } from "../engine/container/stopping.ts";
+import { ContainerSupervisor } from "../engine/container/supervisor.ts";
+import { TaskTable } from "../engine/container/tasks.ts";
+import { ContainerWaits } from "../engine/container/waits.ts";
+import type { EventBus } from "../engine/event/event-bus.ts";
+import { ExecProcessBuilder } from "../engine/exec/exec-process.ts";
+import { ExecService } from "../engine/exec/exec-service.ts";
+import { ContainerNetworking } from "../engine/network/container-networking.ts";
+import { NetworkFilesWriter } from "../engine/network/network-files.ts";
+import type { NetworkService } from "../engine/network/network-service.ts";
+import type { VolumeService } from "../engine/volume/volume-service.ts";
+import type { DaemonConfig } from "./config.ts";
+import { daemonDefaults, specDefaults } from "./container-defaults.ts";
+import type { RuntimeChoice } from "./programs.ts";
+import type { Drivers } from "./wire-drivers.ts";
+
+export interface ContainerWiring {
+	readonly config: DaemonConfig;
+	readonly drivers: Drivers;
+	readonly runtimeChoice: RuntimeChoice;
+	readonly registry: ContainerRegistry;
+	readonly events: EventBus;
+	readonly images: ImageResolver;
+	readonly networks: NetworkService;
+	readonly volumes: VolumeService;
+	readonly logger: Logger;
+}
+
+export type Containers = ReturnType<typeof wireContainers>;
+
+export function wireContainers(wiring: ContainerWiring) {
+	const { config, drivers, registry, events, images, networks, volumes, logger } = wiring;
+	const { clock, files, host, monitor, network, runtime, snapshotter } = drivers;
+	const runtimes = new RuntimeTable(wiring.runtimeChoice.binaries);
+	const defaults = daemonDefaults(config, wiring.runtimeChoice);
+	const specification = specDefaults(config);
+	const tasks = new TaskTable();
+	const waits = new ContainerWaits();
+	const attachments = new PendingAttachments();
+	const background = new BackgroundWork(logger);
+	const networking = new ContainerNetworking({ networks, driver: network, containers: registry, events });
+	const filesystem = new ContainerFilesystem({ snapshotter, volumes, files });
+	const cleaner = new RunCleaner({ runtime, runtimes, networking, filesystem, files, tasks });
+	const writer = new SpecificationWriter(
+		{ registry, files, networkFiles: networkFiles(), monitor },
+		{
+			host,
+			daemon: specification,
+			cgroupParent: config.containers.cgroupParent,
+			initPath: config.containers.initPath === "" ? undefined : config.containers.initPath,
+			initByDefault: config.containers.init,
+			recursiveReadOnly: true,
+		},
+	);
+	const launcher = new TaskLauncher({
+		runtime,
+		runtimes,
+		networking,
+		filesystem,
+		files,
+		specification: writer,
+		attachments,
+		tasks,
+		cleaner,
+		logger,
+	});
+	const execs = new ExecService({
+		registry,
+		runtime,
+		runtimes,
+		processes: new ExecProcessBuilder(files, { host, daemon: specification }),
+		events,
+		clock,
+		logger,
+	});
+	const runEnded = (id: string) => execs.containerEnded(id);
+	// Supervisor, starter and removal set one another off.
+	const removal: ContainerRemoval = new ContainerRemoval(
+		{ registry, tasks, waits, attachments, background, cleaner, filesystem, files, snapshotter, events },
+		{ cancelRestart: (id) => supervisor.cancelRestart(id), runEnded },
+	);
+	const supervisor: ContainerSupervisor = new ContainerSupervisor(
+		{ registry, tasks, waits, cleaner, background, events, clock, logger },
+		{
+			runStarted: () => {},
+			runEnded,
+			restart: (id) => registry.locked(id, async () => void (await starter.start(id, "policy"))),
+			removeEnded: (record, task) => removal.removeEnded(record, task),
+		},
+	);
+	const starter = new ContainerStarter({
+		registry,
+		launcher,
+		networking,
+		attachments,
+		background,
+		watcher: supervisor,
+		events,
+		clock,
+	});
+	const stopper = new ContainerStopper(
+		{ registry, tasks, waits, runtime, runtimes, events, clock },
+		supervisor,
+		starter,
+	);
+	const creator = new ContainerCreator(
+		{ registry, images, snapshotter, filesystem, files, events, clock },
+		{ defaults, host, platform: `linux/${host.architecture}` },
+	);
+	const service = new ContainerService({
+		registry,
+		creator,
+		starter,
+		stopper,
+		changes: new ContainerChanges({ registry, tasks, runtime, runtimes, host, events }),
+		removal,
+		pruner: new ContainerPruner({ registry, removal, snapshotter, events, clock }),
+		supervisor,
+		waits,
+	});
+	return {
+		service,
+		execs,
+		supervisor,
+		creator,
+		networking,
+		filesystem,
+		tasks,
+		waits,
+		attachments,
+		background,
+		runtimes,
+	};
+
+	function networkFiles(): NetworkFilesWriter {
+		const { servers, search, options } = config.dns;
+		return new NetworkFilesWriter(
+			{ registry, networking, files },
+			{ nameservers: servers, search, options, hostGateways: config.bridge.hostGatewayAddresses },
+		);
+	}
+}

@@ -1,0 +1,80 @@
+/** Everything that touches the machine, opened bottom-up. The only file that says `new` on a driver. */
+import { join } from "node:path";
+import { type Clock, systemClock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { HostFacts } from "../core/container/host-facts.ts";
+import { LocalContainerFiles } from "../drivers/container-files/local-container-files.ts";
+import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
+import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
+import { mountUnclaimedControllers, readCgroupLayout } from "../drivers/linux/cgroups.ts";
+import { readHostFacts } from "../drivers/linux/host-facts.ts";
+import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
+import { LibseccompCompiler } from "../drivers/linux/seccomp.ts";
+import { LinuxBridgeDriver } from "../drivers/network-bridge/bridge-driver.ts";
+import { ShimRuntime } from "../drivers/runtime-shim/shim-runtime.ts";
+import { OverlaySnapshotter } from "../drivers/snapshot-fs/overlay-snapshotter.ts";
+import { SqliteContainerStore } from "../drivers/store-sqlite/container-store.ts";
+import { openDatabase } from "../drivers/store-sqlite/database.ts";
+import { SqliteImageStore } from "../drivers/store-sqlite/image-store.ts";
+import { SqliteMetaStore } from "../drivers/store-sqlite/meta-store.ts";
+import { SqliteNetworkStore } from "../drivers/store-sqlite/network-store.ts";
+import { SqliteVolumeStore } from "../drivers/store-sqlite/volume-store.ts";
+import { LocalVolumeDriver } from "../drivers/volume-local/local-volume-driver.ts";
+import type { DaemonConfig } from "./config.ts";
+import { firewallTableName } from "./container-defaults.ts";
+import { findShim } from "./programs.ts";
+
+/** Network namespaces kept ready: making one costs more than all the rest of a container's network. */
+const WARM_SANDBOXES = 3;
+
+export type Drivers = ReturnType<typeof openDrivers>;
+
+/** @throws UnavailableError, SystemError saying what is missing on the machine */
+export function openDrivers(config: DaemonConfig, logger: Logger, stack: AsyncDisposableStack) {
+	const { dataRoot, execRoot } = config;
+	const clock: Clock = systemClock;
+	const cgroups = prepareCgroups(logger);
+	const host: HostFacts = readHostFacts(cgroups);
+	const database = openDatabase(join(dataRoot, "gantry.db"));
+	stack.defer(() => database.close());
+	const content = new FsContentStore(join(dataRoot, "content"));
+	const network = new LinuxBridgeDriver(
+		{ clock, logger: logger.child({ part: "network" }) },
+		{
+			directory: execRoot,
+			tableName: firewallTableName(config),
+			poolSize: WARM_SANDBOXES,
+			forwarding: config.bridge.ipForward,
+		},
+	);
+	stack.defer(() => network.close());
+	return {
+		clock,
+		host,
+		content,
+		network,
+		stores: {
+			containers: new SqliteContainerStore(database),
+			images: new SqliteImageStore(database),
+			meta: new SqliteMetaStore(database),
+			networks: new SqliteNetworkStore(database),
+			volumes: new SqliteVolumeStore(database),
+		},
+		snapshotter: new OverlaySnapshotter(join(dataRoot, "snapshots")),
+		applier: new FsLayerApplier(content),
+		volumes: new LocalVolumeDriver(join(dataRoot, "volumes")),
+		files: new LocalContainerFiles({ dataRoot, execRoot }),
+		monitor: new LinuxResourceMonitor(cgroups),
+		seccomp: new LibseccompCompiler({ logger: logger.child({ part: "seccomp" }) }),
+		runtime: new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) }),
+	};
+}
+
+/** crun refuses a hybrid machine with a controller left on the v2 side. */
+function prepareCgroups(logger: Logger) {
+	const repairs = mountUnclaimedControllers();
+	for (const { controller, mountPoint, error } of repairs)
+		if (error === undefined) logger.info("cgroup controller was mounted", { controller, mountPoint });
+		else logger.warn("cgroup controller could not be mounted", { controller, mountPoint, error });
+	return readCgroupLayout();
+}

@@ -1,0 +1,137 @@
+/** The daemon's parts, put together. */
+import { NotImplementedError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { ContainerImageUse } from "../core/image/container-image-use.ts";
+import { ContainerRegistry } from "../engine/container/registry.ts";
+import { EventBus } from "../engine/event/event-bus.ts";
+import { ImageService } from "../engine/image/image-service.ts";
+import { NetworkService } from "../engine/network/network-service.ts";
+import { VolumeService } from "../engine/volume/volume-service.ts";
+import type { Backends } from "../server/backends.ts";
+import type { DaemonConfig, Environment } from "./config.ts";
+import { subnetPools } from "./container-defaults.ts";
+import { findRuntimes } from "./programs.ts";
+import { VERSION } from "./version.ts";
+import { wireContainers } from "./wire-containers.ts";
+import { type Drivers, openDrivers } from "./wire-drivers.ts";
+
+export interface Engine extends AsyncDisposable {
+	readonly backends: Backends;
+	/** Takes over what runs, finishes what a crash interrupted, restarts by policy. */
+	start(): Promise<void>;
+	/** @throws InvalidParameterError; nothing has changed then */
+	reload(config: DaemonConfig): void;
+}
+
+/** @throws UnavailableError, SystemError saying what the machine lacks */
+export async function wireEngine(config: DaemonConfig, environment: Environment, logger: Logger): Promise<Engine> {
+	await using stack = new AsyncDisposableStack();
+	const runtimeChoice = findRuntimes(config, environment["PATH"] ?? "", logger);
+	const drivers = openDrivers(config, logger, stack);
+	const { clock, stores } = drivers;
+	const events = new EventBus(clock);
+	const registry = new ContainerRegistry(stores.containers);
+	registry.load();
+	const networks = await wireNetworks(config, drivers, registry);
+	const volumes = new VolumeService({
+		store: stores.volumes,
+		driver: drivers.volumes,
+		containers: registry,
+		events,
+		clock,
+	});
+	volumes.load();
+	const images = new ImageService(
+		{
+			store: stores.images,
+			content: drivers.content,
+			snapshotter: drivers.snapshotter,
+			applier: drivers.applier,
+			events,
+			clock,
+			containers: pendingImageUse(registry),
+		},
+		{ platform: { os: "linux", architecture: drivers.host.architecture }, engineVersion: VERSION },
+	);
+	const containers = wireContainers({
+		config,
+		drivers,
+		runtimeChoice,
+		registry,
+		events,
+		images,
+		networks,
+		volumes,
+		logger,
+	});
+	stack.defer(() => containers.supervisor.close());
+	stack.defer(() => containers.execs.close());
+	const owned = stack.move();
+	return {
+		backends: {
+			containers: containers.service,
+			streams: pending(),
+			files: pending(),
+			views: pending(),
+			execs: containers.execs,
+			images,
+			volumes,
+			networks,
+			system: pending(),
+		},
+		async start() {
+			await drivers.network.initialize({ sandboxes: new Set(), endpoints: new Set() });
+			await networks.initialize();
+		},
+		reload() {},
+		[Symbol.asyncDispose]: () => owned.disposeAsync(),
+	};
+}
+
+async function wireNetworks(
+	config: DaemonConfig,
+	drivers: Drivers,
+	containers: ContainerRegistry,
+): Promise<NetworkService> {
+	const { bridge } = config;
+	const occupied = await drivers.network.occupiedSubnets();
+	const networks = new NetworkService(
+		{ store: drivers.stores.networks, driver: drivers.network, containers, clock: drivers.clock },
+		{
+			bridge: bridge.name,
+			...(bridge.address === undefined ? {} : { address: bridge.address }),
+			...(bridge.address6 === undefined ? {} : { address6: bridge.address6 }),
+			...(bridge.fixedCidr === undefined ? {} : { range: bridge.fixedCidr }),
+			mtu: bridge.mtu,
+			interContainer: bridge.interContainer,
+			masquerade: bridge.masquerade,
+			hostAddress: bridge.hostAddress,
+			addressPools: subnetPools(config),
+			hostSubnets: () => occupied,
+		},
+	);
+	networks.load();
+	return networks;
+}
+
+function pending<T>(): T {
+	return new Proxy(
+		{},
+		{
+			get: (_t, name) => () => {
+				throw new NotImplementedError(`${String(name)} is not wired`);
+			},
+		},
+	) as T;
+}
+function pendingImageUse(registry: ContainerRegistry): ContainerImageUse {
+	return {
+		users: () =>
+			registry.all().map(({ id, imageId, lifecycle }) => ({ id, imageId, isRunning: lifecycle.kind === "running" })),
+		find: () => {
+			throw new NotImplementedError("commit");
+		},
+		whileStill: (_id, _pause, work) => work(),
+		committed: () => {},
+	};
+}
