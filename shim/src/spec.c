@@ -35,6 +35,7 @@ static const struct field FIELDS[] = {
 	FIELD("log-attributes", TEXT, log_attributes),
 	FIELD("log-max-bytes", NUMBER, log_max_bytes),
 	FIELD("log-max-files", NUMBER, log_max_files),
+	FIELD("log-compress", NUMBER, log_compress),
 	FIELD("memory-cgroup", TEXT, memory_cgroup),
 	FIELD("stall-ms", NUMBER, stall_ms),
 };

@@ -32,6 +32,7 @@ export interface TaskRequest {
 	/** OCI runtime binary (absolute) and the arguments that go before its command. */
 	readonly runtime: RuntimeBinary;
 	readonly terminal: boolean;
+	/** A container's `config.json` must have it, too (`process.consoleSize`): its process may look before the monitor is there. */
 	readonly consoleSize?: { readonly width: number; readonly height: number };
 	/** Keep a stdin pipe open for attached clients. Without it the process reads /dev/null. */
 	readonly openStdin: boolean;

@@ -85,6 +85,13 @@ export class ShimDirectory {
 		return pid === "" ? undefined : { pid: Number(pid), startTime };
 	}
 
+	/** Path of the log whose rotated files the daemon is to compress; undefined when it has no such log. */
+	async readCompressedLog(): Promise<string | undefined> {
+		const records = (await this.#read("spec"))?.split("\0") ?? [];
+		if (!records.includes("log-compress=1")) return undefined;
+		return records.find((record) => record.startsWith("log-path="))?.slice("log-path=".length);
+	}
+
 	async #read(name: string): Promise<string | undefined> {
 		try {
 			return await readFile(join(this.path, name), "utf8");

@@ -68,7 +68,7 @@ export class ShimRuntime implements ContainerRuntime {
 			runtime: request.runtime.name,
 			program: async () => programOf(request.process),
 		});
-		await deps.directory.create(encodeSpec(records), request.process);
+		await deps.directory.create(encodeSpec(records), withConsoleSize(request));
 		return await this.#launch(deps, []);
 	}
 
@@ -132,6 +132,12 @@ export class ShimRuntime implements ContainerRuntime {
 /** Nobody waits for the words of a start that failed while the daemon was away. */
 const ADOPTED: StartSubject = { kind: "run", runtime: "", program: async () => "" };
 
+/** The runtime must set the size itself: the process may look at it before the shim has got the terminal. */
+function withConsoleSize({ process, terminal, consoleSize }: ExecTaskRequest): unknown {
+	if (!terminal || consoleSize === undefined || typeof process !== "object") return process;
+	return { consoleSize: { width: consoleSize.width, height: consoleSize.height }, ...process };
+}
+
 async function programOfBundle(bundle: string): Promise<string> {
 	try {
 		const config: unknown = JSON.parse(await readFile(join(bundle, "config.json"), "utf8"));
@@ -175,6 +181,7 @@ function taskRecords(request: TaskRequest): SpecRecord[] {
 		["log-path", request.log.path],
 		["log-max-bytes", request.log.maxSizeBytes],
 		["log-max-files", request.log.maxFiles],
+		["log-compress", request.log.compress],
 	);
 	if (request.log.attributes !== undefined && Object.keys(request.log.attributes).length > 0)
 		records.push(["log-attributes", goJson(request.log.attributes)]);

@@ -7,6 +7,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { AttachOptions, Task, TaskExit } from "../../core/container/runtime.ts";
 import { ControlConnection, ShimCommandError } from "./control-connection.ts";
 import { killLeftover } from "./leftover-process.ts";
+import { RotatedLogCompressor } from "./rotated-log-compressor.ts";
 import type { ShimDirectory } from "./shim-directory.ts";
 import { attachHello, parseState, type ShimState } from "./shim-protocol.ts";
 import { startError } from "./start-failure.ts";
@@ -35,6 +36,7 @@ export class ShimTask implements Task {
 	readonly #exit = Promise.withResolvers<TaskExit>();
 	readonly #outOfMemoryListeners: (() => void)[] = [];
 	readonly #started = Promise.withResolvers<number>();
+	#compressor: RotatedLogCompressor | undefined;
 	#connection: Promise<ControlConnection> | undefined;
 	#forgotten: Promise<void> | undefined;
 	#hasEnded = false;
@@ -51,6 +53,7 @@ export class ShimTask implements Task {
 		const task = new ShimTask(deps);
 		const { connection, state } = await task.#open();
 		task.#connection = Promise.resolve(connection);
+		if (state.phase === "running") void task.#compressRotated(); // what was rotated while nobody was connected
 		return { task, state };
 	}
 
@@ -155,8 +158,22 @@ export class ShimTask implements Task {
 		else if (name === "failed") {
 			this.#failed = true;
 			void this.#rejectStart(text);
-		} else if (name === "oom") for (const listener of this.#outOfMemoryListeners) listener();
+		} else if (name === "rotated") void this.#compressRotated();
+		else if (name === "oom") for (const listener of this.#outOfMemoryListeners) listener();
 		else if (name === "cut") this.#deps.logger.warn("slow attached client was cut off", { task: this.id });
+	}
+
+	async #compressRotated(): Promise<void> {
+		try {
+			const logPath = await this.#deps.directory.readCompressedLog();
+			if (logPath === undefined) return;
+			this.#compressor ??= new RotatedLogCompressor(logPath, async (inode, name) => {
+				await this.#request(`compressed ${inode} ${name}`);
+			});
+			await this.#compressor.run();
+		} catch (error) {
+			if (!this.#hasEnded) this.#deps.logger.warn("rotated log was not compressed", { task: this.id, error });
+		}
 	}
 
 	async #rejectStart(text: string): Promise<void> {

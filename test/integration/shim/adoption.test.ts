@@ -113,10 +113,10 @@ describe("adoption", () => {
 
 	test("works below a directory whose path is longer than a socket address", async () => {
 		const deep = new ShimFixture("crun", "d".repeat(120));
-		const task = await deep.shims.launch(deep.container({ args: ["stty", "size"], terminal: true }));
+		const task = await deep.shims.launch(deep.container({ args: ["echo", "deep"], terminal: true }));
 		const output = readAll(await task.attach(OUTPUT));
 		await task.start();
-		expect((await output).length).toBeGreaterThan(0);
+		expect((await output).toString()).toBe("deep\r\n");
 		await task.exited;
 		await task.forget();
 		await deep.close();

@@ -33,17 +33,18 @@ for (const name of ["crun", "runc"] as const)
 			await task.forget();
 		});
 
-		test("gives a terminal", async () => {
-			const task = await fixture.shims.launchExec(
-				fixture.exec(
-					container.id,
-					{ args: ["stty", "size"], terminal: true },
-					{ consoleSize: { width: 80, height: 24 } },
-				),
+		test("gives a terminal of the asked size", async () => {
+			const request = fixture.exec(
+				container.id,
+				{ args: ["sh", "-c", "read line; stty size"], terminal: true },
+				{ consoleSize: { width: 80, height: 24 }, openStdin: true },
 			);
-			const output = readAll(await task.attach(OUTPUT));
+			const task = await fixture.shims.launchExec(request);
+			const attached = await task.attach({ ...OUTPUT, stdin: true });
+			const output = readAll(attached);
 			await task.start();
-			expect((await output).toString()).toBe("24 80\r\n");
+			attached.write("go\n"); // crun lets the process run before it sets the size
+			expect((await output).toString()).toEndWith("24 80\r\n");
 			expect(await task.exited).toMatchObject({ exitCode: 0 });
 			await task.forget();
 		});

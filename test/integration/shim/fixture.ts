@@ -48,6 +48,8 @@ const CAPABILITIES = ["CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_KILL"];
 export interface ProcessOptions {
 	readonly args: readonly string[];
 	readonly terminal?: boolean;
+	/** What an engine writes into `config.json` beside the request's `consoleSize`. */
+	readonly consoleSize?: { readonly width: number; readonly height: number };
 	readonly user?: { readonly uid: number; readonly gid: number };
 }
 
@@ -155,6 +157,7 @@ export class ShimFixture {
 function ociProcess(options: ProcessOptions): unknown {
 	return {
 		terminal: options.terminal ?? false,
+		...(options.consoleSize === undefined ? {} : { consoleSize: options.consoleSize }),
 		user: options.user ?? { uid: 0, gid: 0 },
 		args: options.args,
 		env: ["PATH=/bin", "TERM=xterm"],

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import type { ContainerTaskRequest, LogSink } from "../../../src/core/container/runtime.ts";
 import { ShimFixture } from "./fixture.ts";
 
@@ -67,6 +68,22 @@ describe("log files", () => {
 		const numbers = [`${path}.2`, `${path}.1`, path].flatMap(jsonLines).map((line) => Number(line.log));
 		expect(numbers.at(-1)).toBe(2000);
 		expect(numbers.every((number, index) => index === 0 || number === (numbers[index - 1] ?? 0) + 1)).toBe(true);
+	});
+
+	test("rotated files are compressed when asked for, and nothing is lost", async () => {
+		const request = fixture.container({
+			args: ["sh", "-c", "seq 1 500; sleep 0.3; seq 501 1000; sleep 0.3; seq 1001 1010"],
+		});
+		const path = await run("", { maxSizeBytes: 30_000, maxFiles: 5, compress: true }, request);
+		const names = [4, 3, 2, 1].map((number) => `${path}.${number}.gz`).filter((name) => existsSync(name));
+		expect(names.length).toBeGreaterThan(1);
+		const rotated = names.map((name) => gunzipSync(readFileSync(name)).toString());
+		const text = rotated.concat(readFileSync(path, "utf8")).join("");
+		const numbers = text
+			.trimEnd()
+			.split("\n")
+			.map((line) => Number(JSON.parse(line).log));
+		expect(numbers).toEqual(Array.from({ length: 1010 }, (_, index) => index + 1));
 	});
 
 	test("local holds one record for each read, and both ends tell its length", async () => {

@@ -23,9 +23,10 @@ describe("streams of a task", () => {
 	afterAll(() => fixture.close());
 
 	test("a terminal gives raw bytes, has the asked size and can be resized", async () => {
+		const consoleSize = { width: 91, height: 17 };
 		const request = fixture.container(
-			{ args: ["sh", "-c", "stty size; read line; stty size; echo got $line"], terminal: true },
-			{ consoleSize: { width: 91, height: 17 }, openStdin: true },
+			{ args: ["sh", "-c", "stty size; read line; stty size; echo got $line"], terminal: true, consoleSize },
+			{ consoleSize, openStdin: true },
 		);
 		const task = await fixture.shims.launch(request);
 		const attached = await task.attach(ALL);
