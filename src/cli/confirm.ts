@@ -1,4 +1,5 @@
 import type { CliContext } from "./context.ts";
+import { ExitError } from "./usage-error.ts";
 
 /** Asks on standard output; only an answer that begins with y is a yes, the end of the input is a no. */
 export async function confirm(context: CliContext, question: string): Promise<boolean> {
@@ -12,13 +13,9 @@ export async function confirm(context: CliContext, question: string): Promise<bo
 	return /^\s*y(es)?\s*$/i.test(answer.split("\n")[0] ?? "");
 }
 
-/** Asks unless `--force` was given. @throws Error when the answer is no */
-export async function confirmPrune(
-	context: CliContext,
-	options: { isForced: boolean; warning: string; what: string },
-): Promise<void> {
-	const { isForced, warning, what } = options;
+/** Asks unless `--force` was given. @throws ExitError 0 when the answer is no: nothing was wanted, nothing failed */
+export async function confirmPrune(context: CliContext, isForced: boolean, warning: string): Promise<void> {
 	if (isForced) return;
 	if (await confirm(context, `WARNING! ${warning}\nAre you sure you want to continue?`)) return;
-	throw new Error(`${what} prune has been cancelled`);
+	throw new ExitError(0);
 }

@@ -12,7 +12,7 @@ export const command: Command = {
 	maxArguments: 0,
 	async run(context, options) {
 		const warning = "This will remove all stopped containers.";
-		await confirmPrune(context, { isForced: options.bool("force"), warning, what: "container" });
+		await confirmPrune(context, options.bool("force"), warning);
 		const report = await pruneContainers(await context.client(), Filters.parse(options.list("filter")));
 		reportDeleted(context, "Deleted Containers", report.ContainersDeleted);
 		reportReclaimed(context, report.SpaceReclaimed);

@@ -19,7 +19,7 @@ export const command: Command = {
 		const warning = isAll
 			? "This will remove all images without at least one container associated to them."
 			: "This will remove all dangling images.";
-		await confirmPrune(context, { isForced: options.bool("force"), warning, what: "image" });
+		await confirmPrune(context, options.bool("force"), warning);
 		const filters = Filters.parse(options.list("filter")).add("dangling", String(!isAll));
 		const report = await pruneImages(await context.client(), filters);
 		reportDeleted(context, "Deleted Images", imageLines(report.ImagesDeleted));

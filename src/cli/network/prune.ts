@@ -12,7 +12,7 @@ export const command: Command = {
 	maxArguments: 0,
 	async run(context, options) {
 		const warning = "This will remove all custom networks not used by at least one container.";
-		await confirmPrune(context, { isForced: options.bool("force"), warning, what: "network" });
+		await confirmPrune(context, options.bool("force"), warning);
 		const report = await pruneNetworks(await context.client(), Filters.parse(options.list("filter")));
 		reportDeleted(context, "Deleted Networks", report.NetworksDeleted);
 		return 0;

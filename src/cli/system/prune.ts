@@ -41,8 +41,7 @@ export const command: Command = {
 				? ""
 				: `\n\n  Items to be pruned will be filtered with:\n${texts.map((text) => `  - ${text}`).join("\n")}`;
 		const question = `WARNING! This will remove:\n${list}${items}\n\nAre you sure you want to continue?`;
-		if (!options.bool("force") && !(await confirm(context, question)))
-			throw new Error("system prune has been cancelled");
+		if (!options.bool("force") && !(await confirm(context, question))) return 0;
 		const client = await context.client();
 		const containers = await pruneContainers(client, Filters.parse(texts));
 		reportDeleted(context, "Deleted Containers", containers.ContainersDeleted);

@@ -22,7 +22,7 @@ export const command: Command = {
 		if (isAll) filters.add("all", "true");
 		const kind = isAll ? "all" : "anonymous";
 		const warning = `This will remove ${kind} local volumes not used by at least one container.`;
-		await confirmPrune(context, { isForced: options.bool("force"), warning, what: "volume" });
+		await confirmPrune(context, options.bool("force"), warning);
 		const report = await pruneVolumes(await context.client(), filters);
 		reportDeleted(context, "Deleted Volumes", report.VolumesDeleted);
 		reportReclaimed(context, report.SpaceReclaimed);
