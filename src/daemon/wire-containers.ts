@@ -1,26 +1,35 @@
 /** The services around containers, wired bottom-up. */
+
+import { NotFoundError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { ContainerRecord } from "../core/container/container-record.ts";
 import { PendingAttachments } from "../engine/container/attachments.ts";
 import { BackgroundWork } from "../engine/container/background-work.ts";
 import { ContainerChanges } from "../engine/container/changes.ts";
 import { ContainerService } from "../engine/container/container-service.ts";
-import { ContainerCreator, type ImageResolver } from "../engine/container/create.ts";
+import { ContainerCreator } from "../engine/container/create.ts";
+import { ContainerFiles } from "../engine/container/files.ts";
 import { ContainerFilesystem } from "../engine/container/filesystem.ts";
 import { TaskLauncher } from "../engine/container/launcher.ts";
+import { ContainerLogs } from "../engine/container/logs.ts";
 import { ContainerPruner } from "../engine/container/prune.ts";
+import { ContainerRecovery } from "../engine/container/recovery.ts";
 import type { ContainerRegistry } from "../engine/container/registry.ts";
 import { ContainerRemoval } from "../engine/container/removal.ts";
 import { RunCleaner } from "../engine/container/run-cleaner.ts";
-import { RuntimeTable } from "../engine/container/runtimes.ts";
+import type { RuntimeTable } from "../engine/container/runtimes.ts";
 import { SpecificationWriter } from "../engine/container/specification.ts";
 import { ContainerStarter } from "../engine/container/starter.ts";
+import { ContainerSampler } from "../engine/container/stats.ts";
 import { ContainerStopper } from "../engine/container/stopping.ts";
+import { ContainerStreams } from "../engine/container/streams.ts";
 import { ContainerSupervisor } from "../engine/container/supervisor.ts";
 import { TaskTable } from "../engine/container/tasks.ts";
 import { ContainerWaits } from "../engine/container/waits.ts";
 import type { EventBus } from "../engine/event/event-bus.ts";
 import { ExecProcessBuilder } from "../engine/exec/exec-process.ts";
 import { ExecService } from "../engine/exec/exec-service.ts";
+import type { ImageService } from "../engine/image/image-service.ts";
 import { ContainerNetworking } from "../engine/network/container-networking.ts";
 import { NetworkFilesWriter } from "../engine/network/network-files.ts";
 import type { NetworkService } from "../engine/network/network-service.ts";
@@ -35,8 +44,9 @@ export interface ContainerWiring {
 	readonly drivers: Drivers;
 	readonly runtimeChoice: RuntimeChoice;
 	readonly registry: ContainerRegistry;
+	readonly runtimes: RuntimeTable;
 	readonly events: EventBus;
-	readonly images: ImageResolver;
+	readonly images: ImageService;
 	readonly networks: NetworkService;
 	readonly volumes: VolumeService;
 	readonly logger: Logger;
@@ -45,9 +55,8 @@ export interface ContainerWiring {
 export type Containers = ReturnType<typeof wireContainers>;
 
 export function wireContainers(wiring: ContainerWiring) {
-	const { config, drivers, registry, events, images, networks, volumes, logger } = wiring;
+	const { config, drivers, registry, runtimes, events, images, networks, volumes, logger } = wiring;
 	const { clock, files, host, monitor, network, runtime, snapshotter } = drivers;
-	const runtimes = new RuntimeTable(wiring.runtimeChoice.binaries);
 	const defaults = daemonDefaults(config, wiring.runtimeChoice);
 	const specification = specDefaults(config);
 	const tasks = new TaskTable();
@@ -90,10 +99,15 @@ export function wireContainers(wiring: ContainerWiring) {
 		logger,
 	});
 	const runEnded = (id: string) => execs.containerEnded(id);
+	// The last container of an image that was untagged meanwhile takes its layers with it.
+	const removed = ({ imageId }: ContainerRecord) => {
+		if (!isKnown(images, imageId))
+			void background.start(imageId, "remove unused layers", () => images.collectGarbage());
+	};
 	// Supervisor, starter and removal set one another off.
 	const removal: ContainerRemoval = new ContainerRemoval(
 		{ registry, tasks, waits, attachments, background, cleaner, filesystem, files, snapshotter, events },
-		{ cancelRestart: (id) => supervisor.cancelRestart(id), runEnded },
+		{ cancelRestart: (id) => supervisor.cancelRestart(id), runEnded, removed },
 	);
 	const supervisor: ContainerSupervisor = new ContainerSupervisor(
 		{ registry, tasks, waits, cleaner, background, events, clock, logger },
@@ -134,19 +148,45 @@ export function wireContainers(wiring: ContainerWiring) {
 		supervisor,
 		waits,
 	});
-	return {
-		service,
-		execs,
-		supervisor,
-		creator,
-		networking,
-		filesystem,
+	const streams = new ContainerStreams({
+		registry,
 		tasks,
-		waits,
 		attachments,
+		logs: new ContainerLogs({ reader: drivers.logs, waits, background }),
+		sampler: new ContainerSampler({ registry, monitor, network, clock }),
+		monitor,
+		events,
+	});
+	const containerFiles = new ContainerFiles({
+		registry,
+		filesystem,
+		files,
+		snapshotter,
+		archiver: drivers.archiver,
+		applier: drivers.applier,
 		background,
-		runtimes,
-	};
+		events,
+		logger,
+	});
+	const recovery = new ContainerRecovery(
+		{ runtime, network, snapshotter, files },
+		{
+			registry,
+			networks,
+			networking,
+			volumes,
+			filesystem,
+			supervisor,
+			starter,
+			removal,
+			cleaner,
+			runtimes,
+			events,
+			clock,
+			logger,
+		},
+	);
+	return { service, streams, files: containerFiles, execs, supervisor, creator, recovery };
 
 	function networkFiles(): NetworkFilesWriter {
 		const { servers, search, options } = config.dns;
@@ -154,5 +194,15 @@ export function wireContainers(wiring: ContainerWiring) {
 			{ registry, networking, files },
 			{ nameservers: servers, search, options, hostGateways: config.bridge.hostGatewayAddresses },
 		);
+	}
+}
+
+function isKnown(images: ImageService, imageId: string): boolean {
+	try {
+		images.resolve(imageId);
+		return true;
+	} catch (error) {
+		if (error instanceof NotFoundError) return false;
+		throw error;
 	}
 }

@@ -6,10 +6,12 @@ import type { HostFacts } from "../core/container/host-facts.ts";
 import { LocalContainerFiles } from "../drivers/container-files/local-container-files.ts";
 import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
+import { FsTreeArchiver } from "../drivers/layer-fs/fs-tree-archiver.ts";
 import { mountUnclaimedControllers, readCgroupLayout } from "../drivers/linux/cgroups.ts";
 import { readHostFacts } from "../drivers/linux/host-facts.ts";
 import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
 import { LibseccompCompiler } from "../drivers/linux/seccomp.ts";
+import { LogFileReader } from "../drivers/log-files/log-file-reader.ts";
 import { LinuxBridgeDriver } from "../drivers/network-bridge/bridge-driver.ts";
 import { ShimRuntime } from "../drivers/runtime-shim/shim-runtime.ts";
 import { OverlaySnapshotter } from "../drivers/snapshot-fs/overlay-snapshotter.ts";
@@ -62,6 +64,8 @@ export function openDrivers(config: DaemonConfig, logger: Logger, stack: AsyncDi
 		},
 		snapshotter: new OverlaySnapshotter(join(dataRoot, "snapshots")),
 		applier: new FsLayerApplier(content),
+		archiver: new FsTreeArchiver(),
+		logs: new LogFileReader(),
 		volumes: new LocalVolumeDriver(join(dataRoot, "volumes")),
 		files: new LocalContainerFiles({ dataRoot, execRoot }),
 		monitor: new LinuxResourceMonitor(cgroups),

@@ -1,8 +1,9 @@
 /** The daemon's parts, put together. */
 import { NotImplementedError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import type { ContainerImageUse } from "../core/image/container-image-use.ts";
+import { RegistryImageUse } from "../engine/container/image-use.ts";
 import { ContainerRegistry } from "../engine/container/registry.ts";
+import { RuntimeTable } from "../engine/container/runtimes.ts";
 import { EventBus } from "../engine/event/event-bus.ts";
 import { ImageService } from "../engine/image/image-service.ts";
 import { NetworkService } from "../engine/network/network-service.ts";
@@ -32,6 +33,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	const events = new EventBus(clock);
 	const registry = new ContainerRegistry(stores.containers);
 	registry.load();
+	const runtimes = new RuntimeTable(runtimeChoice.binaries);
 	const networks = await wireNetworks(config, drivers, registry);
 	const volumes = new VolumeService({
 		store: stores.volumes,
@@ -49,7 +51,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			applier: drivers.applier,
 			events,
 			clock,
-			containers: pendingImageUse(registry),
+			containers: new RegistryImageUse({ registry, runtime: drivers.runtime, runtimes, events }),
 		},
 		{ platform: { os: "linux", architecture: drivers.host.architecture }, engineVersion: VERSION },
 	);
@@ -58,6 +60,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		drivers,
 		runtimeChoice,
 		registry,
+		runtimes,
 		events,
 		images,
 		networks,
@@ -70,8 +73,8 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	return {
 		backends: {
 			containers: containers.service,
-			streams: pending(),
-			files: pending(),
+			streams: containers.streams,
+			files: containers.files,
 			views: pending(),
 			execs: containers.execs,
 			images,
@@ -80,8 +83,9 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			system: pending(),
 		},
 		async start() {
-			await drivers.network.initialize({ sandboxes: new Set(), endpoints: new Set() });
-			await networks.initialize();
+			const starts = await containers.recovery.recover();
+			await images.cleanUp(new Set(registry.all().map(({ id }) => id)));
+			void starts;
 		},
 		reload() {},
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -123,15 +127,4 @@ function pending<T>(): T {
 			},
 		},
 	) as T;
-}
-function pendingImageUse(registry: ContainerRegistry): ContainerImageUse {
-	return {
-		users: () =>
-			registry.all().map(({ id, imageId, lifecycle }) => ({ id, imageId, isRunning: lifecycle.kind === "running" })),
-		find: () => {
-			throw new NotImplementedError("commit");
-		},
-		whileStill: (_id, _pause, work) => work(),
-		committed: () => {},
-	};
 }
