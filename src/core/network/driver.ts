@@ -106,7 +106,10 @@ export interface BridgeDriver {
 	reservePorts(requests: readonly PortRequest[]): PortReservation;
 	/** veth, addresses, routes and, in one transaction, the port rules. */
 	connect(network: BridgeNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): Promise<void>;
-	/** Removes one endpoint of a container that goes on running, interface included. Before `removeSandbox` it is not needed. */
+	/**
+	 * Takes one endpoint off the network at once; its interface disappears a moment later, or with the namespace when
+	 * `removeSandbox` follows.
+	 */
 	disconnect(network: BridgeNetwork, containerId: string, endpointId: string): Promise<void>;
 	/** Interface counters inside a sandbox, for stats. */
 	statistics(containerId: string): Promise<Readonly<Record<string, InterfaceStatistics>>>;

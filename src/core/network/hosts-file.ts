@@ -44,11 +44,6 @@ export function parseExtraHosts(extraHosts: readonly string[], hostGateways: rea
 	});
 }
 
-/** @throws InvalidParameterError with the messages of docker's own check */
-export function validateExtraHost(text: string): void {
-	splitExtraHost(text);
-}
-
 function splitExtraHost(text: string): { readonly name: string; readonly address: string } {
 	const at = text.search(/[:=]/);
 	const name = text.slice(0, at);

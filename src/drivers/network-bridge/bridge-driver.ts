@@ -9,7 +9,7 @@
  */
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type {
@@ -43,6 +43,9 @@ import { Firewall } from "./firewall.ts";
 import { PortReserver } from "./port-reserver.ts";
 import { SandboxPool, writeSysctl } from "./sandbox-pool.ts";
 
+/** A stopped container loses its sandbox right after its endpoints; then there is no interface left to remove. */
+const LEAVE_DELAY_MS = 100;
+
 export interface LinuxBridgeDriverOptions {
 	/** Run-time directory of this driver alone, on a tmpfs. */
 	readonly directory: string;
@@ -68,6 +71,9 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	readonly #pool: SandboxPool;
 	readonly #ports: PortReserver;
 	readonly #logger: Logger;
+	readonly #clock: Clock;
+	/** Endpoints whose interface is to be removed, unless their namespace goes first and takes it along. */
+	readonly #leaving = new Map<string, Timer>();
 
 	/** @throws UnavailableError without libnftables; InvalidParameterError for a bad table name */
 	constructor(
@@ -75,6 +81,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		private readonly options: LinuxBridgeDriverOptions,
 	) {
 		this.#logger = dependencies.logger;
+		this.#clock = dependencies.clock;
 		this.#netnsDirectory = join(options.directory, "netns");
 		this.#states = new EndpointStates(join(options.directory, "endpoints"));
 		this.#firewall = new Firewall(this.#nftables, options.tableName, dependencies.logger);
@@ -99,6 +106,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			else silenceEndpointLink(this.#netlink, state.hostInterface);
 			this.#states.remove(state.endpointId);
 		}
+		this.#warnOfHostFirewall();
 		this.#pool.refill();
 	}
 
@@ -150,7 +158,10 @@ export class LinuxBridgeDriver implements BridgeDriver {
 				this.#forgetPorts(state);
 			}
 			unbindNamespace(this.#sandboxPath(containerId));
-			for (const state of endpoints) this.#states.remove(state.endpointId);
+			for (const { endpointId } of endpoints) {
+				this.#stayed(endpointId);
+				this.#states.remove(endpointId);
+			}
 		});
 	}
 
@@ -169,6 +180,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			mappings: plan.mappings,
 		};
 		try {
+			this.#stayed(plan.endpointId);
 			this.#states.save(state);
 			this.#makeLink(network, sandbox, plan);
 			this.#firewall.addEndpoint(state);
@@ -181,7 +193,26 @@ export class LinuxBridgeDriver implements BridgeDriver {
 
 	async disconnect(_network: BridgeNetwork, _containerId: string, endpointId: string): Promise<void> {
 		const state = this.#states.get(endpointId);
-		if (state !== undefined) await this.#translate("failed to disconnect", () => this.#removeEndpoint(state));
+		if (state === undefined || this.#leaving.has(endpointId)) return;
+		await this.#translate("failed to disconnect", () => {
+			silenceEndpointLink(this.#netlink, state.hostInterface);
+			this.#forgetPorts(state);
+			this.#leaving.set(
+				endpointId,
+				this.#clock.after(LEAVE_DELAY_MS, () => void this.#leave(state)),
+			);
+		});
+	}
+
+	/** The state file stays until the interface is gone: a daemon that dies before leaves the rest to the next one. */
+	async #leave(state: EndpointState): Promise<void> {
+		try {
+			await this.#deleteLink(state.hostInterface);
+			this.#states.remove(state.endpointId);
+		} catch (error) {
+			this.#logger.warn("interface could not be removed", { link: state.hostInterface, error: errorMessage(error) });
+		}
+		this.#leaving.delete(state.endpointId);
 	}
 
 	async statistics(containerId: string): Promise<Readonly<Record<string, InterfaceStatistics>>> {
@@ -200,7 +231,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	async inventory(): Promise<NetworkInventory> {
 		return {
 			sandboxes: readdirSync(this.#netnsDirectory),
-			endpoints: this.#states.all().map((state) => state.endpointId),
+			endpoints: this.#states.all().flatMap(({ endpointId }) => (this.#leaving.has(endpointId) ? [] : endpointId)),
 		};
 	}
 
@@ -214,6 +245,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	}
 
 	async close(): Promise<void> {
+		for (const endpointId of [...this.#leaving.keys()]) this.#stayed(endpointId);
 		this.#pool.close();
 		this.#netlink.close();
 		this.#nftables.close();
@@ -222,6 +254,15 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	/** Removes this daemon's firewall tables, for one that leaves no container running. */
 	dropFirewall(): void {
 		this.#firewall.drop();
+	}
+
+	/** A drop in the host's own forward chain wins over our accept. That is the administrator's choice, but he should know. */
+	#warnOfHostFirewall(): void {
+		const chains = this.#firewall.foreignForwardDrops();
+		if (chains.length > 0)
+			this.#logger.warn("the host's firewall drops forwarded packets; containers reach nothing it does not allow", {
+				chains,
+			});
 	}
 
 	#sandboxPath(containerId: string): string {
@@ -251,6 +292,12 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		this.#forgetPorts(state);
 		await this.#deleteLink(state.hostInterface);
 		this.#states.remove(state.endpointId);
+	}
+
+	/** Calls a pending removal of the interface off. */
+	#stayed(endpointId: string): void {
+		this.#leaving.get(endpointId)?.cancel();
+		this.#leaving.delete(endpointId);
 	}
 
 	#forgetPorts(state: EndpointState): void {

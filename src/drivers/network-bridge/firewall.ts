@@ -21,6 +21,15 @@ import {
 	TABLE_FAMILIES,
 } from "./firewall-rules.ts";
 
+/** What nft says of a base chain (libnftables-json(5)). */
+interface ListedChain {
+	readonly family: string;
+	readonly table: string;
+	readonly name: string;
+	readonly hook?: string;
+	readonly policy?: string;
+}
+
 interface OwnedElement {
 	readonly owner: string;
 	readonly element: PortElement;
@@ -81,6 +90,15 @@ export class Firewall {
 		if (own.length === 0) return;
 		for (const [id] of own) this.#elements.delete(id);
 		this.#runOrReset(own.map(([, { element }]) => deleteElement(this.table, element)).join(""), "remove endpoint");
+	}
+
+	/** Chains of others that drop what they do not know of forwarded IPv4 packets, as `table chain`. */
+	foreignForwardDrops(): string[] {
+		return this.nftables.list("list chains").flatMap((item) => {
+			const { chain } = item as { readonly chain?: ListedChain };
+			if (chain?.hook !== "forward" || chain.policy !== "drop" || chain.table === this.table) return [];
+			return chain.family === "ip" || chain.family === "inet" ? [`${chain.table} ${chain.name}`] : [];
+		});
 	}
 
 	/** Removes our tables. For tests and for a daemon that leaves nothing running. */

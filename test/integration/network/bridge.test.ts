@@ -119,7 +119,10 @@ describe("published TCP ports", () => {
 		await fixture.driver.disconnect(network, first.id, first.endpointId);
 		await fixture.driver.disconnect(network, first.id, first.endpointId);
 		expect(await askTcp(undefined, "127.0.0.1", 18484)).toBeUndefined();
-		expect(Object.keys(await fixture.driver.statistics(first.id))).toEqual([]);
+		for (let round = 0; round < 100 && "eth0" in (await fixture.driver.statistics(first.id)); round++)
+			await Bun.sleep(20);
+		expect(await fixture.driver.statistics(first.id)).toEqual({});
+		expect((await fixture.driver.inventory()).endpoints).toEqual([]);
 	});
 });
 

@@ -79,6 +79,38 @@ test("after somebody flushed the ruleset, the next change puts everything back",
 	expect(await askTcp(undefined, "127.0.0.1", 18604)).toBe("first");
 });
 
+test("a stop disconnects and removes the sandbox; a daemon that dies in between leaves the rest to the next", async () => {
+	const network = await fixture.addNetwork(1);
+	const stopped = fixture.watch(await fixture.addContainer(network, [tcp(18614)]));
+	await fixture.driver.disconnect(network, stopped.id, stopped.endpointId);
+	await fixture.driver.removeSandbox(stopped.id);
+	expect(readdirSync(`${fixture.directory}/endpoints`)).toEqual([]);
+	const killed = fixture.watch(await fixture.addContainer(network, [tcp(18615)]));
+	await fixture.driver.disconnect(network, killed.id, killed.endpointId);
+	await fixture.driver.close();
+	fixture.driver = fixture.newDriver();
+	await fixture.start();
+	expect(await fixture.driver.inventory()).toEqual({ sandboxes: [], endpoints: [] });
+});
+
+test("a disconnected endpoint can be connected again at once", async () => {
+	const network = await fixture.addNetwork(1);
+	const container = await fixture.addContainer(network);
+	await fixture.driver.disconnect(network, container.id, container.endpointId);
+	await fixture.driver.connect(network, container.sandbox, {
+		endpointId: newId(),
+		containerId: container.id,
+		interfaceName: "eth0",
+		address: `${container.address}/24`,
+		macAddress: "02:42:0a:d5:01:98",
+		defaultRoute: true,
+		mappings: [tcp(18616)],
+	});
+	servers.push(serveTcp(container.namespaceFd, 80, "back"));
+	await Bun.sleep(150);
+	expect(await askTcp(undefined, "127.0.0.1", 18616)).toBe("back");
+});
+
 test("removal goes on where a crash left it: element, link or namespace already gone", async () => {
 	const network = await fixture.addNetwork(1);
 	const other = await fixture.addContainer(network, [tcp(18607)]);
