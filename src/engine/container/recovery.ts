@@ -90,7 +90,7 @@ export class ContainerRecovery {
 	}
 
 	async #observe(records: readonly ContainerRecord[]): Promise<ObservedMachine> {
-		const { runtime, network } = this.#drivers;
+		const { runtime } = this.#drivers;
 		const ids = await runtime.list();
 		const adopted = await Promise.all(ids.map(async (id) => [id, await runtime.adopt(id)] as const));
 		const tasks = new Map<string, ObservedTask>();
@@ -98,13 +98,13 @@ export class ContainerRecovery {
 			this.#adopted.set(id, task);
 			tasks.set(id, observed(task));
 		}
-		const { sandboxes } = await network.inventory();
 		return {
 			now: this.#services.clock.now(),
 			tasks,
 			// Unmounting what is not mounted costs nothing: there is no need to look first.
 			mounts: new Set(records.map(({ id }) => id)),
-			sandboxes: new Set(sandboxes),
+			// The network driver drops those that are not to be kept itself.
+			sandboxes: new Set(),
 		};
 	}
 

@@ -5,6 +5,7 @@ import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { containerOfMode } from "../../core/container/namespace-mode.ts";
 import type { ResourceMonitor } from "../../core/container/resource-monitor.ts";
 import { buildRuntimeSpec, type SpecDefaults } from "../../core/container/runtime-spec.ts";
+import type { SeccompCompiler } from "../../core/container/seccomp-compiler.ts";
 import { type BlockDevices, throttledDevices } from "../../core/container/spec-resources.ts";
 import { isRunning } from "../../core/container/state.ts";
 import type { NetworkPlan } from "../network/container-networking.ts";
@@ -30,6 +31,8 @@ export interface SpecificationDependencies {
 	readonly files: ContainerHostFiles;
 	readonly networkFiles: NetworkFilesWriter;
 	readonly monitor: ResourceMonitor;
+	/** Without one the OCI runtime compiles the seccomp profile itself, at every start. */
+	readonly seccomp?: SeccompCompiler;
 }
 
 export interface PreparedContainer {
@@ -80,6 +83,7 @@ export class SpecificationWriter {
 			allDevices: () => files.allDevices(),
 			blockDevices: blockDevices(record, files),
 			daemon: this.#settings.daemon,
+			...(this.#deps.seccomp === undefined ? {} : { seccompCompiler: this.#deps.seccomp }),
 		});
 		files.writeBundle(record.id, spec);
 	}
