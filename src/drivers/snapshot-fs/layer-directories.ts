@@ -54,6 +54,10 @@ export class LayerDirectories {
 		return this.#layer(chainId).usage;
 	}
 
+	parentOf(chainId: ChainId): ChainId | undefined {
+		return this.#layer(chainId).parent;
+	}
+
 	/** Topmost first. */
 	stack(chainId: ChainId): string[] {
 		const paths: string[] = [];

@@ -4,8 +4,8 @@
  *   <root>/containers/<id>/upper    the container's changes
  *   <root>/containers/<id>/work     overlayfs's own
  *   <root>/containers/<id>/merged   mount point
- *   <root>/empty                    lower layer of a container whose image has none
  */
+import { randomBytes } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage, SystemError } from "../../base/errors.ts";
@@ -19,8 +19,10 @@ import type {
 } from "../../core/snapshot/snapshotter.ts";
 import { mountOverlay, unmountAll } from "../linux/mount.ts";
 import { mountsUnder, readMountInfo } from "../linux/mountinfo.ts";
+import { RootDirectory } from "../linux/root-directory.ts";
 import { ContainerDirectories } from "./container-directories.ts";
 import { copyOwnership, LayerDirectories } from "./layer-directories.ts";
+import { MountPointLayers, makeMountPoints } from "./mount-points.ts";
 import { measureTree } from "./tree-usage.ts";
 
 /**
@@ -33,14 +35,13 @@ export class OverlaySnapshotter implements Snapshotter {
 	readonly name = "overlay2";
 	readonly #layers: LayerDirectories;
 	readonly #containers: ContainerDirectories;
-	readonly #empty: string;
+	readonly #mountPoints: MountPointLayers;
 
 	/** @param root created when missing; without symlinks in its path, as mounts are found again by it */
 	constructor(readonly root: string) {
 		this.#layers = new LayerDirectories(root);
 		this.#containers = new ContainerDirectories(root);
-		this.#empty = join(root, "empty");
-		mkdirSync(this.#empty, { recursive: true, mode: 0o755 });
+		this.#mountPoints = new MountPointLayers(root);
 	}
 
 	has(chainId: ChainId): boolean {
@@ -63,8 +64,9 @@ export class OverlaySnapshotter implements Snapshotter {
 		return this.#layers.usage(chainId);
 	}
 
-	removeLayer(chainId: ChainId): Promise<void> {
-		return this.#layers.remove(chainId);
+	async removeLayer(chainId: ChainId): Promise<void> {
+		await this.#layers.remove(chainId);
+		await this.#mountPoints.remove(chainId);
 	}
 
 	layersInUse(): ReadonlySet<ChainId> {
@@ -74,8 +76,9 @@ export class OverlaySnapshotter implements Snapshotter {
 	async prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot> {
 		const snapshot = this.#snapshot(containerId);
 		if (this.#containers.has(containerId)) return snapshot;
-		const [top] = this.#lower(parent);
 		try {
+			this.#mountPoints.ensure(parent, () => this.#buildMountPoints(parent));
+			const [top] = this.#stack(parent);
 			mkdirSync(snapshot.upperPath, { recursive: true, mode: 0o755 });
 			mkdirSync(join(this.#containers.path(containerId), "work"), { recursive: true, mode: 0o700 });
 			mkdirSync(snapshot.mergedPath, { recursive: true, mode: 0o700 });
@@ -132,7 +135,9 @@ export class OverlaySnapshotter implements Snapshotter {
 		for (const { mountPoint } of mounts)
 			if (strays.some((id) => mountPoint.startsWith(`${this.#containers.path(id)}/`))) unmountAll(mountPoint);
 		for (const id of strays) await this.remove(id);
+		for (const { mountPoint } of mountsUnder(readMountInfo(), join(this.root, "ingest"))) unmountAll(mountPoint);
 		await this.#layers.cleanUp(keep.layers);
+		await this.#mountPoints.cleanUp(keep.layers);
 	}
 
 	describe(containerId: string): Readonly<Record<string, string>> {
@@ -150,8 +155,38 @@ export class OverlaySnapshotter implements Snapshotter {
 		return { upperPath: join(directory, "upper"), mergedPath: join(directory, "merged"), isWholeTree: false };
 	}
 
+	#stack(parent: ChainId | undefined): string[] {
+		return parent === undefined ? [] : this.#layers.stack(parent);
+	}
+
 	#lower(parent: ChainId | undefined): string[] {
-		return parent === undefined ? [this.#empty] : this.#layers.stack(parent);
+		return [this.#mountPoints.path(parent), ...this.#stack(parent)];
+	}
+
+	/** Through an overlay of the image, so that its own symlinks lead where they do in the container. */
+	#buildMountPoints(parent: ChainId | undefined): string {
+		const directory = join(this.root, "ingest", `mountpoints-${randomBytes(8).toString("hex")}`);
+		const [upper, work, merged] = ["fs", "work", "merged"].map((name) => join(directory, name)) as [
+			string,
+			string,
+			string,
+		];
+		for (const path of [upper, work, merged]) mkdirSync(path, { recursive: true, mode: 0o755 });
+		const [top] = this.#stack(parent);
+		if (top === undefined) {
+			using root = RootDirectory.open(upper);
+			makeMountPoints(root);
+			return upper;
+		}
+		copyOwnership(top, upper);
+		mountOverlay(merged, { lower: this.#stack(parent), upper, work, options: OPTIONS });
+		try {
+			using root = RootDirectory.open(merged);
+			makeMountPoints(root);
+		} finally {
+			unmountAll(merged);
+		}
+		return upper;
 	}
 }
 
