@@ -72,9 +72,9 @@ export class ContainerRecovery {
 
 	/**
 	 * One operation that fails is logged and stops none of the others: one broken container must not keep the daemon down.
-	 * @returns the starts by policy, which go on while the daemon already answers
+	 * @returns the starts by policy, which go on while the daemon already answers; each logs its own failure
 	 */
-	async recover(): Promise<Promise<void>> {
+	async recover(): Promise<{ readonly starts: Promise<void> }> {
 		const { registry, networks, volumes } = this.#services;
 		const { network, files } = this.#drivers;
 		const records = registry.all();
@@ -86,7 +86,7 @@ export class ContainerRecovery {
 		await volumes.cleanUp(new Set(running.flatMap(volumesOf)));
 		for (const operation of plan) if (operation.kind !== "start") await this.#execute(operation);
 		await files.cleanUp({ containers: new Set(registry.all().map(({ id }) => id)), running: live });
-		return this.#startAll(plan);
+		return { starts: this.#startAll(plan) };
 	}
 
 	async #observe(records: readonly ContainerRecord[]): Promise<ObservedMachine> {
