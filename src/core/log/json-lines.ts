@@ -80,21 +80,21 @@ function writePlain(block: Buffer, text: RawText, stream: number, formatter: Rec
 	const { writer } = formatter;
 	const size = text.end - text.start;
 	const offset = writer.reserve(stream, size);
-	writer.commit(unescape(block, text, writer.buffer, offset));
+	writer.commit(decodeText(block, text, writer.buffer, offset));
 }
 
 /** Unescaped text is never longer than escaped. @returns bytes written to `target` from `offset` on */
-function unescape(block: Buffer, text: RawText, target: Buffer, offset: number): number {
+function decodeText(block: Buffer, text: RawText, target: Buffer, offset: number): number {
 	if (text.backslash >= text.end) return block.copy(target, offset, text.start, text.end);
 	if (text.backslash === text.end - 2 && block[text.end - 1] === LETTER_N) {
 		block.copy(target, offset, text.start, text.backslash);
 		target[offset + text.backslash - text.start] = NEWLINE;
 		return text.backslash - text.start + 1;
 	}
-	return unescapeRuns(block, text, target, offset);
+	return decodeRuns(block, text, target, offset);
 }
 
-function unescapeRuns(block: Buffer, text: RawText, target: Buffer, offset: number): number {
+function decodeRuns(block: Buffer, text: RawText, target: Buffer, offset: number): number {
 	let out = offset;
 	let position = text.start;
 	let backslash = text.backslash;
@@ -102,9 +102,9 @@ function unescapeRuns(block: Buffer, text: RawText, target: Buffer, offset: numb
 		out += block.copy(target, out, position, backslash);
 		const letter = block[backslash + 1] ?? 0;
 		if (letter === LETTER_U) {
-			const escape = readUnicode(block, backslash);
-			out += target.write(escape.text, out);
-			position = backslash + escape.length;
+			const character = readUnicode(block, backslash);
+			out += target.write(character.text, out);
+			position = backslash + character.length;
 		} else {
 			target[out++] = ESCAPES[letter] ?? letter;
 			position = backslash + 2;
@@ -125,7 +125,7 @@ function readUnicode(block: Buffer, at: number): { readonly text: string; readon
 }
 
 function hexAt(block: Buffer, at: number): number {
-	const value = Number.parseInt(block.latin1Slice(at, at + 4), 16);
+	const value = Number.parseInt(block.toString("latin1", at, at + 4), 16);
 	return Number.isNaN(value) ? 0xfffd : value;
 }
 
@@ -133,15 +133,18 @@ function writeDated(block: Buffer, raw: RawText, stream: number, lineEnd: number
 	const field = block.lastIndexOf(TIME_FIELD, lineEnd);
 	const timeEnd = block.lastIndexOf(QUOTE, lineEnd);
 	const time = field < raw.end ? undefined : parseLogTime(block, field + TIME_FIELD.length, timeEnd);
-	if (time === undefined) return writeForeign(block, raw.start - OPENING.length, lineEnd, formatter);
+	if (time === undefined) {
+		writeForeign(block, raw.start - OPENING.length, lineEnd, formatter);
+		return;
+	}
 	if (!formatter.wantsTime(time)) return;
 	const text = Buffer.allocUnsafe(raw.end - raw.start);
-	const size = unescape(block, raw, text, 0);
+	const size = decodeText(block, raw, text, 0);
 	formatter.write(stream, text.subarray(0, size), time, attributesBetween(block, raw.end, field));
 }
 
 function attributesBetween(block: Buffer, start: number, end: number): string {
-	const between = block.utf8Slice(start, end);
+	const between = block.toString("utf8", start, end);
 	const field = between.indexOf(ATTRIBUTES_FIELD);
 	if (field === -1) return "";
 	const json = between.slice(field + ATTRIBUTES_FIELD.length).replace(/,$/, "");
@@ -150,7 +153,7 @@ function attributesBetween(block: Buffer, start: number, end: number): string {
 
 /** A line in another order of fields, or with spaces. What is no record at all (a torn write) is passed over. */
 function writeForeign(block: Buffer, start: number, end: number, formatter: RecordFormatter): void {
-	const record = parseObject(block.utf8Slice(start, end));
+	const record = parseObject(block.toString("utf8", start, end));
 	const { log, stream, time: timeText } = record;
 	if (typeof log !== "string" || typeof timeText !== "string") return;
 	const number = stream === "stderr" ? 2 : 1;

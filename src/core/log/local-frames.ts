@@ -21,16 +21,18 @@ const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 
 /**
  * Decodes the complete frames of `block` up to `end`.
+ * @param skipBytes left out of the first frame's payload: a tail may begin in its middle
  * @returns the offset behind the last complete frame; -1 when what is there is no frame
  */
-export function decodeLocalFrames(block: Buffer, end: number, formatter: RecordFormatter): number {
+export function decodeLocalFrames(block: Buffer, end: number, formatter: RecordFormatter, skipBytes = 0): number {
 	let start = 0;
 	while (!formatter.isPastEnd) {
 		if (end - start < LOCAL_HEADER_BYTES) break;
 		const length = block.readUInt32LE(start);
 		if (block.readUInt16LE(start + 6) !== MARK || length > MAX_PAYLOAD_BYTES) return -1;
 		if (end - start < LOCAL_OVERHEAD_BYTES + length) break;
-		const payload = block.subarray(start + LOCAL_HEADER_BYTES, start + LOCAL_HEADER_BYTES + length);
+		const payloadStart = start + LOCAL_HEADER_BYTES + (start === 0 ? skipBytes : 0);
+		const payload = block.subarray(payloadStart, start + LOCAL_HEADER_BYTES + length);
 		writePayload(block, start, payload, formatter);
 		start += LOCAL_OVERHEAD_BYTES + length;
 	}
@@ -53,11 +55,13 @@ function writePayload(block: Buffer, start: number, payload: Buffer, formatter: 
 	if (formatter.wantsTime(time)) formatter.write(stream, payload, time, "");
 }
 
-/** Length of the payload of the frame that ends at `end`; undefined when none does. */
-export function lengthOfLastFrame(block: Buffer, end: number): number | undefined {
-	if (end < LOCAL_OVERHEAD_BYTES) return undefined;
-	const length = block.readUInt32LE(end - 4);
-	return length <= MAX_PAYLOAD_BYTES ? length : undefined;
+/** The length in front of, or behind, a payload. */
+export function payloadLength(block: Buffer, offset: number): number {
+	return block.readUInt32LE(offset);
+}
+
+export function isFrameHeader(header: Buffer): boolean {
+	return header.readUInt16LE(6) === MARK && payloadLength(header, 0) <= MAX_PAYLOAD_BYTES;
 }
 
 /** How many bytes of `payload` go before its last `count` lines; its end without a newline counts as a line. */

@@ -15,6 +15,8 @@ export class RecordFormatter {
 	/** By stream number: the last record did not end its line. */
 	readonly #isMidLine: boolean[] = [false, false, false];
 	#isPastEnd = false;
+	#lastSecond = Number.NaN;
+	#lastSecondText = "";
 
 	constructor(options: LogsOptions, writer: FrameWriter) {
 		this.writer = writer;
@@ -52,7 +54,7 @@ export class RecordFormatter {
 			const end = newline === -1 ? text.length : newline + 1;
 			const before = this.#isMidLine[stream] === true ? "" : prefix;
 			const offset = this.writer.reserve(stream, before.length + end - start);
-			this.writer.buffer.latin1Write(before, offset);
+			this.writer.buffer.write(before, offset, "latin1");
 			text.copy(this.writer.buffer, offset + before.length, start, end);
 			this.writer.commit(before.length + end - start);
 			this.#isMidLine[stream] = newline === -1;
@@ -60,8 +62,17 @@ export class RecordFormatter {
 		}
 	}
 
+	/** Neighbouring records mostly share their second. */
+	#formatTime({ seconds, nanoseconds }: LogTime): string {
+		if (seconds !== this.#lastSecond) {
+			this.#lastSecond = seconds;
+			this.#lastSecondText = formatLogTime({ seconds, nanoseconds: 0 }).slice(0, 20);
+		}
+		return `${this.#lastSecondText}${String(nanoseconds).padStart(9, "0")}Z`;
+	}
+
 	#prefix(time: LogTime, attributes: string): string {
-		const stamp = this.#options.timestamps ? `${formatLogTime(time)} ` : "";
+		const stamp = this.#options.timestamps ? `${this.#formatTime(time)} ` : "";
 		return this.#options.details ? `${stamp}${attributes} ` : stamp;
 	}
 }
