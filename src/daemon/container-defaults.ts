@@ -6,6 +6,7 @@ import { errorMessage, InvalidParameterError } from "../base/errors.ts";
 import type { DaemonDefaults } from "../core/container/host-config.ts";
 import type { SpecDefaults } from "../core/container/runtime-spec.ts";
 import { DEFAULT_SUBNET_POOLS, type SubnetPool } from "../core/network/subnet-choice.ts";
+import type { EngineSettings } from "../engine/system/system-info.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { RuntimeChoice } from "./programs.ts";
 
@@ -49,4 +50,56 @@ export function subnetPools({ bridge }: DaemonConfig): readonly SubnetPool[] {
 export function firewallTableName({ bridge, execRoot }: DaemonConfig): string {
 	const suffix = bridge.name === "none" ? createHash("sha256").update(execRoot).digest("hex").slice(0, 8) : bridge.name;
 	return `gantry-${suffix.replace(/[^A-Za-z0-9_-]/g, "_")}`;
+}
+
+export function engineSettings(config: DaemonConfig, runtimes: RuntimeChoice, hostname: string): EngineSettings {
+	const { containers, registry, tls } = config;
+	return {
+		name: hostname,
+		dataRoot: config.dataRoot,
+		labels: config.labels,
+		debug: config.debug,
+		experimental: config.experimental,
+		logDriver: containers.logDriver,
+		seccompProfile: containers.seccompProfile,
+		noNewPrivileges: containers.noNewPrivileges,
+		initBinary: containers.initPath,
+		runtimes: runtimes.binaries,
+		defaultRuntime: runtimes.defaultRuntime,
+		addressPools: subnetPools(config),
+		registryMirrors: registry.mirrors,
+		insecureRegistries: registry.insecure,
+		environment: { httpProxy: "", httpsProxy: "", noProxy: "" },
+		insecureListeners: tls.verifyClient ? [] : config.hosts.filter((host) => host.startsWith("tcp://")),
+	};
+}
+
+/** What a reload takes over from the new configuration; everything else needs a restart. */
+export function reloaded(current: DaemonConfig, next: DaemonConfig): DaemonConfig {
+	const { runtime, shmSizeBytes, ipcMode } = next.containers;
+	return {
+		...current,
+		debug: next.debug,
+		logLevel: next.logLevel,
+		labels: next.labels,
+		registry: next.registry,
+		shutdownTimeoutSeconds: next.shutdownTimeoutSeconds,
+		containers: { ...current.containers, runtime, shmSizeBytes, ipcMode },
+	};
+}
+
+/** Attributes of the `reload` event. */
+export function reloadAttributes(config: DaemonConfig, runtimes: RuntimeChoice): Readonly<Record<string, string>> {
+	return {
+		debug: String(config.debug),
+		"default-ipc-mode": config.containers.ipcMode,
+		"default-runtime": runtimes.defaultRuntime,
+		"default-shm-size": String(config.containers.shmSizeBytes),
+		"insecure-registries": JSON.stringify(config.registry.insecure),
+		labels: JSON.stringify(config.labels),
+		"live-restore": "true",
+		"registry-mirrors": JSON.stringify(config.registry.mirrors),
+		runtimes: runtimes.binaries.map(({ name, path }) => `${name}:${path}`).join(" "),
+		"shutdown-timeout": String(config.shutdownTimeoutSeconds),
+	};
 }

@@ -37,10 +37,15 @@ export function findRuntimes(
 	const [first] = binaries;
 	if (first === undefined)
 		throw new UnavailableError("no OCI runtime is installed: install crun (or runc), or name one with --add-runtime");
-	const wanted = config.containers.runtime ?? first.name;
-	if (!binaries.some(({ name }) => name === wanted))
+	return withDefault({ binaries, defaultRuntime: first.name }, config.containers.runtime);
+}
+
+/** @throws UnavailableError when `wanted` is none of them */
+export function withDefault(choice: RuntimeChoice, wanted: string | undefined): RuntimeChoice {
+	if (wanted === undefined) return choice;
+	if (!choice.binaries.some(({ name }) => name === wanted))
 		throw new UnavailableError(`specified default runtime '${wanted}' does not exist`);
-	return { binaries, defaultRuntime: wanted };
+	return { ...choice, defaultRuntime: wanted };
 }
 
 /** @param name a name to look for, or an absolute path to check */

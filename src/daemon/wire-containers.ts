@@ -67,7 +67,7 @@ export function wireContainers(wiring: ContainerWiring) {
 	const filesystem = new ContainerFilesystem({ snapshotter, volumes, files });
 	const cleaner = new RunCleaner({ runtime, runtimes, networking, filesystem, files, tasks });
 	const writer = new SpecificationWriter(
-		{ registry, files, networkFiles: networkFiles(), monitor },
+		{ registry, files, networkFiles: networkFiles(), monitor, seccomp: drivers.seccomp },
 		{
 			host,
 			daemon: specification,

@@ -1,4 +1,5 @@
 /** Everything that touches the machine, opened bottom-up. The only file that says `new` on a driver. */
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -8,13 +9,13 @@ import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
 import { FsTreeArchiver } from "../drivers/layer-fs/fs-tree-archiver.ts";
 import { mountUnclaimedControllers, readCgroupLayout } from "../drivers/linux/cgroups.ts";
-import { readHostFacts } from "../drivers/linux/host-facts.ts";
+import { describeMachine, readHostFacts } from "../drivers/linux/host-facts.ts";
 import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
 import { LibseccompCompiler } from "../drivers/linux/seccomp.ts";
 import { LogFileReader } from "../drivers/log-files/log-file-reader.ts";
 import { LinuxBridgeDriver } from "../drivers/network-bridge/bridge-driver.ts";
 import { ShimRuntime } from "../drivers/runtime-shim/shim-runtime.ts";
-import { OverlaySnapshotter } from "../drivers/snapshot-fs/overlay-snapshotter.ts";
+import { openSnapshotter } from "../drivers/snapshot-fs/open-snapshotter.ts";
 import { SqliteContainerStore } from "../drivers/store-sqlite/container-store.ts";
 import { openDatabase } from "../drivers/store-sqlite/database.ts";
 import { SqliteImageStore } from "../drivers/store-sqlite/image-store.ts";
@@ -62,12 +63,14 @@ export function openDrivers(config: DaemonConfig, logger: Logger, stack: AsyncDi
 			networks: new SqliteNetworkStore(database),
 			volumes: new SqliteVolumeStore(database),
 		},
-		snapshotter: new OverlaySnapshotter(join(dataRoot, "snapshots")),
+		snapshotter: openSnapshotter(join(dataRoot, "snapshots"), config.storageDriver),
 		applier: new FsLayerApplier(content),
 		archiver: new FsTreeArchiver(),
 		logs: new LogFileReader(),
 		volumes: new LocalVolumeDriver(join(dataRoot, "volumes")),
 		files: new LocalContainerFiles({ dataRoot, execRoot }),
+		machine: describeMachine,
+		openFiles: () => readdirSync("/proc/self/fd").length,
 		monitor: new LinuxResourceMonitor(cgroups),
 		seccomp: new LibseccompCompiler({ logger: logger.child({ part: "seccomp" }) }),
 		runtime: new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) }),

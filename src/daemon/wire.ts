@@ -1,4 +1,5 @@
 /** The daemon's parts, put together. */
+import { formatApiVersion, MAX_API_VERSION } from "../api/engine/version.ts";
 import { NotImplementedError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { RegistryImageUse } from "../engine/container/image-use.ts";
@@ -7,11 +8,12 @@ import { RuntimeTable } from "../engine/container/runtimes.ts";
 import { EventBus } from "../engine/event/event-bus.ts";
 import { ImageService } from "../engine/image/image-service.ts";
 import { NetworkService } from "../engine/network/network-service.ts";
+import { SystemService } from "../engine/system/system-service.ts";
 import { VolumeService } from "../engine/volume/volume-service.ts";
 import type { Backends } from "../server/backends.ts";
 import type { DaemonConfig, Environment } from "./config.ts";
-import { subnetPools } from "./container-defaults.ts";
-import { findRuntimes } from "./programs.ts";
+import { daemonDefaults, engineSettings, reloadAttributes, reloaded, subnetPools } from "./container-defaults.ts";
+import { findRuntimes, type RuntimeChoice, withDefault } from "./programs.ts";
 import { VERSION } from "./version.ts";
 import { wireContainers } from "./wire-containers.ts";
 import { type Drivers, openDrivers } from "./wire-drivers.ts";
@@ -67,27 +69,36 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		volumes,
 		logger,
 	});
+	const views = pending<Backends["views"]>();
 	stack.defer(() => containers.supervisor.close());
 	stack.defer(() => containers.execs.close());
+	const system = wireSystem({ config, drivers, runtimeChoice, registry, events, images, volumes, views });
 	const owned = stack.move();
+	let current = config;
 	return {
 		backends: {
 			containers: containers.service,
 			streams: containers.streams,
 			files: containers.files,
-			views: pending(),
+			views,
 			execs: containers.execs,
 			images,
 			volumes,
 			networks,
-			system: pending(),
+			system,
 		},
 		async start() {
-			const starts = await containers.recovery.recover();
 			await images.cleanUp(new Set(registry.all().map(({ id }) => id)));
-			void starts;
+			// Its starts by policy go on while the daemon answers already.
+			await containers.recovery.recover();
 		},
-		reload() {},
+		reload(next) {
+			const config = reloaded(current, next);
+			const choice = withDefault(runtimeChoice, config.containers.runtime);
+			containers.creator.reconfigure(daemonDefaults(config, choice));
+			system.reconfigure(engineSettings(config, choice, drivers.host.hostname), reloadAttributes(config, choice));
+			current = config;
+		},
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	};
 }
@@ -116,6 +127,50 @@ async function wireNetworks(
 	);
 	networks.load();
 	return networks;
+}
+
+interface SystemWiring {
+	readonly config: DaemonConfig;
+	readonly drivers: Drivers;
+	readonly runtimeChoice: RuntimeChoice;
+	readonly registry: ContainerRegistry;
+	readonly events: EventBus;
+	readonly images: ImageService;
+	readonly volumes: VolumeService;
+	readonly views: Pick<Backends["views"], "list">;
+}
+
+function wireSystem(wiring: SystemWiring): SystemService {
+	const { config, drivers, runtimeChoice, registry, events, images, volumes, views } = wiring;
+	return new SystemService(
+		{
+			registry,
+			snapshotter: drivers.snapshotter,
+			events,
+			meta: drivers.stores.meta,
+			clock: drivers.clock,
+			sources: {
+				containers: (options) => views.list(options),
+				images: (options) => images.list(options),
+				layersSizeBytes: () => images.layersSizeBytes(),
+				volumes: () => volumes.usage(),
+				openFiles: drivers.openFiles,
+				machine: drivers.machine,
+			},
+		},
+		{
+			build: {
+				version: VERSION,
+				gitCommit: "",
+				buildTime: "",
+				platformVersion: `bun${process.versions.bun}`,
+				apiVersion: formatApiVersion(MAX_API_VERSION),
+				minApiVersion: formatApiVersion(config.minApiVersion),
+			},
+			host: drivers.host,
+			settings: engineSettings(config, runtimeChoice, drivers.host.hostname),
+		},
+	);
 }
 
 function pending<T>(): T {
