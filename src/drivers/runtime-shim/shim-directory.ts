@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { TaskExit } from "../../core/container/runtime.ts";
@@ -48,28 +48,24 @@ export class ShimDirectory {
 	}
 
 	/**
-	 * Makes the directory and writes the specification.
+	 * Makes the directory and writes the specification. Synchronous: in memory this takes some ten microseconds, a
+	 * tenth of what three trips through the thread pool cost.
 	 * @throws SystemError when there is one already, or it can't be written (nothing is left then).
 	 */
-	async create(spec: string, process?: unknown): Promise<void> {
-		await this.#make();
+	create(spec: string, process?: unknown): void {
+		try {
+			mkdirSync(this.root, { mode: 0o700, recursive: true });
+			mkdirSync(this.path, { mode: 0o700 });
+		} catch (error) {
+			throw new SystemError(`Can't create the monitor's directory ${this.path}`, { cause: error });
+		}
 		try {
 			if (process !== undefined)
-				await writeFile(join(this.path, "process.json"), JSON.stringify(process), { mode: 0o600 });
-			await writeFile(join(this.path, "spec"), spec, { mode: 0o600 });
+				writeFileSync(join(this.path, "process.json"), JSON.stringify(process), { mode: 0o600 });
+			writeFileSync(join(this.path, "spec"), spec, { mode: 0o600 });
 		} catch (error) {
-			await this.remove();
+			rmSync(this.path, { recursive: true, force: true });
 			throw new SystemError(`Can't write the monitor's specification in ${this.path}`, { cause: error });
-		}
-	}
-
-	async #make(): Promise<void> {
-		try {
-			await mkdir(this.path, { mode: 0o700 });
-		} catch (error) {
-			if (errnoCode(error) !== "ENOENT")
-				throw new SystemError(`Can't create the monitor's directory ${this.path}`, { cause: error });
-			await mkdir(this.path, { mode: 0o700, recursive: true });
 		}
 	}
 

@@ -54,7 +54,7 @@ export class ShimRuntime implements ContainerRuntime {
 			runtime: request.runtime.name,
 			program: () => programOfBundle(request.bundle),
 		});
-		await deps.directory.create(encodeSpec(records));
+		deps.directory.create(encodeSpec(records));
 		return await this.#launch(
 			deps,
 			request.relays.map((relay) => relay.fd),
@@ -68,7 +68,7 @@ export class ShimRuntime implements ContainerRuntime {
 			runtime: request.runtime.name,
 			program: async () => programOf(request.process),
 		});
-		await deps.directory.create(encodeSpec(records), withConsoleSize(request));
+		deps.directory.create(encodeSpec(records), withConsoleSize(request));
 		return await this.#launch(deps, []);
 	}
 

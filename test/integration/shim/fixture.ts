@@ -5,6 +5,7 @@ import {
 	mkdtempSync,
 	readdirSync,
 	readFileSync,
+	rmdirSync,
 	rmSync,
 	symlinkSync,
 	writeFileSync,
@@ -146,7 +147,10 @@ export class ShimFixture {
 	async close(): Promise<void> {
 		for (const id of this.#ids) await this.shims.delete(this.runtime, id).catch(() => {});
 		const left = await this.shims.list();
+		// A shim answers `forget` a moment before it ends, longer under a sanitizer.
+		for (let attempt = 0; attempt < 200 && shimProcesses(this.execRoot).length > 0; attempt++) await Bun.sleep(10);
 		const processes = shimProcesses(this.execRoot);
+		removeCgroups();
 		rmSync(this.root, { recursive: true, force: true });
 		rmSync(this.#execBase, { recursive: true, force: true });
 		if (left.length + processes.length > 0)
@@ -169,6 +173,17 @@ function ociProcess(options: ProcessOptions): unknown {
 
 function cgroupPath(id: string): string {
 	return `/gantry-shim-test/${id}`;
+}
+
+/** The empty parent directories; another test file may still work in them. */
+function removeCgroups(): void {
+	const root = "/sys/fs/cgroup";
+	for (const parent of [root, ...readdirSync(root).map((name) => join(root, name))])
+		try {
+			rmdirSync(join(parent, cgroupPath("")));
+		} catch {
+			// not there, or in use
+		}
 }
 
 function memoryCgroup(id: string): string {
