@@ -5,7 +5,7 @@
  */
 import { SystemError } from "../../base/errors.ts";
 import { O } from "./file-descriptors.ts";
-import { check, errnoError, libc } from "./libc.ts";
+import { check, errnoError, lastErrno, libc } from "./libc.ts";
 import { decodeMessages, encodeMessage, type NetlinkMessage, type NetlinkPayload } from "./netlink-message.ts";
 
 const AF_NETLINK = 16;
@@ -30,6 +30,7 @@ const NLM_F_DUMP_INTR = 0x10;
 /** Flags of requests that make something. */
 export const NLM_F = { REPLACE: 0x100, EXCL: 0x200, CREATE: 0x400, APPEND: 0x800 } as const;
 
+const EINTR = 4;
 const RECEIVE_TIMEOUT_S = 10n;
 const RECEIVE_BYTES = 1 << 16;
 const DUMP_ATTEMPTS = 10;
@@ -132,7 +133,11 @@ export class NetlinkSocket implements Disposable {
 	}
 
 	#receive(): NetlinkMessage[] {
-		const length = check(libc.recv(this.#fd, this.#buffer, this.#buffer.length, MSG_TRUNC), "netlink receive");
+		let length = Number(libc.recv(this.#fd, this.#buffer, this.#buffer.length, MSG_TRUNC));
+		// A socket with a time limit is not taken up again after a signal.
+		while (length < 0 && lastErrno() === EINTR)
+			length = Number(libc.recv(this.#fd, this.#buffer, this.#buffer.length, MSG_TRUNC));
+		check(length, "netlink receive");
 		if (length > this.#buffer.length) throw new SystemError(`netlink answer of ${length} bytes is too long`);
 		return decodeMessages(this.#buffer.subarray(0, length));
 	}

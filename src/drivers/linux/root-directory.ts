@@ -6,6 +6,7 @@
  * path is never followed unless the method says so: an operation resolves the parent directory in the kernel and then
  * acts on one name in it. Permissions given to what is made are cut by the process's umask, as everywhere in POSIX.
  */
+import { randomUUID } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { errnoCode } from "../../base/errors.ts";
 import { closeDescriptor, O } from "./file-descriptors.ts";
@@ -400,24 +401,54 @@ function readGrowing(
 	}
 }
 
+/** Levels that are descended before what lies deeper is moved up: a tree may be nested deeper than there are descriptors. */
+const REMOVE_DEPTH = 64;
+
 /** Removes one name in a directory, depth first, never through a symlink and never in a directory that was moved meanwhile. */
 function removeTree(dirfd: number, name: Uint8Array): void {
-	const encoded = cString(name);
-	if (libc.unlinkat(dirfd, encoded, 0) === 0) return;
-	let directory: number;
+	const top = unlinkOrOpen(dirfd, name);
+	if (top === undefined) return;
 	try {
-		directory = open(dirfd, encoded, O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, 0, 0);
-	} catch (error) {
-		// Not a directory, or gone: the unlink's own reason is what counts.
-		if (errnoCode(error) !== "ENOTDIR") throw error;
-		check(libc.unlinkat(dirfd, encoded, 0), "unlinkat", name);
-		return;
-	}
-	try {
-		for (const child of readdirSync(RootDirectory.pathOf(directory), { encoding: "buffer" }))
-			removeTree(directory, child);
+		while (emptyDirectory(top, top, REMOVE_DEPTH)) {}
 	} finally {
-		closeDescriptor(directory);
+		closeDescriptor(top);
 	}
-	check(libc.unlinkat(dirfd, encoded, AT_REMOVEDIR), "unlinkat", name);
+	check(libc.unlinkat(dirfd, cString(name), AT_REMOVEDIR), "unlinkat", name);
+}
+
+/** @returns whether something was moved up to `top`, which then has to be emptied once more */
+function emptyDirectory(directory: number, top: number, levels: number): boolean {
+	let moved = false;
+	for (const name of readdirSync(RootDirectory.pathOf(directory), { encoding: "buffer" })) {
+		const child = unlinkOrOpen(directory, name);
+		if (child === undefined) continue;
+		try {
+			if (levels === 0) moved = moveUp(directory, name, top);
+			else if (emptyDirectory(child, top, levels - 1)) moved = true;
+		} finally {
+			closeDescriptor(child);
+		}
+		if (levels > 0) check(libc.unlinkat(directory, cString(name), AT_REMOVEDIR), "unlinkat", name);
+	}
+	return moved;
+}
+
+function moveUp(directory: number, name: Uint8Array, top: number): true {
+	const newName = cString(`.removed-${randomUUID()}`);
+	check(libc.renameat2(directory, cString(name), top, newName, RENAME_NOREPLACE), "renameat2", name);
+	return true;
+}
+
+/** Removes what is no directory; opens a directory. Undefined when nothing is left to do. */
+function unlinkOrOpen(dirfd: number, name: Uint8Array): number | undefined {
+	const encoded = cString(name);
+	if (libc.unlinkat(dirfd, encoded, 0) === 0) return undefined;
+	try {
+		return open(dirfd, encoded, O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, 0, 0);
+	} catch (error) {
+		if (errnoCode(error) !== "ENOTDIR") throw error;
+		// Not a directory: the unlink's own reason is what counts.
+		check(libc.unlinkat(dirfd, encoded, 0), "unlinkat", name);
+		return undefined;
+	}
 }

@@ -7,7 +7,7 @@
  * All work is synchronous system calls of well under a millisecond each. Removing an interface alone waits for the kernel's
  * grace periods (20–70 ms), so it is left to the end of the namespace or to a process of its own.
  */
-import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
@@ -40,6 +40,7 @@ import { enableForwarding, ensureBridge, refuseOtherKinds } from "./bridge-link.
 import { hostInterfaceName, makeEndpointLink, silenceEndpointLink } from "./endpoint-link.ts";
 import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
 import { Firewall } from "./firewall.ts";
+import type { TableFamily } from "./firewall-rules.ts";
 import { PortReserver } from "./port-reserver.ts";
 import { SandboxPool, writeSysctl } from "./sandbox-pool.ts";
 
@@ -84,7 +85,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		this.#clock = dependencies.clock;
 		this.#netnsDirectory = join(options.directory, "netns");
 		this.#states = new EndpointStates(join(options.directory, "endpoints"));
-		this.#firewall = new Firewall(this.#nftables, options.tableName, dependencies.logger);
+		this.#firewall = new Firewall(this.#nftables, options.tableName, dependencies.logger, tableFamilies());
 		this.#pool = new SandboxPool(options.poolSize, dependencies.clock, dependencies.logger);
 		this.#ports = new PortReserver(() => this.#states.all().flatMap(({ mappings }) => mappings));
 	}
@@ -341,6 +342,10 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			throw new SystemError(`${purpose}: ${errorMessage(cause)}`, { cause });
 		}
 	}
+}
+
+function tableFamilies(): readonly TableFamily[] {
+	return existsSync("/proc/sys/net/ipv6") ? ["ip", "ip6"] : ["ip"];
 }
 
 /** A file that is a mount point has another device than its directory. A leftover of before a reboot is a plain file. */

@@ -19,7 +19,6 @@ import { formatSubnet, isUnspecified, parseIp, parseSubnet } from "../../core/ne
 import type { EndpointState } from "./endpoint-state.ts";
 
 export type TableFamily = "ip" | "ip6";
-export const TABLE_FAMILIES: readonly TableFamily[] = ["ip", "ip6"];
 
 const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
 /** ::1 cannot be routed to another interface at all: its connections stay with the sockets that hold the ports. */

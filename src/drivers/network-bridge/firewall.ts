@@ -18,7 +18,7 @@ import {
 	type PortElement,
 	portElements,
 	removeNetworkRules,
-	TABLE_FAMILIES,
+	type TableFamily,
 } from "./firewall-rules.ts";
 
 /** What nft says of a base chain (libnftables-json(5)). */
@@ -44,6 +44,8 @@ export class Firewall {
 		private readonly nftables: Nftables,
 		private readonly table: string,
 		private readonly logger: Logger,
+		/** Those the kernel has: `ip6` is missing where IPv6 was switched off at boot. */
+		private readonly families: readonly TableFamily[],
 	) {}
 
 	/**
@@ -52,8 +54,8 @@ export class Firewall {
 	 */
 	initialize(endpoints: readonly EndpointState[]): void {
 		for (const endpoint of endpoints)
-			for (const element of portElements(endpoint)) this.#own(endpoint.endpointId, element);
-		const flush = TABLE_FAMILIES.flatMap((family) => [
+			for (const element of this.#elementsOf(endpoint)) this.#own(endpoint.endpointId, element);
+		const flush = this.families.flatMap((family) => [
 			`flush map ${family} ${this.table} published`,
 			`flush map ${family} ${this.table} published_at`,
 		]);
@@ -68,13 +70,13 @@ export class Firewall {
 
 	removeNetwork(network: BridgeNetwork): void {
 		this.#networks.delete(network.id);
-		const text = TABLE_FAMILIES.map((family) => removeNetworkRules(this.table, family, network)).join("");
+		const text = this.families.map((family) => removeNetworkRules(this.table, family, network)).join("");
 		this.#runOrReset(text, "remove network");
 	}
 
 	/** Publishes the endpoint's ports. A port that a dead endpoint left behind changes hands in the same transaction. */
 	addEndpoint(endpoint: EndpointState): void {
-		const elements = portElements(endpoint);
+		const elements = this.#elementsOf(endpoint);
 		if (elements.length === 0) return;
 		const stale = elements.flatMap((element) => this.#elements.get(elementId(element))?.element ?? []);
 		for (const element of elements) this.#own(endpoint.endpointId, element);
@@ -103,7 +105,11 @@ export class Firewall {
 
 	/** Removes our tables. For tests and for a daemon that leaves nothing running. */
 	drop(): void {
-		this.nftables.run(TABLE_FAMILIES.map((family) => dropTable(this.table, family)).join(""));
+		this.nftables.run(this.families.map((family) => dropTable(this.table, family)).join(""));
+	}
+
+	#elementsOf(endpoint: EndpointState): PortElement[] {
+		return portElements(endpoint).filter(({ family }) => this.families.includes(family));
 	}
 
 	#own(owner: string, element: PortElement): void {
@@ -111,11 +117,11 @@ export class Firewall {
 	}
 
 	#base(): string {
-		return TABLE_FAMILIES.map((family) => baseRules(this.table, family)).join("");
+		return this.families.map((family) => baseRules(this.table, family)).join("");
 	}
 
 	#networkText(network: BridgeNetwork): string {
-		return TABLE_FAMILIES.map((family) => networkRules(this.table, family, network)).join("");
+		return this.families.map((family) => networkRules(this.table, family, network)).join("");
 	}
 
 	#runOrReset(text: string, step: string): void {
@@ -128,7 +134,7 @@ export class Firewall {
 	}
 
 	#reset(): void {
-		const drop = TABLE_FAMILIES.map((family) => dropTable(this.table, family)).join("");
+		const drop = this.families.map((family) => dropTable(this.table, family)).join("");
 		const networks = [...this.#networks.values()].map((network) => this.#networkText(network)).join("");
 		const elements = [...this.#elements.values()].map(({ element }) => addElement(this.table, element)).join("");
 		try {

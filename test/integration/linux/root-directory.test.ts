@@ -178,6 +178,25 @@ describe("attributes of files", () => {
 	});
 });
 
+test("a tree nested deeper than there are descriptors is removed", () => {
+	root.makeDirectory("deep", 0o755);
+	let current = root.openDirectory("deep");
+	for (let level = 0; level < 3000; level++) {
+		current.makeDirectory("d", 0o755);
+		current.makeNode("f", "fifo", 0o600);
+		const next = current.openDirectory("d");
+		current.close();
+		current = next;
+	}
+	current.close();
+	const before = RootDirectory.open("/proc/self/fd");
+	const open = before.readDirectory(".").length;
+	root.removeAll("deep");
+	expect(before.readDirectory(".").length).toBe(open);
+	before.close();
+	expect(root.readDirectory("/")).toEqual([]);
+});
+
 test("makeDirectories() makes the missing ones and says whether there was anything to do", () => {
 	expect(root.makeDirectories("a/b/c")).toBe(true);
 	expect(root.makeDirectories("a/b/c/")).toBe(false);
