@@ -110,10 +110,11 @@ export class ContainerSupervisor {
 		return updated;
 	}
 
-	/** No restart begins after this; running containers are left alone. */
-	close(): void {
+	/** No restart begins after this, and clean-up that has begun is finished; running containers are left alone. */
+	async close(): Promise<void> {
 		this.#isClosed = true;
 		for (const id of [...this.#backOffs.keys()]) this.cancelRestart(id);
+		await this.#deps.background.allSettled();
 	}
 
 	#supervise(what: string, id: string, work: () => Promise<void> | void): void {
