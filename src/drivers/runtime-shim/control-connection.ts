@@ -29,6 +29,7 @@ export class ControlConnection {
 	readonly #closed = Promise.withResolvers<void>();
 	readonly #hello = Promise.withResolvers<ShimState>();
 	#nextNumber = 1;
+	#holds = 0;
 	#buffered = "";
 	#isOpen = true;
 
@@ -71,12 +72,17 @@ export class ControlConnection {
 		const number = this.#nextNumber++;
 		const answer = Promise.withResolvers<string>();
 		this.#waiters.set(number, answer);
-		this.#socket.ref();
 		this.#socket.write(`${number} ${command}\n`);
+		return await this.keepAliveDuring(answer.promise);
+	}
+
+	/** Keeps the process alive until `work` settles: Bun's event loop spins when it waits with nothing to wait on. */
+	async keepAliveDuring<T>(work: Promise<T>): Promise<T> {
+		if (this.#holds++ === 0) this.#socket.ref();
 		try {
-			return await answer.promise;
+			return await work;
 		} finally {
-			if (this.#waiters.size === 0) this.#socket.unref();
+			if (--this.#holds === 0) this.#socket.unref();
 		}
 	}
 

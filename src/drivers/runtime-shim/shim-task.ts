@@ -81,8 +81,8 @@ export class ShimTask implements Task {
 	}
 
 	async start(): Promise<number> {
-		await this.#request("start");
-		return await this.#started.promise;
+		const connection = await this.#connected();
+		return await connection.keepAliveDuring(this.#request("start").then(() => this.#started.promise));
 	}
 
 	/** Resolves when a start that was under way when the daemon died has come to its end; rejects if it failed. */
