@@ -1,4 +1,4 @@
-import { openSync } from "node:fs";
+import { openSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createZstdDecompress } from "node:zlib";
 import type { Digest } from "../../base/digest.ts";
@@ -12,6 +12,12 @@ import { ChunkBuffer } from "./chunk-buffer.ts";
 import { fileChunks } from "./file-chunks.ts";
 import { Pacer } from "./pacer.ts";
 
+interface OpenLayer {
+	readonly root: RootDirectory;
+	readonly directory: string;
+	readonly displaced: ReadonlySet<number>;
+}
+
 /** The layer's tar again, from its re-assembly record and its unpacked files. */
 export async function* assembledTar(
 	content: ContentStore,
@@ -19,6 +25,7 @@ export async function* assembledTar(
 	assembly: Digest,
 ): AsyncGenerator<Uint8Array> {
 	const root = RootDirectory.open(directory);
+	const layer: OpenLayer = { root, directory, displaced: displacedNumbers(directory) };
 	const blob = content.stream(assembly);
 	const decoder = createZstdDecompress();
 	blob.on("error", (error) => decoder.destroy(error));
@@ -30,7 +37,7 @@ export async function* assembledTar(
 		for await (const piece of decoder) {
 			for (const record of reader.push(piece)) {
 				if (record.kind === "raw") yield* chunks.add(record.bytes);
-				else yield* rangeChunks(root, directory, record.range, chunks);
+				else yield* rangeChunks(layer, record.range, chunks);
 				await pacer.pause();
 			}
 		}
@@ -43,14 +50,10 @@ export async function* assembledTar(
 	}
 }
 
-async function* rangeChunks(
-	root: RootDirectory,
-	directory: string,
-	range: FileRange,
-	chunks: ChunkBuffer,
-): AsyncGenerator<Uint8Array> {
-	const fd =
-		openDisplaced(directory, range.number) ?? root.openFile(encodePath(range.path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+async function* rangeChunks(layer: OpenLayer, range: FileRange, chunks: ChunkBuffer): AsyncGenerator<Uint8Array> {
+	const fd = layer.displaced.has(range.number)
+		? openSync(join(displacedDirectory(layer.directory), String(range.number)), "r")
+		: layer.root.openFile(encodePath(range.path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
 	try {
 		for await (const chunk of fileChunks(fd, range.offset, range.length)) yield* chunks.add(chunk);
 	} finally {
@@ -58,12 +61,16 @@ async function* rangeChunks(
 	}
 }
 
-/** A file that a later member replaced was kept by its number. */
-function openDisplaced(directory: string, number: number): number | undefined {
+/** Files that a later member replaced were kept by their numbers; few layers have any. */
+function displacedNumbers(directory: string): ReadonlySet<number> {
 	try {
-		return openSync(join(dirname(directory), "displaced", String(number)), "r");
+		return new Set(readdirSync(displacedDirectory(directory)).map(Number));
 	} catch (error) {
-		if (errnoCode(error) === "ENOENT") return undefined;
+		if (errnoCode(error) === "ENOENT") return new Set();
 		throw error;
 	}
+}
+
+function displacedDirectory(directory: string): string {
+	return join(dirname(directory), "displaced");
 }

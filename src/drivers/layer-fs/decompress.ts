@@ -2,6 +2,7 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { EngineError, errnoCode, errorMessage, InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { ZstdFrames } from "./zstd-frames.ts";
 
 const CHUNK_BYTES = 1 << 18;
 const MAGICS: readonly { readonly name: Compression; readonly bytes: readonly number[] }[] = [
@@ -58,12 +59,14 @@ async function* inflate(
 		compression === "gzip"
 			? createGunzip({ chunkSize: CHUNK_BYTES })
 			: createZstdDecompress({ chunkSize: CHUNK_BYTES });
-	const input = Readable.from(rest(head, iterator), { objectMode: false, highWaterMark: CHUNK_BYTES });
+	const frames = compression === "zstd" ? new ZstdFrames() : undefined;
+	const input = Readable.from(rest(head, iterator, frames), { objectMode: false, highWaterMark: CHUNK_BYTES });
 	// The source's own failure must reach the loop below as it is.
 	input.on("error", (error) => decoder.destroy(error));
 	input.pipe(decoder);
 	try {
 		for await (const chunk of decoder) yield chunk;
+		if (frames?.isComplete === false) throw new InvalidParameterError("unexpected EOF");
 	} catch (cause) {
 		if (cause instanceof EngineError || !isDataError(cause)) throw cause;
 		throw new InvalidParameterError(`invalid ${compression} data: ${errorMessage(cause)}`, { cause });
@@ -80,7 +83,15 @@ function isDataError(error: unknown): boolean {
 	);
 }
 
-async function* rest(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* rest(
+	head: Uint8Array,
+	iterator: AsyncIterator<Uint8Array>,
+	frames: ZstdFrames | undefined,
+): AsyncGenerator<Uint8Array> {
+	frames?.push(head);
 	yield head;
-	for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+	for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+		frames?.push(next.value);
+		yield next.value;
+	}
 }
