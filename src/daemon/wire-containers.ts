@@ -1,5 +1,6 @@
 /** The services around containers, wired bottom-up. */
 
+import { join } from "node:path";
 import { NotFoundError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { ContainerRecord } from "../core/container/container-record.ts";
@@ -25,6 +26,7 @@ import { ContainerStopper } from "../engine/container/stopping.ts";
 import { ContainerStreams } from "../engine/container/streams.ts";
 import { ContainerSupervisor } from "../engine/container/supervisor.ts";
 import { TaskTable } from "../engine/container/tasks.ts";
+import { ContainerViews } from "../engine/container/views.ts";
 import { ContainerWaits } from "../engine/container/waits.ts";
 import type { EventBus } from "../engine/event/event-bus.ts";
 import { ExecProcessBuilder } from "../engine/exec/exec-process.ts";
@@ -186,7 +188,10 @@ export function wireContainers(wiring: ContainerWiring) {
 			logger,
 		},
 	);
-	return { service, streams, files: containerFiles, execs, supervisor, creator, recovery };
+	const views = new ContainerViews({ registry, images, networks, volumes, execs, files, snapshotter, clock }, (id) =>
+		join(config.execRoot, "netns", id),
+	);
+	return { service, views, streams, files: containerFiles, execs, supervisor, creator, recovery };
 
 	function networkFiles(): NetworkFilesWriter {
 		const { servers, search, options } = config.dns;

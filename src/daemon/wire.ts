@@ -1,6 +1,5 @@
 /** The daemon's parts, put together. */
 import { formatApiVersion, MAX_API_VERSION } from "../api/engine/version.ts";
-import { NotImplementedError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { RegistryImageUse } from "../engine/container/image-use.ts";
 import { ContainerRegistry } from "../engine/container/registry.ts";
@@ -69,7 +68,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		volumes,
 		logger,
 	});
-	const views = pending<Backends["views"]>();
+	const { views } = containers;
 	stack.defer(() => containers.supervisor.close());
 	stack.defer(() => containers.execs.close());
 	const system = wireSystem({ config, drivers, runtimeChoice, registry, events, images, volumes, views });
@@ -171,15 +170,4 @@ function wireSystem(wiring: SystemWiring): SystemService {
 			settings: engineSettings(config, runtimeChoice, drivers.host.hostname),
 		},
 	);
-}
-
-function pending<T>(): T {
-	return new Proxy(
-		{},
-		{
-			get: (_t, name) => () => {
-				throw new NotImplementedError(`${String(name)} is not wired`);
-			},
-		},
-	) as T;
 }
