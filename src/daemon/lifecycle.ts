@@ -66,7 +66,7 @@ export async function runLifecycle(input: DaemonInput): Promise<number> {
 		logger.error("daemon failed", { error: errorMessage(error), cause: causeOf(error) });
 		return 1;
 	} finally {
-		sink.close();
+		await sink.close();
 	}
 }
 

@@ -5,6 +5,7 @@ import { LOG_LEVELS, type LogFields, type Logger, type LogLevel } from "../base/
 /** Lines that wait for a reader who does not read; what comes on top is counted and dropped. */
 const MAX_QUEUED_BYTES = 1024 * 1024;
 const RETRY_MS = 20;
+const CLOSE_ATTEMPTS = 50;
 
 export class LogSink {
 	#level: number;
@@ -47,10 +48,12 @@ export class LogSink {
 		setImmediate(() => this.#flush());
 	}
 
-	/** Writes what is left, at the end of the process. */
-	close(): void {
+	/** Writes what is left, at the end of the process; gives up on a reader that does not read. */
+	async close(): Promise<void> {
+		for (let attempt = 0; this.#isWriting && attempt < CLOSE_ATTEMPTS; attempt++)
+			await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 		try {
-			if (this.#queue !== "" && !this.#isWriting) writeSync(this.fd, this.#queue);
+			if (this.#queue !== "") writeSync(this.fd, this.#queue);
 		} catch {
 			// EPIPE, EAGAIN: nobody reads the last lines.
 		}
