@@ -69,8 +69,8 @@ export class ContainerCreator {
 	}
 
 	/**
-	 * Everything is checked before the record is stored; the record is stored before anything is made, so that whatever a
-	 * crash leaves has an owner.
+	 * Everything is checked before anything is made. Directory and snapshot come before the record, since recovery drops those
+	 * that have none; volumes come after it, so that they have an owner whenever the daemon dies.
 	 */
 	async create(request: ContainerCreateRequest, options: CreateOptions): Promise<ContainerCreateResponse> {
 		const { registry } = this.#deps;
@@ -95,10 +95,10 @@ export class ContainerCreator {
 
 	async #make(record: ContainerRecord, image: ImageRecord): Promise<void> {
 		const { registry, snapshotter, filesystem, files, events } = this.#deps;
-		registry.insert(record);
 		try {
 			files.createDirectory(record.id);
 			await snapshotter.prepare(record.id, image.chainId);
+			registry.insert(record);
 			await filesystem.createVolumes(record);
 		} catch (error) {
 			await this.#undo(record);

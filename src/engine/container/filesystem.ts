@@ -40,13 +40,7 @@ export class ContainerFilesystem {
 	/** At create: makes the volumes it names and fills the fresh ones from the image. Idempotent. */
 	async createVolumes(record: ContainerRecord): Promise<void> {
 		const volumes = record.mounts.filter((mount) => mount.type === "volume");
-		for (const mount of volumes)
-			await this.#deps.volumes.ensure({
-				name: mount.source,
-				driver: mount.volume?.driver || "local",
-				...volumeOptions(record, mount),
-				anonymous: mount.volume?.anonymous === true,
-			});
+		for (const mount of volumes) await this.#ensureVolume(record, mount);
 		const filled = volumes.filter((mount) => mount.volume?.copy === true && mount.volume.subpath === "");
 		if (filled.length === 0) return;
 		const root = await this.holdRoot(record.id, CREATION);
@@ -55,6 +49,16 @@ export class ContainerFilesystem {
 		} finally {
 			await this.releaseRoot(record.id, CREATION);
 		}
+	}
+
+	/** Its own volume, or one of the same name that is there. */
+	async #ensureVolume(record: ContainerRecord, mount: ContainerMount): Promise<void> {
+		await this.#deps.volumes.ensure({
+			name: mount.source,
+			driver: mount.volume?.driver || "local",
+			...volumeOptions(record, mount),
+			anonymous: mount.volume?.anonymous === true,
+		});
 	}
 
 	/** Mounts the root file system for a user; it stays mounted until the last of them lets go. @returns its path */
@@ -90,7 +94,11 @@ export class ContainerFilesystem {
 	async prepare(record: ContainerRecord): Promise<PreparedRoot> {
 		const mergedPath = await this.holdRoot(record.id, RUN);
 		const mounts: ResolvedMount[] = [];
-		for (const mount of record.mounts) mounts.push({ mount, source: await this.#source(record, mount) });
+		for (const mount of record.mounts) {
+			// A crash during the creation, or a removal by force, may have left the container without it.
+			if (mount.type === "volume" && !this.#deps.volumes.has(mount.source)) await this.#ensureVolume(record, mount);
+			mounts.push({ mount, source: await this.#source(record, mount) });
+		}
 		const workingDirectory = record.config.WorkingDir ?? "";
 		if (workingDirectory !== "" && workingDirectory !== "/")
 			this.#deps.files.ensureDirectory(mergedPath, workingDirectory);

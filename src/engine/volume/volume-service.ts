@@ -128,6 +128,10 @@ export class VolumeService {
 		);
 	}
 
+	has(name: string): boolean {
+		return this.#records.has(name);
+	}
+
 	/** @throws NotFoundError */
 	get(name: string): VolumeRecord {
 		const record = this.#records.get(name);

@@ -45,7 +45,7 @@ export class FakeMachine {
 	start(monitor: Monitor): number {
 		const [program = "", argument = "0"] = monitor.args;
 		if (program === "nosuch") {
-			this.monitors.delete(monitor.id);
+			this.forget(monitor);
 			throw new TaskStartError("not-found", `exec: "nosuch": executable file not found in $PATH`);
 		}
 		monitor.state = "running";
@@ -70,6 +70,12 @@ export class FakeMachine {
 		this.signals.push([id, signal]);
 		if (signal === 9 || (signal === 15 && monitor.args[0] !== "stubborn"))
 			this.end(id, { exitCode: 128 + signal, signal, oomKilled: false, finishedAt: 0 });
+	}
+
+	forget(monitor: Monitor): void {
+		if (this.monitors.get(monitor.id) !== monitor) return;
+		this.monitors.delete(monitor.id);
+		for (const relay of monitor.relays) this.boundPorts.delete(portKey(relay));
 	}
 
 	/** Everything that is held, as sorted text. */
@@ -129,10 +135,7 @@ class FakeTask implements Task {
 	onOutOfMemory(): void {}
 
 	async forget(): Promise<void> {
-		const { monitors, boundPorts } = this.#machine;
-		if (monitors.get(this.id) !== this.#monitor) return;
-		monitors.delete(this.id);
-		for (const relay of this.#monitor.relays) boundPorts.delete(portKey(relay));
+		this.#machine.forget(this.#monitor);
 	}
 }
 
@@ -193,11 +196,15 @@ export class FakeRuntime implements ContainerRuntime {
 			relays,
 		};
 		machine.monitors.set(id, monitor);
+		for (const relay of relays) machine.boundPorts.add(portKey(relay));
 		return this.guard(new FakeTask(machine, monitor), "task");
 	}
 }
 
 export class FakeNetwork {
+	/** The daemon's own descriptors: they close with it. */
+	readonly #reserved = new Set<string>();
+
 	constructor(private readonly machine: FakeMachine) {}
 
 	async initialize(keep: { sandboxes: ReadonlySet<string>; endpoints: ReadonlySet<string> }): Promise<void> {
@@ -221,7 +228,6 @@ export class FakeNetwork {
 		this.machine.sandboxes.delete(containerId);
 	}
 
-	/** The daemon's own descriptors close with it, so only those that a monitor holds stay bound. */
 	reservePorts(requests: readonly PortRequest[]) {
 		const mappings = requests.map(({ protocol, containerPort, hostAddress, hostPortStart }) => ({
 			protocol,
@@ -229,19 +235,16 @@ export class FakeNetwork {
 			hostAddress,
 			hostPort: hostPortStart === 0 ? 32768 + this.machine.boundPorts.size : hostPortStart,
 		}));
-		for (const mapping of mappings)
-			if (this.machine.boundPorts.has(portKey(mapping)))
-				throw new ConflictError(`failed to bind host port ${portKey(mapping)}: address already in use`);
-		let handedOver = false;
+		const keys = mappings.map(portKey);
+		for (const key of keys)
+			if (this.machine.boundPorts.has(key) || this.#reserved.has(key))
+				throw new ConflictError(`failed to bind host port ${key}: address already in use`);
+		for (const key of keys) this.#reserved.add(key);
 		return {
 			mappings,
-			relays: () => {
-				handedOver = true;
-				for (const mapping of mappings) this.machine.boundPorts.add(portKey(mapping));
-				return mappings as never;
-			},
+			relays: () => mappings as never,
 			release: () => {
-				if (!handedOver) for (const mapping of mappings) this.machine.boundPorts.delete(portKey(mapping));
+				for (const key of keys) this.#reserved.delete(key);
 			},
 		};
 	}

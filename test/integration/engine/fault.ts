@@ -8,8 +8,9 @@ export class DaemonDied extends Error {
 export class Fault {
 	#calls = 0;
 	#dead = false;
+	readonly #death = Promise.withResolvers<void>();
 
-	/** @param dieAt number of the call that is not made any more, from 1; infinity: none. `watched`: only calls of these names fail, once */
+	/** @param dieAt number of the call that is not made any more, from 1; infinity: none */
 	constructor(
 		readonly dieAt: number = Number.POSITIVE_INFINITY,
 		readonly onCall: (name: string) => void = () => {},
@@ -17,6 +18,11 @@ export class Fault {
 
 	get calls(): number {
 		return this.#calls;
+	}
+
+	/** Settles with the death. */
+	get died(): Promise<void> {
+		return this.#death.promise;
 	}
 
 	get isDead(): boolean {
@@ -39,7 +45,10 @@ export class Fault {
 
 	#count(name: string): void {
 		this.#calls++;
-		if (this.#calls >= this.dieAt) this.#dead = true;
+		if (this.#calls >= this.dieAt) {
+			this.#dead = true;
+			this.#death.resolve();
+		}
 		if (this.#dead) throw new DaemonDied();
 		this.onCall(name);
 	}
