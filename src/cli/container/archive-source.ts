@@ -20,8 +20,7 @@ export interface ArchiveSourceOptions {
 export async function* archiveSource(options: ArchiveSourceOptions): AsyncGenerator<Uint8Array> {
 	const pending = new PendingBytes();
 	const links = new Map<string, string>();
-	for await (const { path, name } of walk(options)) {
-		const stat = await lstat(path, { bigint: true });
+	for await (const { path, name, stat } of walk(options)) {
 		const entry = await describe(path, options.rename(name), stat, links);
 		if (entry === undefined) continue;
 		yield* pending.add(formatTarHeader(entry));
@@ -39,27 +38,24 @@ interface WalkEntry {
 	path: Buffer;
 	/** Relative to the source directory; a directory's ends with a slash. */
 	name: string;
+	stat: BigIntStats;
 }
 
 async function* walk({ directory, base }: ArchiveSourceOptions): AsyncGenerator<WalkEntry> {
-	const root = encodePath(directory + base);
-	const stat = await lstat(root);
-	yield { path: root, name: stat.isDirectory() ? `${base}/` : base };
-	if (stat.isDirectory()) yield* walkChildren(root, `${base}/`);
+	yield* walkFrom(encodePath(directory + base), base);
 }
 
-async function* walkChildren(folder: Buffer, prefix: string): AsyncGenerator<WalkEntry> {
-	const children = await readdir(folder, { withFileTypes: true, encoding: "buffer" });
-	children.sort((a, b) => Buffer.compare(a.name, b.name));
-	for (const child of children) {
-		const path = Buffer.concat([folder, Buffer.from("/"), child.name]);
-		const name = prefix + decodePath(child.name);
-		if (!child.isDirectory()) yield { path, name };
-		else {
-			yield { path, name: `${name}/` };
-			yield* walkChildren(path, `${name}/`);
-		}
+async function* walkFrom(path: Buffer, name: string): AsyncGenerator<WalkEntry> {
+	const stat = await lstat(path, { bigint: true });
+	if (!stat.isDirectory()) {
+		yield { path, name, stat };
+		return;
 	}
+	yield { path, name: `${name}/`, stat };
+	const children = await readdir(path, { encoding: "buffer" });
+	children.sort((a, b) => Buffer.compare(a, b));
+	for (const child of children)
+		yield* walkFrom(Buffer.concat([path, Buffer.from("/"), child]), `${name}/${decodePath(child)}`);
 }
 
 async function describe(

@@ -97,8 +97,9 @@ function destinationOf(path: string): CopyDestination {
 }
 
 function missingDestination(path: string): CopyDestination {
-	const parent = statOrUndefined(splitEntry(path).directory);
-	if (parent === undefined) throw new Error(`stat ${splitEntry(path).directory}: no such file or directory`);
+	const directory = splitEntry(path).directory.replace(/(?<=.)\/$/, "");
+	const parent = statOrUndefined(directory);
+	if (parent === undefined) throw new Error(`stat ${directory}: no such file or directory`);
 	if (!parent.isDirectory()) throw new Error("not a directory");
 	return { path, exists: false, isDirectory: false };
 }

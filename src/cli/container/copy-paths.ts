@@ -53,7 +53,10 @@ export function planCopy(source: CopySource, destination: CopyDestination): Copy
 	if (!destination.exists && !source.isDirectory && assertsDirectory(destination.path))
 		throw new Error("no such directory");
 	const { directory, base } = splitEntry(destination.path);
-	return { directory, rename: { from: source.rebaseName || splitEntry(source.path).base, to: base } };
+	return {
+		directory: cleanPath(directory),
+		rename: { from: source.rebaseName || splitEntry(source.path).base, to: base },
+	};
 }
 
 /** An archive's name after the renaming; a root of `/` has an empty name in archives. */

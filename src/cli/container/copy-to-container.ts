@@ -1,5 +1,5 @@
 import { lstat, realpath } from "node:fs/promises";
-import { basename, dirname } from "node:path/posix";
+import { basename } from "node:path/posix";
 import { errnoCode } from "../../base/errors.ts";
 import { humanSize } from "../../base/units.ts";
 import { ApiError } from "../../client/api-error.ts";
@@ -86,11 +86,11 @@ async function localSource(path: string, isFollowingLinks: boolean): Promise<Cop
 	}
 }
 
-/** The last element stays a link; a trailing slash or dot still means what it points to. */
+/** A link as the last element stays one, unless a slash or `/.` after it says that what it points to is meant. */
 async function resolveParent(path: string): Promise<{ path: string; rebaseName: string }> {
-	const suffix = /\/\.?$/.exec(path)?.[0] ?? "";
-	const bare = path.slice(0, path.length - suffix.length);
-	if (bare === "") return { path, rebaseName: "" };
-	const parent = await realpath(dirname(bare));
-	return { path: `${parent === "/" ? "" : parent}/${basename(bare)}${suffix}`, rebaseName: "" };
+	const slash = path.lastIndexOf("/");
+	const base = path.slice(slash + 1);
+	const parent = await realpath(path.slice(0, slash + 1));
+	const resolved = `${parent === "/" ? "" : parent}/${base}`;
+	return { path: resolved, rebaseName: base === "" && basename(path) !== basename(resolved) ? basename(path) : "" };
 }

@@ -190,8 +190,8 @@ function plainHostOptions(options: ParsedOptions): HostConfig {
 		...text(options, "userns", "UsernsMode"),
 		...text(options, "uts", "UTSMode"),
 		...text(options, "volume-driver", "VolumeDriver"),
-		...list(options, "cap-add", "CapAdd"),
-		...list(options, "cap-drop", "CapDrop"),
+		...(options.has("cap-add") ? { CapAdd: options.list("cap-add").map(fullCapabilityName) } : {}),
+		...(options.has("cap-drop") ? { CapDrop: options.list("cap-drop").map(fullCapabilityName) } : {}),
 		...list(options, "dns", "Dns"),
 		...list(options, "dns-search", "DnsSearch"),
 		...list(options, "group-add", "GroupAdd"),
@@ -215,6 +215,12 @@ function plainHostOptions(options: ParsedOptions): HostConfig {
 		...number(options, "oom-score-adj", "OomScoreAdj"),
 		...parsed(options, "shm-size", "ShmSize", checkBytes),
 	};
+}
+
+/** `CAP_NET_ADMIN` for `net_admin`; `ALL` stands for itself. */
+function fullCapabilityName(name: string): string {
+	const upper = name.toUpperCase();
+	return upper === "ALL" || upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
 }
 
 /** Limits that `update` can change too. */

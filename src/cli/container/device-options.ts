@@ -105,7 +105,7 @@ function parseGpus(options: ParsedOptions): DeviceRequest[] {
 		if (key === "count") request.Count = parseGpuCount(value);
 		else if (key === "driver") request.Driver = value;
 		else if (key === "device") request.DeviceIDs = value.split(",");
-		else if (key === "capabilities") request.Capabilities = [["gpu", ...value.split(",")]];
+		else if (key === "capabilities") request.Capabilities = [[...new Set(["gpu", ...value.split(",")])].sort()];
 		else if (key === "options")
 			request.Options = Object.fromEntries(value.split(",").map((pair) => pair.split("=", 2)));
 		else throw new Error(`unexpected key '${key}' in '${field}'`);

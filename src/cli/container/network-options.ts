@@ -7,7 +7,7 @@ import { splitCommaFields } from "./comma-fields.ts";
 export interface NetworkOptions {
 	mode: string;
 	endpoints: Record<string, EndpointSettings>;
-	/** Links of the default network; in networks of the user's own they stand in the endpoint. */
+	/** They stand here for every network, and in the endpoint of a network of the user's own too. */
 	links: string[];
 }
 
@@ -34,7 +34,7 @@ export function parseNetworks(options: ParsedOptions): NetworkOptions {
 		if (endpoints[target] !== undefined) throw new Error(`network "${target}" is specified multiple times`);
 		endpoints[target] = endpoint;
 	}
-	return { mode: first.target, endpoints, links: isOwn ? [] : links };
+	return { mode: first.target, endpoints, links };
 }
 
 /** The options without a network of their own belong to the first one. */

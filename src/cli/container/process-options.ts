@@ -4,23 +4,27 @@ import type { Environment } from "../context.ts";
 
 /** Environment and labels from options and files. */
 
-/** The variables of `--env-file` files, then those of `-e`; a bare name takes the client's own value, or is left out. */
+/**
+ * The variables of `--env-file` files, then those of `-e`. A bare name takes the client's own value; where there is none, a
+ * file's is left out, while an option's goes on as it is and takes the image's variable away.
+ */
 export function readEnvironment(
 	files: readonly string[],
 	texts: readonly string[],
 	environment: Environment,
 ): string[] {
-	const lines = [...files.flatMap((file) => readFileLines(file)), ...texts];
-	return lines.flatMap((line) => {
-		if (line.includes("=")) return [line];
-		const value = environment[line];
-		return value === undefined ? [] : [`${line}=${value}`];
-	});
+	const resolve = (line: string) => {
+		const value = line.includes("=") ? undefined : environment[line];
+		return value === undefined ? line : `${line}=${value}`;
+	};
+	const fromFiles = files.flatMap((file) => readFileLines(file)).map(resolve);
+	return [...fromFiles.filter((line) => line.includes("=")), ...texts.map(resolve)];
 }
 
-/** Labels by name; a later one wins, and one without a value is empty. */
+/** Labels by name; a later one wins. An option without a value makes an empty label, a file's line without one makes none. */
 export function readLabels(files: readonly string[], texts: readonly string[]): Record<string, string> {
-	return toMap([...files.flatMap((file) => readFileLines(file)), ...texts]);
+	const lines = files.flatMap((file) => readFileLines(file)).filter((line) => line.includes("="));
+	return toMap([...lines, ...texts]);
 }
 
 /** `name=value` texts as a map; a name alone has the empty value. */
