@@ -1,6 +1,7 @@
 import { errorMessage } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { ContainerHealth, ContainerRecord } from "../../core/container/container-record.ts";
+import { INITIAL_HEALTH, planHealth } from "../../core/container/health.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { logSink } from "../../core/container/log-config.ts";
 import type { ContainerRuntime, LogSink, Task } from "../../core/container/runtime.ts";
@@ -131,7 +132,6 @@ export function sinkOf(record: ContainerRecord): LogSink {
 }
 
 function initialHealth(record: ContainerRecord): { health?: ContainerHealth } {
-	const test = record.config.Healthcheck?.Test ?? [];
-	if (test.length === 0 || test[0] === "NONE") return {};
-	return { health: { status: "starting", failingStreak: 0, log: [] } };
+	const plan = planHealth(record.config.Healthcheck, record.config.Shell);
+	return plan === undefined ? {} : { health: INITIAL_HEALTH };
 }

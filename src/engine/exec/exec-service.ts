@@ -156,7 +156,7 @@ export class ExecService {
 		const inTime = await this.#endsWithin(entry.task, limits.timeoutMs);
 		if (!inTime) {
 			await this.#kill(entry.task);
-			return { exitCode: undefined, output: "" };
+			return { exitCode: undefined, output: await output };
 		}
 		return { exitCode: (await entry.task.exited).exitCode, output: await output };
 	}
