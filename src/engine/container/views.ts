@@ -1,76 +1,72 @@
 import type { ContainerInspect, ContainerSummary } from "../../api/engine/container.ts";
-import type { Filters } from "../../api/engine/filters.ts";
 import type { ApiVersion } from "../../api/engine/version.ts";
 import type { Clock } from "../../base/clock.ts";
-import { errorKind } from "../../base/errors.ts";
-import { Pool } from "../../base/pool.ts";
+import type { Digest } from "../../base/digest.ts";
+import { NotFoundError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { inspectView } from "../../core/container/inspect-view.ts";
-import { selectContainers } from "../../core/container/list-filter.ts";
-import { containerOfMode } from "../../core/container/namespace-mode.ts";
+import { type ListOptions, selectContainers } from "../../core/container/list-filter.ts";
 import { isRunning } from "../../core/container/state.ts";
 import { summaryView } from "../../core/container/summary-view.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
-import { parseLink } from "../../core/network/links.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import type { ExecService } from "../exec/exec-service.ts";
+import { hasSandbox } from "../network/container-networking.ts";
 import type { NetworkService } from "../network/network-service.ts";
+import type { VolumeService } from "../volume/volume-service.ts";
+import type { ImageResolver } from "./create.ts";
 import type { ContainerRegistry } from "./registry.ts";
-
-/** What views need of the services beside the containers'. */
-export interface ViewSources {
-	/** By name or ID. @throws NotFoundError */
-	readonly findImage: (reference: string) => ImageRecord;
-	readonly execIds: (containerId: string) => readonly string[];
-	readonly mountpoint: (volume: string) => string;
-	/** File of a container's network namespace. */
-	readonly sandboxPath: (containerId: string) => string;
-}
 
 export interface ContainerViewsDependencies {
 	readonly registry: ContainerRegistry;
+	readonly images: ImageResolver;
 	readonly networks: NetworkService;
-	readonly snapshotter: Snapshotter;
+	readonly volumes: VolumeService;
+	readonly execs: ExecService;
 	readonly files: ContainerHostFiles;
+	readonly snapshotter: Snapshotter;
 	readonly clock: Clock;
-	readonly sources: ViewSources;
 }
 
-export interface ContainerListOptions {
-	readonly all: boolean;
-	readonly limit: number;
-	readonly size: boolean;
-	readonly filters: Filters;
-	readonly version: ApiVersion;
-}
+const NO_FILES = { hosts: "", hostname: "", resolvConf: "" } as const;
 
-/** Trees measured at once. */
-const PARALLEL_MEASUREMENTS = 2;
-
-interface Size {
-	readonly writableBytes: number;
-	readonly totalBytes: number;
-}
-
-/** Containers as clients see them. */
+/** Containers in the API's shapes. */
 export class ContainerViews {
 	readonly #deps: ContainerViewsDependencies;
-	readonly #measurements = new Pool(PARALLEL_MEASUREMENTS);
 
-	constructor(deps: ContainerViewsDependencies) {
+	/** @param sandboxPath where the network namespace of a running container is bound */
+	constructor(
+		deps: ContainerViewsDependencies,
+		private readonly sandboxPath: (id: string) => string,
+	) {
 		this.#deps = deps;
 	}
 
-	/** @throws InvalidParameterError, NotFoundError (`before`, `since`) */
-	async list(options: ContainerListOptions): Promise<ContainerSummary[]> {
-		const { registry, networks } = this.#deps;
-		const chosen = selectContainers(registry.all(), options, {
+	/** @throws InvalidParameterError for a filter, NotFoundError (`before`, `since`) */
+	async list(
+		options: ListOptions & { readonly size: boolean; readonly version: ApiVersion },
+	): Promise<ContainerSummary[]> {
+		const { registry, networks, volumes, clock } = this.#deps;
+		const records = registry.all();
+		const chosen = selectContainers(records, options, {
 			findContainer: (name) => registry.resolve(name),
 			descendsFrom: (imageId, reference) => this.#descendsFrom(imageId, reference),
 			networkId: (name) => networks.find(name)?.id,
 		});
-		const links = linkNames(registry);
-		return await Promise.all(chosen.map((record) => this.#summary(record, options, links.get(record.id) ?? [])));
+		const linkNames = linkNamesOf(records);
+		const now = clock.now();
+		const view = async (record: ContainerRecord): Promise<ContainerSummary> =>
+			summaryView(record, {
+				version: options.version,
+				now,
+				image: this.#imageName(record),
+				linkNames: linkNames.get(record.name) ?? [],
+				mountpoint: (volume) => volumes.mountpoint(volume),
+				networkId: (name) => networks.find(name)?.id,
+				...(options.size ? { size: await this.#size(record) } : {}),
+			});
+		return await Promise.all(chosen.map(view));
 	}
 
 	/** @throws NotFoundError */
@@ -78,91 +74,65 @@ export class ContainerViews {
 		name: string,
 		options: { readonly size: boolean; readonly version: ApiVersion },
 	): Promise<ContainerInspect> {
-		const { registry, networks, snapshotter, files, sources } = this.#deps;
+		const { registry, networks, volumes, execs, files, snapshotter } = this.#deps;
 		const record = registry.resolve(name);
-		const size = options.size ? await this.#size(record) : undefined;
 		const { hosts, hostname, resolvConf } = files.paths(record.id);
-		// A container that never ran has none of these files yet.
-		const hasFiles = record.lifecycle.kind !== "created";
-		return inspectView(registry.find(record.id) ?? record, {
+		return inspectView(record, {
 			version: options.version,
-			paths: hasFiles ? { hosts, hostname, resolvConf } : { hosts: "", hostname: "", resolvConf: "" },
+			// A container that never ran has none of these files yet.
+			paths: record.lifecycle.kind === "created" ? NO_FILES : { hosts, hostname, resolvConf },
 			snapshotter: { name: snapshotter.name, data: snapshotter.describe(record.id) },
-			execIds: sources.execIds(record.id),
-			mountpoint: sources.mountpoint,
+			execIds: execs.idsOf(record.id),
+			mountpoint: (volume) => volumes.mountpoint(volume),
 			networkId: (network) => networks.find(network)?.id,
-			sandboxKey: this.#sandboxKey(record),
-			...(size === undefined ? {} : { size }),
+			sandboxKey: isRunning(record.lifecycle) && hasSandbox(record) ? this.sandboxPath(record.id) : "",
+			...(options.size ? { size: await this.#size(record) } : {}),
 		});
 	}
 
+	/** @throws NotFoundError */
 	isTerminal(name: string): boolean {
 		return this.#deps.registry.resolve(name).config.Tty === true;
 	}
 
-	async #summary(
-		record: ContainerRecord,
-		{ version, size }: ContainerListOptions,
-		names: readonly string[],
-	): Promise<ContainerSummary> {
-		const { networks, clock, sources } = this.#deps;
-		const measured = size ? await this.#size(record) : undefined;
-		return summaryView(record, {
-			version,
-			now: clock.now(),
-			mountpoint: sources.mountpoint,
-			networkId: (network) => networks.find(network)?.id,
-			image: this.#imageName(record),
-			linkNames: names,
-			...(measured === undefined ? {} : { size: measured }),
-		});
+	async #size(record: ContainerRecord): Promise<{ readonly writableBytes: number; readonly totalBytes: number }> {
+		const { sizeBytes } = await this.#deps.snapshotter.containerUsage(record.id);
+		const image = this.#image(record.imageId);
+		return { writableBytes: sizeBytes, totalBytes: sizeBytes + (image?.sizeBytes ?? 0) };
 	}
 
-	async #size(record: ContainerRecord): Promise<Size> {
-		const { sizeBytes } = await this.#measurements.run(() => this.#deps.snapshotter.containerUsage(record.id));
-		return { writableBytes: sizeBytes, totalBytes: sizeBytes + (this.#image(record.imageId)?.sizeBytes ?? 0) };
-	}
-
-	/** The reference it was made with, as long as that still means its image. */
+	/** Its reference as given, or its ID when the reference means another image by now. */
 	#imageName(record: ContainerRecord): string {
-		const name = record.config.Image ?? record.imageReference;
-		return this.#image(name)?.id === record.imageId ? name : record.imageId;
+		return this.#image(record.imageReference)?.id === record.imageId ? record.imageReference : record.imageId;
 	}
 
 	#descendsFrom(imageId: string, reference: string): boolean {
 		const ancestor = this.#image(reference)?.id;
 		if (ancestor === undefined) return false;
-		let current: string | undefined = imageId;
-		for (; current !== undefined && current !== ancestor; current = this.#image(current)?.parent);
+		let current: Digest | undefined = this.#image(imageId)?.id;
+		while (current !== undefined && current !== ancestor) current = this.#image(current)?.parent;
 		return current === ancestor;
 	}
 
 	#image(reference: string): ImageRecord | undefined {
 		try {
-			return this.#deps.sources.findImage(reference);
+			return this.#deps.images.resolve(reference);
 		} catch (error) {
-			const kind = errorKind(error);
-			if (kind === "not-found" || kind === "invalid-parameter") return undefined;
+			// Containers outlive a forced removal of their image.
+			if (error instanceof NotFoundError) return undefined;
 			throw error;
 		}
 	}
-
-	#sandboxKey(record: ContainerRecord): string {
-		if (!isRunning(record.lifecycle)) return "";
-		const { NetworkMode: mode = "" } = record.hostConfig;
-		if (mode === "host") return "/proc/1/ns/net";
-		return containerOfMode(mode) === undefined ? this.#deps.sources.sandboxPath(record.id) : "";
-	}
 }
 
-/** `/owner/alias` of each link, by the ID of the container it points to. */
-function linkNames(registry: ContainerRegistry): Map<string, string[]> {
+/** `/other/alias` for each link that points to a container, by the container's name. */
+function linkNamesOf(records: readonly ContainerRecord[]): ReadonlyMap<string, string[]> {
 	const names = new Map<string, string[]>();
-	for (const record of registry.all())
-		for (const text of record.hostConfig.Links ?? []) {
-			const { target, alias } = parseLink(text);
-			const other = registry.owner(target) ?? registry.find(target);
-			if (other !== undefined) names.set(other.id, [...(names.get(other.id) ?? []), `/${record.name}/${alias}`]);
+	for (const record of records)
+		for (const link of record.hostConfig.Links ?? []) {
+			const [target = "", alias = target] = link.split(":");
+			const name = target.replace(/^\//, "");
+			names.set(name, [...(names.get(name) ?? []), `/${record.name}/${alias}`]);
 		}
 	return names;
 }
