@@ -11,6 +11,7 @@ import { ContainerService } from "../engine/container/container-service.ts";
 import { ContainerCreator } from "../engine/container/create.ts";
 import { ContainerFiles } from "../engine/container/files.ts";
 import { ContainerFilesystem } from "../engine/container/filesystem.ts";
+import { HealthMonitor } from "../engine/container/health-monitor.ts";
 import { TaskLauncher } from "../engine/container/launcher.ts";
 import { ContainerLogs } from "../engine/container/logs.ts";
 import { ContainerPruner } from "../engine/container/prune.ts";
@@ -100,7 +101,11 @@ export function wireContainers(wiring: ContainerWiring) {
 		clock,
 		logger,
 	});
-	const runEnded = (id: string) => execs.containerEnded(id);
+	const health = new HealthMonitor({ registry, execs, events, clock, logger });
+	const runEnded = (id: string) => {
+		health.end(id);
+		execs.containerEnded(id);
+	};
 	// The last container of an image that was untagged meanwhile takes its layers with it.
 	const removed = ({ imageId }: ContainerRecord) => {
 		if (!isKnown(images, imageId))
@@ -114,7 +119,7 @@ export function wireContainers(wiring: ContainerWiring) {
 	const supervisor: ContainerSupervisor = new ContainerSupervisor(
 		{ registry, tasks, waits, cleaner, background, events, clock, logger },
 		{
-			runStarted: () => {},
+			runStarted: (record) => health.begin(record),
 			runEnded,
 			restart: (id) => registry.locked(id, async () => void (await starter.start(id, "policy"))),
 			removeEnded: (record, task) => removal.removeEnded(record, task),
@@ -191,7 +196,7 @@ export function wireContainers(wiring: ContainerWiring) {
 	const views = new ContainerViews({ registry, images, networks, volumes, execs, files, snapshotter, clock }, (id) =>
 		join(config.execRoot, "netns", id),
 	);
-	return { service, views, streams, files: containerFiles, execs, supervisor, creator, recovery };
+	return { service, views, streams, files: containerFiles, execs, health, supervisor, creator, recovery };
 
 	function networkFiles(): NetworkFilesWriter {
 		const { servers, search, options } = config.dns;

@@ -70,6 +70,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	});
 	const { views } = containers;
 	stack.defer(() => containers.supervisor.close());
+	stack.defer(() => containers.health.close());
 	stack.defer(() => containers.execs.close());
 	const system = wireSystem({ config, drivers, runtimeChoice, registry, events, images, volumes, views });
 	const owned = stack.move();
