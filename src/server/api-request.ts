@@ -32,7 +32,8 @@ export function parameter(request: ApiRequest, name: string): string {
 export async function readJson<T>(request: ApiRequest, shape: Shape): Promise<T | undefined> {
 	const type = request.headers.get("content-type") ?? "";
 	const isEmpty = !request.body.isPresent;
-	if (!(type === "" && isEmpty) && !isJsonType(type))
+	if (type === "" && !isEmpty) throw new InvalidParameterError("malformed Content-Type header (): mime: no media type");
+	if (type !== "" && !isJsonType(type))
 		throw new InvalidParameterError(`unsupported Content-Type header (${type}): must be 'application/json'`);
 	if (isEmpty) return undefined;
 	const text = (await request.body.bytes(MAX_JSON_BYTES)).toString("utf8").trim();

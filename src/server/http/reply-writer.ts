@@ -188,7 +188,8 @@ async function writeLines(exchange: Exchange, context: ReplyContext, reply: Line
 		let next = iterator.next();
 		next.catch(() => {});
 		try {
-			await (reply.mode === "progress" ? Promise.race([next, gone]) : Promise.race([next, turn()]));
+			if (!reply.headersAtOnce) await Promise.race([next, gone]);
+			else if (!reply.errorsInBand) await Promise.race([next, turn()]);
 		} catch (error) {
 			if (error instanceof CancelledError) throw error;
 			return await writeReply(exchange, context.errorReply(error), context);
@@ -201,7 +202,7 @@ async function writeLines(exchange: Exchange, context: ReplyContext, reply: Line
 				next.catch(() => {});
 			}
 		} catch (error) {
-			if (reply.mode !== "progress" || error instanceof CancelledError) throw error;
+			if (!reply.errorsInBand || error instanceof CancelledError) throw error;
 			const message = errorMessage(error);
 			await writer.write(jsonText({ errorDetail: { message }, error: message }) + reply.separator);
 		}

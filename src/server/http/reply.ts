@@ -26,11 +26,10 @@ export type Reply =
 export interface LinesReply {
 	readonly kind: "lines";
 	readonly items: AsyncIterable<unknown>;
-	/**
-	 * `live`: headers go out at once. `progress`: with the first item, so that an error before it is a plain HTTP error; an error
-	 * after it is the stream's last line (`errorDetail`).
-	 */
-	readonly mode: "live" | "progress";
+	/** Without it the headers go out with the first item, so that an error before it is a plain HTTP error. */
+	readonly headersAtOnce: boolean;
+	/** An error after the headers is the stream's last line (`errorDetail`); without it the connection is cut. */
+	readonly errorsInBand: boolean;
 	readonly separator: "\n" | "\r\n";
 }
 

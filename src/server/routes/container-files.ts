@@ -30,7 +30,11 @@ export function containerFilesRoutes({ files, images }: Backends): Route[] {
 		{
 			method: "GET",
 			path: "/containers/{name}/changes",
-			handle: async (request) => json(await files.changes(parameter(request, "name"))),
+			handle: async (request) => {
+				const changes = await files.changes(parameter(request, "name"));
+				// The reference has nothing, not an empty list, for an unchanged container.
+				return json(changes.length === 0 ? null : changes);
+			},
 		},
 		{ method: "POST", path: "/commit", handle: (request) => commit(images, request) },
 	];

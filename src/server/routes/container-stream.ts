@@ -90,5 +90,5 @@ async function stats({ streams, views }: Pick<Backends, "streams" | "views">, re
 	views.isTerminal(name);
 	if (stream && oneShot) throw new InvalidParameterError("cannot have stream=true and one-shot=true");
 	const items = streams.stats(name, { stream, oneShot }, request.signal);
-	return { kind: "lines", items, mode: "live", separator: "\n" };
+	return { kind: "lines", items, headersAtOnce: true, errorsInBand: false, separator: "\n" };
 }

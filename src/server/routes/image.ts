@@ -82,11 +82,13 @@ async function create(images: ImageBackend, request: ApiRequest): Promise<Reply>
 
 async function load(images: ImageBackend, request: ApiRequest): Promise<Reply> {
 	const archive = request.body.isPresent ? request.body.stream() : Readable.from([]);
-	return progress(images.load(archive, { quiet: request.query.flag("quiet") }, request.signal));
+	const items = images.load(archive, { quiet: request.query.flag("quiet") }, request.signal);
+	// Clients look for what is wrong with an archive in the stream.
+	return { kind: "lines", items, headersAtOnce: true, errorsInBand: true, separator: "\r\n" };
 }
 
 function progress(items: AsyncIterable<unknown>): Reply {
-	return { kind: "lines", items, mode: "progress", separator: "\r\n" };
+	return { kind: "lines", items, headersAtOnce: false, errorsInBand: true, separator: "\r\n" };
 }
 
 async function remove(images: ImageBackend, request: ApiRequest): Promise<Reply> {

@@ -45,7 +45,8 @@ function events(system: SystemBackend, { query, signal, version }: ApiRequest): 
 	return {
 		kind: "lines",
 		items: atLeast(version, 52) ? withoutLegacyFields(messages) : messages,
-		mode: "live",
+		headersAtOnce: true,
+		errorsInBand: false,
 		separator: "\n",
 	};
 }

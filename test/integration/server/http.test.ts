@@ -381,7 +381,7 @@ describe("streams", () => {
 		expect([response.status, await response.json()]).toEqual([400, { message: "invalid filter 'x'" }]);
 	});
 
-	test("progress fails plainly before its first line and in the stream after it", async () => {
+	test("progress fails plainly before its first line and in the stream after it; load always in the stream", async () => {
 		async function* load(archive: Readable) {
 			let size = 0;
 			for await (const part of archive) size += part.length;
@@ -389,10 +389,15 @@ describe("streams", () => {
 			yield { stream: `${size}` };
 			throw new SystemError("disk full");
 		}
-		await using api = await startApi(fakeBackends({ images: { load } }));
-		const early = await api.request("POST", "/images/load", { body: "" });
+		await using api = await startApi(fakeBackends({ images: { load, import: load } }));
+		const loaded = await api.request("POST", "/images/load", { body: "" });
+		expect([loaded.status, await loaded.text()]).toEqual([
+			200,
+			'{"errorDetail":{"message":"empty archive"},"error":"empty archive"}\r\n',
+		]);
+		const early = await api.request("POST", "/images/create?fromSrc=-", { body: "" });
 		expect([early.status, await early.json()]).toEqual([400, { message: "empty archive" }]);
-		const late = await api.request("POST", "/images/load", { body: "abc" });
+		const late = await api.request("POST", "/images/create?fromSrc=-", { body: "abc" });
 		expect([late.status, await late.text()]).toEqual([
 			200,
 			'{"stream":"3"}\r\n{"errorDetail":{"message":"disk full"},"error":"disk full"}\r\n',
