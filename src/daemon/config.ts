@@ -36,15 +36,12 @@ export interface DaemonConfig {
 		readonly address: string | undefined;
 		readonly address6: string | undefined;
 		readonly fixedCidr: string | undefined;
-		readonly fixedCidr6: string | undefined;
 		readonly mtu: number;
 		readonly interContainer: boolean;
 		readonly masquerade: boolean;
 		/** Host address of published ports that name none; empty: all. */
 		readonly hostAddress: string;
 		readonly ipForward: boolean;
-		readonly firewall: boolean;
-		readonly userlandProxy: boolean;
 		readonly addressPools: readonly PoolValue[];
 		readonly hostGatewayAddresses: readonly string[];
 	};
@@ -68,7 +65,6 @@ export interface DaemonConfig {
 		readonly logOptions: Readonly<Record<string, string>>;
 		readonly noNewPrivileges: boolean;
 		readonly seccompProfile: string;
-		readonly stopTimeoutSeconds: number;
 	};
 	readonly runtimes: Readonly<Record<string, RuntimeValue>>;
 	/** Undefined: overlay2 where it works, else vfs. */
@@ -238,6 +234,9 @@ function refuseUnavailable(table: OptionValues): void {
 
 const ALWAYS_ON: readonly (readonly [string, string])[] = [
 	["live-restore", "containers always live on when the daemon stops"],
+	["iptables", "containers are reached and isolated by firewall rules (nftables, in tables of the daemon's own)"],
+	["ip6tables", "containers are reached and isolated by firewall rules (nftables, in tables of the daemon's own)"],
+	["userland-proxy", "the relay is part of the monitor and serves only what the firewall cannot"],
 	["ip-forward-no-drop", "the host's own forward policy is never changed"],
 ];
 
@@ -284,14 +283,11 @@ function bridgeConfig(values: Values): DaemonConfig["bridge"] {
 		address: checkCidr("bip", values.text("bip")),
 		address6: checkCidr("bip6", values.text("bip6")),
 		fixedCidr: checkCidr("fixed-cidr", values.text("fixed-cidr")),
-		fixedCidr6: checkCidr("fixed-cidr-v6", values.text("fixed-cidr-v6")),
 		mtu: values.number("mtu", 1500, 0) || 1500,
 		interContainer: values.flag("icc", true),
 		masquerade: values.flag("ip-masq", true),
 		hostAddress: address ?? "",
 		ipForward: values.flag("ip-forward", true),
-		firewall: values.flag("iptables", true),
-		userlandProxy: values.flag("userland-proxy", true),
 		addressPools: values.list("default-address-pool") as unknown as readonly PoolValue[],
 		hostGatewayAddresses: checkAddresses("host-gateway-ip", values.list("host-gateway-ip")),
 	};
@@ -326,7 +322,6 @@ function containerDefaults(values: Values): DaemonConfig["containers"] {
 		logOptions: values.record<string>("log-opt"),
 		noNewPrivileges: values.flag("no-new-privileges", false),
 		seccompProfile: values.text("seccomp-profile") ?? "builtin",
-		stopTimeoutSeconds: values.number("default-stop-timeout", 10, -1),
 	};
 }
 

@@ -155,6 +155,7 @@ export const OPTIONS = [
 		key: "default-stop-timeout",
 		kind: "integer",
 		help: "Seconds between the stop signal and SIGKILL",
+		idle: true,
 	},
 	{ flag: "default-ulimit", key: "default-ulimits", kind: "ulimits", help: "Ulimits of containers" },
 	{ flag: "dns", key: "dns", kind: "list", help: "DNS servers of containers" },
@@ -171,7 +172,13 @@ export const OPTIONS = [
 		help: 'Firewall backend; "nftables" is the one there is',
 	},
 	{ flag: "fixed-cidr", key: "fixed-cidr", kind: "text", help: "IPv4 range of containers on the default bridge" },
-	{ flag: "fixed-cidr-v6", key: "fixed-cidr-v6", kind: "text", help: "IPv6 subnet of the default bridge" },
+	{
+		flag: "fixed-cidr-v6",
+		key: "fixed-cidr-v6",
+		kind: "text",
+		help: "IPv6 subnet of the default bridge",
+		refused: NOT_YET,
+	},
 	{ flag: "group", short: "G", key: "group", kind: "text", help: "Group of the unix socket" },
 	{ flag: "help", short: "h", kind: "boolean", help: "Print usage" },
 	{

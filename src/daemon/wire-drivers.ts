@@ -25,6 +25,7 @@ import { SqliteVolumeStore } from "../drivers/store-sqlite/volume-store.ts";
 import { LocalVolumeDriver } from "../drivers/volume-local/local-volume-driver.ts";
 import type { DaemonConfig } from "./config.ts";
 import { firewallTableName } from "./container-defaults.ts";
+import type { DriverGuard } from "./fail-point.ts";
 import { findShim } from "./programs.ts";
 
 /** Network namespaces kept ready: making one costs more than all the rest of a container's network. */
@@ -33,7 +34,11 @@ const WARM_SANDBOXES = 3;
 export type Drivers = ReturnType<typeof openDrivers>;
 
 /** @throws UnavailableError, SystemError saying what is missing on the machine */
-export function openDrivers(config: DaemonConfig, logger: Logger, stack: AsyncDisposableStack) {
+export function openDrivers(
+	config: DaemonConfig,
+	logger: Logger,
+	{ stack, guard }: { readonly stack: AsyncDisposableStack; readonly guard: DriverGuard },
+) {
 	const { dataRoot, execRoot } = config;
 	const clock: Clock = systemClock;
 	const cgroups = prepareCgroups(logger);
@@ -54,26 +59,29 @@ export function openDrivers(config: DaemonConfig, logger: Logger, stack: AsyncDi
 	return {
 		clock,
 		host,
-		content,
-		network,
+		content: guard("content", content),
+		network: guard("network", network),
 		stores: {
-			containers: new SqliteContainerStore(database),
-			images: new SqliteImageStore(database),
+			containers: guard("containerStore", new SqliteContainerStore(database)),
+			images: guard("imageStore", new SqliteImageStore(database)),
 			meta: new SqliteMetaStore(database),
-			networks: new SqliteNetworkStore(database),
-			volumes: new SqliteVolumeStore(database),
+			networks: guard("networkStore", new SqliteNetworkStore(database)),
+			volumes: guard("volumeStore", new SqliteVolumeStore(database)),
 		},
-		snapshotter: openSnapshotter(join(dataRoot, "snapshots"), config.storageDriver),
-		applier: new FsLayerApplier(content),
+		snapshotter: guard("snapshotter", openSnapshotter(join(dataRoot, "snapshots"), config.storageDriver)),
+		applier: guard("applier", new FsLayerApplier(content)),
 		archiver: new FsTreeArchiver(),
 		logs: new LogFileReader(),
-		volumes: new LocalVolumeDriver(join(dataRoot, "volumes")),
-		files: new LocalContainerFiles({ dataRoot, execRoot }),
+		volumes: guard("volumes", new LocalVolumeDriver(join(dataRoot, "volumes"))),
+		files: guard("files", new LocalContainerFiles({ dataRoot, execRoot })),
 		machine: describeMachine,
 		openFiles: () => readdirSync("/proc/self/fd").length,
 		monitor: new LinuxResourceMonitor(cgroups),
 		seccomp: new LibseccompCompiler({ logger: logger.child({ part: "seccomp" }) }),
-		runtime: new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) }),
+		runtime: guard(
+			"runtime",
+			new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) }),
+		),
 	};
 }
 

@@ -12,6 +12,7 @@ import { VolumeService } from "../engine/volume/volume-service.ts";
 import type { Backends } from "../server/backends.ts";
 import type { DaemonConfig, Environment } from "./config.ts";
 import { daemonDefaults, engineSettings, reloadAttributes, reloaded, subnetPools } from "./container-defaults.ts";
+import { driverGuard, FAIL_POINT_VARIABLE } from "./fail-point.ts";
 import { findRuntimes, type RuntimeChoice, withDefault } from "./programs.ts";
 import { VERSION } from "./version.ts";
 import { wireContainers } from "./wire-containers.ts";
@@ -29,7 +30,7 @@ export interface Engine extends AsyncDisposable {
 export async function wireEngine(config: DaemonConfig, environment: Environment, logger: Logger): Promise<Engine> {
 	await using stack = new AsyncDisposableStack();
 	const runtimeChoice = findRuntimes(config, environment["PATH"] ?? "", logger);
-	const drivers = openDrivers(config, logger, stack);
+	const drivers = openDrivers(config, logger, { stack, guard: driverGuard(environment[FAIL_POINT_VARIABLE]) });
 	const { clock, stores } = drivers;
 	const events = new EventBus(clock);
 	const registry = new ContainerRegistry(stores.containers);
