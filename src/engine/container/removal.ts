@@ -129,7 +129,7 @@ export class ContainerRemoval {
 	}
 
 	async #kill(record: ContainerRecord, task: Task): Promise<void> {
-		const { registry, waits, events } = this.#deps;
+		const { registry, waits, events, cleaner } = this.#deps;
 		const { id } = record;
 		publishContainerEvent(events, record, "kill", { signal: String(SIGKILL) });
 		try {
@@ -143,6 +143,7 @@ export class ContainerRemoval {
 		const { lifecycle } = registry.get(id);
 		const startedAt = isRunning(record.lifecycle) ? record.lifecycle.startedAt : exit.finishedAt;
 		registry.update(id, { lifecycle: transition(lifecycle, { kind: "ended", exit, restart: false }, id) });
+		cleaner.publishEnd(record);
 		publishContainerEvent(events, record, "die", {
 			execDuration: String(Math.max(0, Math.floor((exit.finishedAt - startedAt) / 1000))),
 			exitCode: String(exit.exitCode),

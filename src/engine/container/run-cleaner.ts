@@ -23,6 +23,12 @@ export class RunCleaner {
 		this.#deps = deps;
 	}
 
+	/** The events that come before `die`. @param record as it was while it ran */
+	publishEnd(record: ContainerRecord): void {
+		this.#deps.networking.publish(record, "disconnect");
+		this.#deps.filesystem.publishUnmounts(record);
+	}
+
 	/** @param record as it was while it ran, with its assigned endpoints. @throws AggregateError of what failed */
 	async release(record: ContainerRecord, task: Task | undefined): Promise<void> {
 		const { runtime, runtimes, networking, filesystem, files, tasks } = this.#deps;

@@ -89,7 +89,7 @@ export class ContainerSupervisor {
 		exit: TaskExit,
 		options: { readonly restart?: Restart; readonly removing: boolean },
 	) {
-		const { registry, waits, events } = this.#deps;
+		const { registry, waits, events, cleaner } = this.#deps;
 		const { id } = record;
 		const restart = options.restart !== undefined;
 		const ended = transition(record.lifecycle, { kind: "ended", exit, restart }, id);
@@ -101,6 +101,7 @@ export class ContainerSupervisor {
 			mappings: [],
 			...(restart ? { restartCount: record.restartCount + 1 } : {}),
 		});
+		cleaner.publishEnd(record);
 		const startedAt = isRunning(record.lifecycle) ? record.lifecycle.startedAt : exit.finishedAt;
 		publishContainerEvent(events, updated, "die", {
 			execDuration: String(Math.max(0, Math.floor((exit.finishedAt - startedAt) / 1000))),
