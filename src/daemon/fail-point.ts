@@ -44,10 +44,9 @@ export class FailPoint {
 
 	#reach(call: string): void {
 		this.#takeOrder();
-		if (this.#order.kind === "none") return;
 		this.#calls++;
-		if (this.#order.kind === "record") return appendFileSync(`${this.controlFile}.calls`, `${call}\n`);
-		if (this.#calls < this.#order.atCall) return;
+		if (this.#order.kind === "record") appendFileSync(`${this.controlFile}.calls`, `${call}\n`);
+		if (this.#order.kind !== "die" || this.#calls < this.#order.atCall) return;
 		writeFileSync(`${this.controlFile}.death`, call);
 		process.kill(process.pid, "SIGKILL");
 	}
