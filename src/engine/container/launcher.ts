@@ -53,12 +53,11 @@ export class TaskLauncher {
 				task = started;
 				return started;
 			});
-			const [root, namespacePath, launched] = await allOrFirstError([
+			const bundle = allOrFirstError([
 				this.#deps.filesystem.prepare(record),
 				this.#deps.networking.setUp(record, plan),
-				monitor,
-			]);
-			this.#deps.specification.write(record, { root, namespacePath, plan });
+			]).then(([root, namespacePath]) => this.#deps.specification.write(record, { root, namespacePath, plan }));
+			const [launched] = await allOrFirstError([monitor, bundle]);
 			await this.#deps.attachments.connect(record.id, launched);
 			const pid = await launched.start();
 			this.#deps.tasks.set(record.id, launched);
@@ -110,13 +109,12 @@ export class TaskLauncher {
 	}
 }
 
-/** Waits for all, so that nothing is still being made when the undo begins; then throws the first error, if any. */
-async function allOrFirstError<A, B, C>(work: [Promise<A>, Promise<B>, Promise<C>]): Promise<[A, B, C]> {
-	const [a, b, c] = await Promise.allSettled(work);
+/** Waits for both, so that nothing is still being made when the undo begins; then throws the first error, if any. */
+async function allOrFirstError<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<[A, B]> {
+	const [a, b] = await Promise.allSettled(work);
 	if (a.status === "rejected") throw a.reason;
 	if (b.status === "rejected") throw b.reason;
-	if (c.status === "rejected") throw c.reason;
-	return [a.value, b.value, c.value];
+	return [a.value, b.value];
 }
 
 export function sinkOf(record: ContainerRecord): LogSink {
