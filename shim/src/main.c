@@ -46,8 +46,17 @@ static int announce(struct failure *failure)
 	return 0;
 }
 
+/* Mounted into a container, this program goes by the name of the init it is there. */
+static bool called_as_init(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	return strcmp(slash == NULL ? name : slash + 1, "docker-init") == 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 0 && called_as_init(argv[0]))
+		return init_main(argc, argv);
 	static struct spec spec;
 	struct failure failure;
 	if (argc != 2) {

@@ -22,6 +22,9 @@ int fail(struct failure *failure, const char *format, ...) __attribute__((format
 void close_descriptor(int *fd);
 #define CLEANUP_CLOSE __attribute__((cleanup(close_descriptor)))
 
+/* init.c: `docker-init -- COMMAND`, process 1 of a container with `--init`. Returns the exit code. */
+int init_main(int argc, char **argv);
+
 /* loop.c: descriptors, timers and the order of their events */
 struct source {
 	int fd; /* -1: not open; its events are ignored */

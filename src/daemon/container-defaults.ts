@@ -63,7 +63,7 @@ export function engineSettings(config: DaemonConfig, runtimes: RuntimeChoice, ho
 		logDriver: containers.logDriver,
 		seccompProfile: containers.seccompProfile,
 		noNewPrivileges: containers.noNewPrivileges,
-		initBinary: containers.initPath,
+		initBinary: containers.initPath || "docker-init",
 		runtimes: runtimes.binaries,
 		defaultRuntime: runtimes.defaultRuntime,
 		addressPools: subnetPools(config),

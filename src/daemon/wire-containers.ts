@@ -39,7 +39,7 @@ import type { NetworkService } from "../engine/network/network-service.ts";
 import type { VolumeService } from "../engine/volume/volume-service.ts";
 import type { DaemonConfig } from "./config.ts";
 import { daemonDefaults, specDefaults } from "./container-defaults.ts";
-import type { RuntimeChoice } from "./programs.ts";
+import { findShim, type RuntimeChoice } from "./programs.ts";
 import type { Drivers } from "./wire-drivers.ts";
 
 export interface ContainerWiring {
@@ -75,7 +75,8 @@ export function wireContainers(wiring: ContainerWiring) {
 			host,
 			daemon: specification,
 			cgroupParent: config.containers.cgroupParent,
-			initPath: config.containers.initPath === "" ? undefined : config.containers.initPath,
+			// The monitor is an init, too, when it is called by that name.
+			initPath: config.containers.initPath === "" ? findShim() : config.containers.initPath,
 			initByDefault: config.containers.init,
 			recursiveReadOnly: true,
 		},
