@@ -7,7 +7,7 @@ import {
 } from "../../client/containers.ts";
 import type { Command } from "../command.ts";
 import { ExitError } from "../usage-error.ts";
-import { DEFAULT_DETACH_KEYS } from "./detach-keys.ts";
+import { checkDetachKeys, DEFAULT_DETACH_KEYS } from "./detach-keys.ts";
 import { proxySignals } from "./signal-proxy.ts";
 import { runSession } from "./stdio-session.ts";
 
@@ -32,6 +32,7 @@ export const command: Command = {
 		if (isTty && hasInput && !(await import("../terminal.ts")).isTerminal(0))
 			throw new ExitError(1, "the input device is not a TTY");
 		const detachKeys = options.text("detach-keys") || (await context.config()).detachKeys || "";
+		checkDetachKeys(detachKeys);
 		const [channel, waiting] = await Promise.all([
 			attachContainer(client, Id, { stream: true, stdin: hasInput, stdout: true, stderr: true, detachKeys }),
 			waitContainer(client, Id),
@@ -47,7 +48,9 @@ export const command: Command = {
 			);
 		if (isTty) {
 			const { followTerminalSize } = await import("./terminal-input.ts");
-			stops.push(followTerminalSize((rows, columns) => resizeContainer(client, Id, rows, columns)));
+			stops.push(
+				followTerminalSize((rows, columns) => resizeContainer(client, Id, rows, columns), { isRedrawn: true }),
+			);
 		}
 		try {
 			const end = await runSession({
@@ -58,10 +61,7 @@ export const command: Command = {
 				stderr: context.stderr,
 				detachKeys: detachKeys || DEFAULT_DETACH_KEYS,
 			});
-			if (end === "detached") {
-				context.stderr.line("read escape sequence");
-				return 0;
-			}
+			if (end === "detached") throw new ExitError(1, "read escape sequence");
 			return (await waiting.result).StatusCode;
 		} finally {
 			for (const stop of stops) stop();

@@ -15,6 +15,11 @@ export function parseDetachKeys(text: string): Uint8Array {
 	return Uint8Array.from(bytes);
 }
 
+/** Refuses a bad sequence before anything is made that would have to be cleaned up; "" is the default. @throws Error */
+export function checkDetachKeys(text: string): void {
+	if (text !== "") parseDetachKeys(text);
+}
+
 export interface ScannedInput {
 	/** What goes on to the container. */
 	output: Uint8Array;

@@ -101,10 +101,7 @@ async function runExec(
 			stderr: context.stderr,
 			detachKeys: request.DetachKeys || "ctrl-p,ctrl-q",
 		});
-		if (end === "detached") {
-			context.stderr.line("read escape sequence");
-			return 0;
-		}
+		if (end === "detached") throw new ExitError(1, "read escape sequence");
 	} finally {
 		stopResizing?.();
 	}

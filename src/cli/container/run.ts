@@ -14,6 +14,8 @@ import { ExitError } from "../usage-error.ts";
 import { createFromOptions } from "./create-container.ts";
 import { CREATE_OPTIONS } from "./create-options.ts";
 import { buildCreateRequest } from "./create-request.ts";
+import { checkDetachKeys, DEFAULT_DETACH_KEYS } from "./detach-keys.ts";
+import { runSession, type SessionEnd } from "./stdio-session.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
@@ -52,6 +54,7 @@ async function runContainer(context: CliContext, options: ParsedOptions, args: s
 	if (request.Tty) await prepareTerminal(request);
 	const { detachKeys: configuredKeys } = await context.config();
 	const detachKeys = options.text("detach-keys") || configuredKeys || "";
+	checkDetachKeys(detachKeys);
 	const warm = isDetached ? undefined : client.warmUp(2);
 	const id = await createFromOptions(context, client, options, request);
 	if (isDetached) {
@@ -100,10 +103,13 @@ async function runAttached(run: Run): Promise<number> {
 		const force = () => process.exit(1);
 		stops.push(proxySignals((signal) => killContainer(client, id, signal), force, request.Tty === true));
 	}
+	if (request.Tty) await import("./terminal-input.ts");
+	const session = openSession(run, channel);
 	try {
 		await startContainer(client, id);
 	} catch (error) {
 		channel.destroy();
+		await session.catch(() => {}); // gives the terminal back
 		// The daemon removes it; a name can be used again when this command is over.
 		if (isRemoved) await waiting.result.catch(() => {});
 		throw error;
@@ -113,29 +119,30 @@ async function runAttached(run: Run): Promise<number> {
 			const { followTerminalSize } = await import("./terminal-input.ts");
 			stops.push(followTerminalSize((rows, columns) => resizeContainer(client, id, rows, columns)));
 		}
-		return await finish(run, channel, waiting.result);
+		if ((await session) === "detached") return 0;
+		return await exitCode(run.context, waiting.result);
 	} finally {
 		for (const stop of stops) stop();
 	}
 }
 
-async function finish(run: Run, channel: SocketChannel, result: Promise<ContainerWaitResponse>): Promise<number> {
-	const { context, request } = run;
-	const { runSession } = await import("./stdio-session.ts");
-	const { DEFAULT_DETACH_KEYS } = await import("./detach-keys.ts");
-	const end = await runSession({
+/** Opened before the start, so that not even the first key or byte is treated in the wrong mode. */
+function openSession({ context, request, detachKeys }: Run, channel: SocketChannel): Promise<SessionEnd> {
+	const session = runSession({
 		channel,
 		isTty: request.Tty === true,
 		hasInput: request.AttachStdin === true,
 		stdout: request.AttachStdout ? context.stdout : undefined,
 		stderr: request.AttachStderr ? context.stderr : undefined,
-		detachKeys: run.detachKeys || DEFAULT_DETACH_KEYS,
+		detachKeys: detachKeys || DEFAULT_DETACH_KEYS,
 	});
-	if (end === "detached") return 0;
+	session.catch(() => {}); // awaited after the start
+	return session;
+}
+
+async function exitCode(context: CliContext, result: Promise<ContainerWaitResponse>): Promise<number> {
 	const { StatusCode, Error: failure } = await result;
-	if (failure?.Message) {
-		context.stderr.line(`Error waiting for container: ${failure.Message}`);
-		return 125;
-	}
-	return StatusCode;
+	if (!failure?.Message) return StatusCode;
+	context.stderr.line(`Error waiting for container: ${failure.Message}`);
+	return 125;
 }

@@ -9,6 +9,8 @@ import {
 import type { Command, ParsedOptions } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { forEachTarget } from "../for-each-target.ts";
+import { checkDetachKeys, DEFAULT_DETACH_KEYS } from "./detach-keys.ts";
+import { runSession } from "./stdio-session.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -50,6 +52,7 @@ async function startAttached(context: CliContext, options: ParsedOptions, contai
 	const isTty = Config.Tty === true;
 	const hasInput = options.bool("interactive") && Config.OpenStdin === true;
 	const detachKeys = options.text("detach-keys") || (await context.config()).detachKeys || "";
+	checkDetachKeys(detachKeys);
 	const [channel, waiting] = await Promise.all([
 		attachContainer(client, Id, { stream: true, stdin: hasInput, stdout: true, stderr: true, detachKeys }),
 		waitContainer(client, Id, HostConfig.AutoRemove ? "removed" : "next-exit"),
@@ -65,24 +68,30 @@ async function startAttached(context: CliContext, options: ParsedOptions, contai
 			),
 		);
 	}
+	if (isTty) await import("./terminal-input.ts");
+	const { stdout, stderr } = context;
+	const session = runSession({
+		channel,
+		isTty,
+		hasInput,
+		stdout,
+		stderr,
+		detachKeys: detachKeys || DEFAULT_DETACH_KEYS,
+	});
+	session.catch(() => {}); // awaited after the start
 	try {
 		await startContainer(client, Id);
+	} catch (error) {
+		channel.destroy();
+		await session.catch(() => {}); // gives the terminal back
+		throw error;
+	}
+	try {
 		if (isTty) {
 			const { followTerminalSize } = await import("./terminal-input.ts");
 			stops.push(followTerminalSize((rows, columns) => resizeContainer(client, Id, rows, columns)));
 		}
-		const { runSession } = await import("./stdio-session.ts");
-		const { DEFAULT_DETACH_KEYS } = await import("./detach-keys.ts");
-		const { stdout, stderr } = context;
-		const end = await runSession({
-			channel,
-			isTty,
-			hasInput,
-			stdout,
-			stderr,
-			detachKeys: detachKeys || DEFAULT_DETACH_KEYS,
-		});
-		return end === "detached" ? 0 : (await waiting.result).StatusCode;
+		return (await session) === "detached" ? 0 : (await waiting.result).StatusCode;
 	} finally {
 		for (const stop of stops) stop();
 	}

@@ -19,8 +19,7 @@ export async function runTerminalInput(
 	const onEnd = () => {
 		channel.closeWrite().catch(() => {});
 	};
-	const isTerminal = stdin.isTTY;
-	if (isTerminal) stdin.setRawMode(true);
+	const restore = stdin.isTTY ? makeRaw() : () => {};
 	stdin.on("data", onData);
 	stdin.on("end", onEnd);
 	try {
@@ -29,13 +28,45 @@ export async function runTerminalInput(
 		stdin.off("data", onData);
 		stdin.off("end", onEnd);
 		stdin.pause();
-		if (isTerminal) stdin.setRawMode(false);
+		restore();
 		channel.destroy();
 	}
 }
 
+/**
+ * Every byte goes through as it is, in both directions: the runtime's own raw mode still turns each line feed of the output into
+ * two characters, so `stty` does it where it is installed. Returns what puts the terminal back.
+ */
+function makeRaw(): () => void {
+	const saved = runStty(["-g"]);
+	if (saved === undefined || runStty(["raw", "-echo"]) === undefined) {
+		process.stdin.setRawMode(true);
+		return () => process.stdin.setRawMode(false);
+	}
+	return () => {
+		runStty([saved.trim()]);
+	};
+}
+
+/** What `stty` prints; undefined when it fails or is not there. */
+function runStty(argv: readonly string[]): string | undefined {
+	try {
+		const { exitCode, stdout } = Bun.spawnSync(["stty", ...argv], {
+			stdin: "inherit",
+			stdout: "pipe",
+			stderr: "ignore",
+		});
+		return exitCode === 0 ? stdout.toString() : undefined;
+	} catch {
+		return undefined; // not installed
+	}
+}
+
 /** Tells `resize` the terminal's size now and whenever it changes; returns what stops it. */
-export function followTerminalSize(resize: (rows: number, columns: number) => Promise<void>): () => void {
+export function followTerminalSize(
+	resize: (rows: number, columns: number) => Promise<void>,
+	options: { isRedrawn?: boolean } = {},
+): () => void {
 	const tell = () => {
 		const { rows, columns } = process.stdout;
 		// The process may have ended meanwhile: its size does not matter then.
@@ -43,7 +74,10 @@ export function followTerminalSize(resize: (rows: number, columns: number) => Pr
 	};
 	// Makes the stream look at the terminal again before it is asked.
 	process.stdout.on("resize", tell);
-	tell();
+	const { rows, columns } = process.stdout;
+	// Programs draw again when the size changes: a prompt that is there already can be seen only then.
+	if (options.isRedrawn && rows > 0 && columns > 0) resize(rows + 1, columns).then(tell, tell);
+	else tell();
 	return () => {
 		process.stdout.off("resize", tell);
 	};
