@@ -51,6 +51,13 @@ export interface AppliedLayer {
 	readonly assembly: Digest;
 }
 
+export interface ApplyOptions {
+	/** Digest that the uncompressed tar must have. */
+	readonly diffId?: Digest | undefined;
+	/** Hears how many bytes were read from the archive so far. */
+	readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
 export interface DiffOptions {
 	readonly wholeTree?: boolean;
 }
@@ -60,9 +67,9 @@ export interface LayerApplier {
 	/**
 	 * Unpacks an OCI layer (uncompressed, gzip or zstd; detected) into `directory`: whiteouts become overlay whiteouts, opaque
 	 * markers the opaque xattr. Stores the re-assembly record in the content store.
-	 * @throws InvalidParameterError for a broken or hostile archive; the caller aborts the ingest.
+	 * @throws InvalidParameterError for a broken or hostile archive, or another one than `diffId` says; the caller aborts the ingest.
 	 */
-	apply(tar: Readable, directory: string, onProgress?: (bytes: number) => void): Promise<AppliedLayer>;
+	apply(tar: Readable, directory: string, options?: ApplyOptions): Promise<AppliedLayer>;
 	/** The uncompressed bytes of an archive that may be plain, gzip or zstd. @throws InvalidParameterError, NotImplementedError */
 	decompress(archive: Readable): AsyncIterable<Uint8Array>;
 	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { FilesystemChange } from "../../api/engine/container.ts";
 import { type Digest, sha256FromHex } from "../../base/digest.ts";
-import { EngineError, errorMessage, SystemError } from "../../base/errors.ts";
+import { EngineError, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import type { AppliedLayer, DiffOptions, LayerApplier } from "../../core/diff/archiver.ts";
+import type { AppliedLayer, ApplyOptions, DiffOptions, LayerApplier } from "../../core/diff/archiver.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
 import { assembledTar } from "./assembled-tar.ts";
 import { AssemblyBlob } from "./assembly-blob.ts";
@@ -19,7 +19,7 @@ import { tarStream } from "./tar-stream.ts";
 export class FsLayerApplier implements LayerApplier {
 	constructor(readonly content: ContentStore) {}
 
-	async apply(tar: Readable, directory: string, onProgress?: (bytes: number) => void): Promise<AppliedLayer> {
+	async apply(tar: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
 		const hash = createHash("sha256");
 		const writer = LayerWriter.open(directory);
 		const blob = await AssemblyBlob.open(this.content);
@@ -27,7 +27,7 @@ export class FsLayerApplier implements LayerApplier {
 			const reader = new TarReader(writer);
 			const pacer = new Pacer();
 			let tarSizeBytes = 0;
-			for await (const chunk of decompressed(counted(tar, onProgress))) {
+			for await (const chunk of decompressed(counted(tar, options.onProgress))) {
 				for (const piece of pieces(chunk)) {
 					hash.update(piece);
 					reader.push(piece);
@@ -38,9 +38,12 @@ export class FsLayerApplier implements LayerApplier {
 			}
 			reader.finish();
 			writer.finish();
+			const diffId = sha256FromHex(hash.digest("hex"));
+			if (options.diffId !== undefined && diffId !== options.diffId)
+				throw new InvalidParameterError(`invalid diffID for layer: expected "${options.diffId}", got "${diffId}"`);
 			const assembly = await blob.commit(writer.assembly.finish());
 			return {
-				diffId: sha256FromHex(hash.digest("hex")),
+				diffId,
 				tarSizeBytes,
 				contentSizeBytes: writer.contentSizeBytes,
 				inodes: writer.inodes,

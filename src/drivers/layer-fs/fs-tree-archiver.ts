@@ -22,14 +22,9 @@ export class FsTreeArchiver implements TreeArchiver {
 	}
 
 	async read(root: string, path: string): Promise<{ readonly stat: PathStat; readonly tar: Readable }> {
-		const directory = openRoot(root);
-		try {
-			const place = found(directory, path);
-			return { stat: statOf(directory, path, place), tar: tarStream(treeArchive(directory, place)) };
-		} catch (error) {
-			directory.close();
-			throw error;
-		}
+		using directory = openRoot(root);
+		const place = found(directory, path);
+		return { stat: statOf(directory, path, place), tar: tarStream(treeArchive(root, place)) };
 	}
 
 	async write(root: string, path: string, tar: Readable, options: WriteTreeOptions): Promise<void> {
@@ -65,19 +60,17 @@ export class FsTreeArchiver implements TreeArchiver {
 	}
 }
 
-async function* treeArchive(directory: RootDirectory, { path, name, status }: TreePath): AsyncGenerator<Uint8Array> {
-	try {
-		const tar = new TreeTar(directory);
-		// The root's own name is empty: its members begin with a slash.
-		const topName = name === "/" ? "" : name;
-		if (status.kind === "directory") {
-			yield* tar.member(path, `${topName}/`, status);
-			yield* tar.contents(path, `${topName}/`);
-		} else yield* tar.member(path, topName, status);
-		yield* tar.finish();
-	} finally {
-		directory.close();
-	}
+/** Opens the root when the first byte is asked for: a generator that never starts cleans nothing up. */
+async function* treeArchive(root: string, { path, name, status }: TreePath): AsyncGenerator<Uint8Array> {
+	using directory = openRoot(root);
+	const tar = new TreeTar(directory);
+	// The root's own name is empty: its members begin with a slash.
+	const topName = name === "/" ? "" : name;
+	if (status.kind === "directory") {
+		yield* tar.member(path, `${topName}/`, status);
+		yield* tar.contents(path, `${topName}/`);
+	} else yield* tar.member(path, topName, status);
+	yield* tar.finish();
 }
 
 async function* wholeTree(root: string): AsyncGenerator<Uint8Array> {

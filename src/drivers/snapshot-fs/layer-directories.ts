@@ -9,7 +9,7 @@
  * A layer appears by a rename after everything in it is on the disk, and disappears by a rename before anything in it is deleted.
  */
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { digestHex, isDigest } from "../../base/digest.ts";
@@ -167,10 +167,20 @@ export function copyOwnership(from: string, to: string): void {
 
 /** The one recursive delete of this driver: refuses anything that is not below `root`. Does not follow symlinks. */
 export async function removeTree(path: string, root: string): Promise<void> {
-	if (!path.startsWith(`${root}/`)) throw new SystemError(`refusing to remove ${path}, which is not below ${root}`);
+	checkBelow(path, root);
 	try {
 		await rm(path, { recursive: true, force: true });
 	} catch (cause) {
 		throw new SystemError(`failed to remove ${path}: ${errorMessage(cause)}`, { cause });
 	}
+}
+
+/** The same at once, for a handful of files. */
+export function removeTreeNow(path: string, root: string): void {
+	checkBelow(path, root);
+	rmSync(path, { recursive: true, force: true });
+}
+
+function checkBelow(path: string, root: string): void {
+	if (!path.startsWith(`${root}/`)) throw new SystemError(`refusing to remove ${path}, which is not below ${root}`);
 }

@@ -6,6 +6,7 @@
  *
  * The list is Docker's: programs look for `/.dockerenv`, and images ship without `/etc/mtab`.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { digestHex } from "../../base/digest.ts";
@@ -13,7 +14,7 @@ import type { ChainId } from "../../core/snapshot/snapshotter.ts";
 import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { isErrno } from "./is-errno.ts";
-import { removeTree } from "./layer-directories.ts";
+import { removeTree, removeTreeNow } from "./layer-directories.ts";
 
 interface MountPoint {
 	readonly path: string;
@@ -58,6 +59,8 @@ function make(root: RootDirectory, { path, kind, target }: MountPoint): void {
 	if (kind === "directory") root.makeDirectory(path, 0o755);
 	else if (kind === "symlink") root.makeSymlink(target ?? "", path);
 	else closeDescriptor(root.openFile(path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o755));
+	// The same in every copy: what differs would count as the container's change.
+	root.setTimes(path, 0n, 0n);
 }
 
 export class MountPointLayers {
@@ -72,11 +75,19 @@ export class MountPointLayers {
 		return join(this.#directory, chainId === undefined ? "none" : digestHex(chainId));
 	}
 
-	/** @param build fills a fresh directory and returns its path; it is moved into place */
-	ensure(chainId: ChainId | undefined, build: () => string): string {
+	/** @param build fills the empty directory it is given; what it makes beside it goes away afterwards */
+	ensure(chainId: ChainId | undefined, build: (directory: string) => void): void {
 		const path = this.path(chainId);
-		if (!existsSync(path)) renameSync(build(), path);
-		return path;
+		if (existsSync(path)) return;
+		const workspace = join(this.root, "ingest", `mountpoints-${randomBytes(8).toString("hex")}`);
+		const directory = join(workspace, "fs");
+		mkdirSync(directory, { recursive: true, mode: 0o755 });
+		try {
+			build(directory);
+			renameSync(directory, path);
+		} finally {
+			removeTreeNow(workspace, this.root);
+		}
 	}
 
 	async remove(chainId: ChainId): Promise<void> {

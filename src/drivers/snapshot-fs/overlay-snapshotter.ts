@@ -5,7 +5,6 @@
  *   <root>/containers/<id>/work     overlayfs's own
  *   <root>/containers/<id>/merged   mount point
  */
-import { randomBytes } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage, SystemError } from "../../base/errors.ts";
@@ -77,7 +76,7 @@ export class OverlaySnapshotter implements Snapshotter {
 		const snapshot = this.#snapshot(containerId);
 		if (this.#containers.has(containerId)) return snapshot;
 		try {
-			this.#mountPoints.ensure(parent, () => this.#buildMountPoints(parent));
+			this.#mountPoints.ensure(parent, (directory) => this.#buildMountPoints(parent, directory));
 			const [top] = this.#stack(parent);
 			mkdirSync(snapshot.upperPath, { recursive: true, mode: 0o755 });
 			mkdirSync(join(this.#containers.path(containerId), "work"), { recursive: true, mode: 0o700 });
@@ -164,21 +163,16 @@ export class OverlaySnapshotter implements Snapshotter {
 	}
 
 	/** Through an overlay of the image, so that its own symlinks lead where they do in the container. */
-	#buildMountPoints(parent: ChainId | undefined): string {
-		const directory = join(this.root, "ingest", `mountpoints-${randomBytes(8).toString("hex")}`);
-		const [upper, work, merged] = ["fs", "work", "merged"].map((name) => join(directory, name)) as [
-			string,
-			string,
-			string,
-		];
-		for (const path of [upper, work, merged]) mkdirSync(path, { recursive: true, mode: 0o755 });
+	#buildMountPoints(parent: ChainId | undefined, upper: string): void {
 		const [top] = this.#stack(parent);
 		if (top === undefined) {
 			using root = RootDirectory.open(upper);
 			makeMountPoints(root);
-			return upper;
+			return;
 		}
 		copyOwnership(top, upper);
+		const [work, merged] = [join(upper, "../work"), join(upper, "../merged")];
+		for (const path of [work, merged]) mkdirSync(path, { mode: 0o700 });
 		mountOverlay(merged, { lower: this.#stack(parent), upper, work, options: OPTIONS });
 		try {
 			using root = RootDirectory.open(merged);
@@ -186,7 +180,6 @@ export class OverlaySnapshotter implements Snapshotter {
 		} finally {
 			unmountAll(merged);
 		}
-		return upper;
 	}
 }
 

@@ -3,7 +3,6 @@
  *
  *   <root>/containers/<id>/tree    the whole file system
  */
-import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage, SystemError } from "../../base/errors.ts";
@@ -127,18 +126,7 @@ export class VfsSnapshotter implements Snapshotter {
 			await new LayerCopier(source, target).copy();
 		}
 		const made = makeMountPoints(target);
-		this.#mountPoints.ensure(parent, () => this.#buildMountPoints(tree, made));
-	}
-
-	/** The same in a directory of its own, to compare the container's tree with. */
-	#buildMountPoints(tree: string, made: ReadonlySet<string>): string {
-		const directory = join(this.#containers.root, "ingest", `mountpoints-${randomBytes(8).toString("hex")}`);
-		mkdirSync(directory, { recursive: true, mode: 0o755 });
-		using root = RootDirectory.open(directory);
-		makeMountPoints(root, ({ path }) => made.has(path));
-		for (const path of ["", "dev", "etc"])
-			if (existsSync(join(directory, path))) copyOwnership(join(tree, path), join(directory, path));
-		return directory;
+		this.#mountPoints.ensure(parent, (directory) => buildMountPoints(tree, directory, made));
 	}
 
 	#snapshot(containerId: string): ContainerSnapshot {
@@ -149,4 +137,12 @@ export class VfsSnapshotter implements Snapshotter {
 	#stack(parent: ChainId | undefined): string[] {
 		return parent === undefined ? [] : this.#layers.stack(parent);
 	}
+}
+
+/** The same in a directory of its own, to compare the container's tree with. */
+function buildMountPoints(tree: string, directory: string, made: ReadonlySet<string>): void {
+	using root = RootDirectory.open(directory);
+	makeMountPoints(root, ({ path }) => made.has(path));
+	for (const path of ["", "dev", "etc"])
+		if (existsSync(join(directory, path))) copyOwnership(join(tree, path), join(directory, path));
 }

@@ -1,6 +1,5 @@
 import type { Readable } from "node:stream";
 import type { Digest } from "../../base/digest.ts";
-import { InvalidParameterError } from "../../base/errors.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
@@ -53,6 +52,11 @@ export class LayerRegistry {
 	readonly #layers = new Map<Digest, LayerRecord>();
 	readonly #leases = new Map<Digest, number>();
 	readonly #mutex = new KeyedMutex();
+	#ingesting = 0;
+	/** The deletion that runs; it never fails for good: what stays is found at the next start. */
+	#sweep: Promise<void> = Promise.resolve();
+	/** Assembly records that perhaps no layer has any more. */
+	readonly #orphans = new Set<Digest>();
 
 	constructor(deps: LayerRegistryDependencies) {
 		this.#deps = deps;
@@ -155,13 +159,17 @@ export class LayerRegistry {
 
 	async #ingest(request: UnpackRequest, lease: LayerLease): Promise<LayerRecord> {
 		const { snapshotter, applier } = this.#deps;
-		const ingest = await snapshotter.beginIngest(request.parent);
+		this.#ingesting++;
+		// What is just being deleted might be what this one makes.
+		await this.#sweep;
+		const ingest = await snapshotter.beginIngest(request.parent).catch((error: unknown) => {
+			this.#ingesting--;
+			throw error;
+		});
 		try {
-			const applied = await applier.apply(await request.open(), ingest.path, request.onProgress);
-			if (request.diffId !== undefined && applied.diffId !== request.diffId)
-				throw new InvalidParameterError(
-					`invalid diffID for layer: expected "${request.diffId}", got "${applied.diffId}"`,
-				);
+			const { diffId, onProgress } = request;
+			const applied = await applier.apply(await request.open(), ingest.path, { diffId, onProgress });
+			this.#orphans.add(applied.assembly);
 			const layer: LayerRecord = {
 				chainId: chainId(request.parent, applied.diffId),
 				diffId: applied.diffId,
@@ -177,9 +185,11 @@ export class LayerRegistry {
 				this.#deps.store.putLayer(layer);
 				this.#layers.set(layer.chainId, layer);
 			});
-			return layer;
+			return this.#layers.get(layer.chainId) ?? layer;
 		} finally {
+			this.#ingesting--;
 			await ingest.abort();
+			await this.#sweepAssemblies();
 		}
 	}
 
@@ -189,10 +199,23 @@ export class LayerRegistry {
 			this.#layers.delete(layer.chainId);
 			this.#deps.store.deleteLayer(layer.chainId);
 			await this.#deps.snapshotter.removeLayer(layer.chainId);
-			// The same tar on two parents has one record.
-			if (layer.assembly !== undefined && !this.assemblies().includes(layer.assembly))
-				await this.#deps.content.delete(layer.assembly);
+			if (layer.assembly !== undefined) this.#orphans.add(layer.assembly);
 		});
+		await this.#sweepAssemblies();
+	}
+
+	/** The same tar on two parents has one assembly record, and an ingest may just be about to need one: only in quiet moments. */
+	#sweepAssemblies(): Promise<void> {
+		if (this.#ingesting === 0) this.#sweep = this.#sweep.then(() => this.#deleteOrphans());
+		return this.#sweep;
+	}
+
+	async #deleteOrphans(): Promise<void> {
+		if (this.#ingesting > 0) return;
+		const used = new Set(this.assemblies());
+		const unused = [...this.#orphans].filter((digest) => !used.has(digest));
+		this.#orphans.clear();
+		await Promise.allSettled(unused.map((digest) => this.#deps.content.delete(digest)));
 	}
 
 	#needed(roots: Iterable<Digest | undefined>): ReadonlySet<Digest> {
