@@ -72,6 +72,10 @@ export class TestDaemon implements AsyncDisposable {
 		return this.#process.pid;
 	}
 
+	get isRunning(): boolean {
+		return this.#process !== undefined;
+	}
+
 	/** What the daemon has logged so far, over all its starts. */
 	get log(): string {
 		const path = join(this.directory, "daemon.log");
