@@ -14,6 +14,8 @@ export class DeferredStream extends Duplex {
 
 	/** @param inner owned by this stream from now on */
 	connect(inner: Duplex): void {
+		// Whatever happens to the connection after the client has gone is nobody's business any more.
+		inner.on("error", (error) => this.destroy(error));
 		if (this.destroyed) {
 			inner.destroy();
 			return;
@@ -23,7 +25,6 @@ export class DeferredStream extends Duplex {
 			if (!this.push(chunk)) inner.pause();
 		});
 		inner.on("end", () => this.push(null));
-		inner.on("error", (error) => this.destroy(error));
 		inner.on("close", () => {
 			if (!inner.readableEnded) this.push(null);
 		});

@@ -24,8 +24,8 @@ export function replayThen(past: Readable, live: Duplex): Duplex {
 			if (!stream.push(chunk)) from.pause();
 		});
 		from.on("end", onEnd);
-		from.on("error", (error) => stream.destroy(error));
 	};
+	for (const part of [past, live]) part.on("error", (error) => stream.destroy(error));
 	forward(past, () => {
 		source = live;
 		forward(live, () => stream.push(null));

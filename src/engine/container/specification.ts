@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { HostFacts } from "../../core/container/host-facts.ts";
@@ -12,6 +13,8 @@ import type { NetworkPlan } from "../network/container-networking.ts";
 import type { NetworkFilesWriter } from "../network/network-files.ts";
 import type { PreparedRoot } from "./filesystem.ts";
 import type { ContainerRegistry } from "./registry.ts";
+
+const DEFAULT_CGROUP_PARENT = "/gantry";
 
 /** What the daemon's configuration and machine say of every specification. */
 export interface SpecificationSettings {
@@ -89,8 +92,8 @@ export class SpecificationWriter {
 	}
 
 	cgroupsPath(record: ContainerRecord): string {
-		const parent = record.hostConfig.CgroupParent || this.#settings.cgroupParent;
-		return `${parent.startsWith("/") ? "" : "/"}${parent}/${record.id}`;
+		const parent = record.hostConfig.CgroupParent || this.#settings.cgroupParent || DEFAULT_CGROUP_PARENT;
+		return posix.join("/", parent, record.id);
 	}
 
 	memoryCgroup(record: ContainerRecord): string | undefined {

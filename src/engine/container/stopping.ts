@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ConflictError, EngineError, errorMessage, NotModifiedError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerRuntime } from "../../core/container/runtime.ts";
-import { parseSignal } from "../../core/container/signals.ts";
+import { checkSignal, parseSignal } from "../../core/container/signals.ts";
 import { isRunning, notRunning, transition } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import { publishContainerEvent } from "./container-events.ts";
@@ -18,6 +18,8 @@ const SIGTERM = 15;
 const DEFAULT_STOP_SECONDS = 10;
 /** A process that SIGKILL does not end in this time hangs in the kernel. */
 const KILL_PATIENCE_MS = 30_000;
+/** The end of a process that was killed while frozen is told a moment later than the runtime notices it. */
+const THAW_PATIENCE_MS = 1_000;
 
 export interface StopOptions {
 	readonly signal?: string;
@@ -83,8 +85,9 @@ export class ContainerStopper {
 	async kill(name: string, signalText: string): Promise<void> {
 		const prefix = `cannot kill container: ${name}: `;
 		const { registry, waits } = this.#deps;
-		const signal = within(prefix, () => (signalText === "" ? SIGKILL : parseSignal(signalText)));
-		const { id } = within("", () => registry.resolve(name));
+		const signal = signalText === "" ? SIGKILL : parseSignal(signalText);
+		const { id } = registry.resolve(name);
+		within(prefix, () => checkSignal(signal));
 		const ended = waits.register(id, "next-exit", new AbortController().signal);
 		await registry.locked(id, async () => {
 			const record = registry.get(id);
@@ -144,7 +147,7 @@ export class ContainerStopper {
 
 	/** Notes first that the user wants the end, so that no policy undoes it, a crash in between or not. */
 	async #signal(record: ContainerRecord, signal: number, isStop = false): Promise<void> {
-		const { registry, tasks, runtime, runtimes, events } = this.#deps;
+		const { registry, tasks, events } = this.#deps;
 		const ends = isStop || signal === SIGKILL || signal === stopSignal(record);
 		if (ends) {
 			this.#supervisor.cancelRestart(record.id);
@@ -158,10 +161,20 @@ export class ContainerStopper {
 		}
 		publishContainerEvent(events, record, "kill", { signal: String(signal) });
 		// A frozen process gets its signal when it thaws; Docker thaws it for the signals that are to end it.
-		if (ends && record.lifecycle.kind === "paused")
-			await runtime.resume(runtimes.get(record.runtime), record.id).catch((cause: unknown) => {
-				throw new SystemError(`cannot unpause container ${record.id} to end it: ${errorMessage(cause)}`, { cause });
-			});
+		if (ends && record.lifecycle.kind === "paused") await this.#thaw(record);
+	}
+
+	/** What ended by the signal while it was frozen need not thaw. */
+	async #thaw({ id, runtime: name, lifecycle }: ContainerRecord): Promise<void> {
+		const { registry, tasks, runtime, runtimes, events } = this.#deps;
+		try {
+			await runtime.resume(runtimes.get(name), id);
+		} catch (cause) {
+			if (await this.#within(tasks.running(id).exited, THAW_PATIENCE_MS)) return;
+			throw new SystemError(`cannot unpause container ${id} to end it: ${errorMessage(cause)}`, { cause });
+		}
+		const record = registry.update(id, { lifecycle: transition(lifecycle, { kind: "resumed" }, id) });
+		publishContainerEvent(events, record, "unpause");
 	}
 
 	/** Whether the promise settles in time; undefined: for ever. */

@@ -34,8 +34,8 @@ export function eventStream(
 		wake();
 	};
 	const unsubscribe = source.subscribe((message) => {
-		if (!matchesEvent(options.filters, message)) return;
-		if (queue.push(message) > QUEUE_LIMIT) end();
+		if (over || !matchesEvent(options.filters, message)) return;
+		if (queue.push(message) >= QUEUE_LIMIT) end();
 		wake();
 	});
 	const timer =
