@@ -301,6 +301,13 @@ describe("security options", () => {
 				.noNewPrivileges,
 		).toBe(false);
 	});
+	test("the daemon's profile is the default, and the built-in one can be asked for", () => {
+		const seccompProfile = '{"defaultAction":"SCMP_ACT_LOG"}';
+		const action = (HostConfig: HostConfig) =>
+			build(HostConfig, { daemon: { ulimits: [], noNewPrivileges: false, seccompProfile } }).linux.seccomp
+				?.defaultAction;
+		expect([action({}), action({ SecurityOpt: ["seccomp=builtin"] })]).toEqual(["SCMP_ACT_LOG", "SCMP_ACT_ERRNO"]);
+	});
 	test("a finished filter goes along for the runtime that takes it, never for one without a profile", () => {
 		const seccompCompiler = { compile: () => new Uint8Array([1, 2, 3]) };
 		expect(build({}, { seccompCompiler }).annotations).toEqual({ "run.oci.seccomp_bpf_data": "AQID" });

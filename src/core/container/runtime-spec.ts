@@ -229,6 +229,8 @@ function planSeccomp(
 	switch (security.seccomp.kind) {
 		case "unconfined":
 			return undefined;
+		case "builtin":
+			return defaultSeccomp(context);
 		case "profile":
 			return customSeccomp(security.seccomp.json, context);
 		case "default": {

@@ -2,9 +2,10 @@ import { InvalidParameterError, NotImplementedError, SystemError } from "../../b
 
 export interface SecurityOptions {
 	readonly noNewPrivileges: boolean;
-	/** `default` is the built-in profile; `profile` is JSON text as the request carried it. */
+	/** `default` is the daemon's profile; `profile` is JSON text as the request carried it. */
 	readonly seccomp:
 		| { readonly kind: "default" }
+		| { readonly kind: "builtin" }
 		| { readonly kind: "unconfined" }
 		| { readonly kind: "profile"; readonly json: string };
 	/** Nothing masked, nothing read-only below /proc and /sys. */
@@ -82,7 +83,8 @@ function parseBoolean(option: string, value: string): boolean {
 
 function parseSeccomp(value: string): SecurityOptions["seccomp"] {
 	if (value === "unconfined") return { kind: "unconfined" };
-	if (value === "builtin" || value === "") return { kind: "default" };
+	if (value === "builtin") return { kind: "builtin" };
+	if (value === "") return { kind: "default" };
 	try {
 		JSON.parse(value);
 	} catch (cause) {
