@@ -6,18 +6,19 @@ import { RootDirectory } from "../linux/root-directory.ts";
 
 /**
  * Copies the contents of `path` (symlinks resolved inside `root`) into the directory `target`, which takes its owner and
- * mode. No such directory there is nothing to copy. Done by `cp --archive`: it keeps owners, modes, times, extended
+ * mode. Done by `cp --archive`: it keeps owners, modes, times, extended
  * attributes, hard links, devices and holes.
+ * @returns false when there was nothing to copy
  * @throws SystemError
  */
-export async function copyDirectory(root: string, path: string, target: string): Promise<void> {
+export async function copyDirectory(root: string, path: string, target: string): Promise<boolean> {
 	using source = RootDirectory.open(root);
 	let fd: number;
 	try {
 		fd = source.openFile(path.replace(/^\/+/, "") || ".", O.PATH | O.DIRECTORY);
 	} catch (error) {
 		const code = errnoCode(error);
-		if (code === "ENOENT" || code === "ENOTDIR") return;
+		if (code === "ENOENT" || code === "ENOTDIR") return false;
 		throw error;
 	}
 	try {
@@ -27,6 +28,7 @@ export async function copyDirectory(root: string, path: string, target: string):
 		);
 		const [message, status] = await Promise.all([new Response(child.stderr).text(), child.exited]);
 		if (status !== 0) throw new SystemError(`failed to populate volume: ${message.trim()}`);
+		return true;
 	} finally {
 		closeDescriptor(fd);
 	}

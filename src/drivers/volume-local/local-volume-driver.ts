@@ -11,11 +11,13 @@ import { checkVolumeOptions, type OptionMount, optionMount } from "./mount-optio
 
 /** Directories under removal begin with this; no volume's name can. */
 const REMOVED_PREFIX = ".removed-";
+const FILLING = "_filling";
 
 /**
  * The `local` volume driver.
  *
  * ```
+ * <root>/<name>/_filling       the image's files while they are copied; becomes _data
  * <root>/<name>/_data          files, or what the options say mounted there while a container holds it
  * <root>/.removed-<random>     a removal that was begun: certain to be completed
  * ```
@@ -98,7 +100,19 @@ export class LocalVolumeDriver implements VolumeDriver {
 	async populate(record: VolumeRecord, sourceRoot: string, sourcePath: string): Promise<void> {
 		const target = this.mountpoint(record.name);
 		if ((await readdir(target)).length > 0) return;
-		await copyDirectory(sourceRoot, sourcePath, target);
+		if (hasMount(record)) {
+			await copyDirectory(sourceRoot, sourcePath, target);
+			return;
+		}
+		// Aside first: half a copy would look like a volume with files of its own, and never be completed.
+		const filling = join(this.#root, record.name, FILLING);
+		await removeTree(filling);
+		await mkdir(filling);
+		try {
+			if (await copyDirectory(sourceRoot, sourcePath, filling)) await rename(filling, target);
+		} finally {
+			await removeTree(filling);
+		}
 	}
 
 	async cleanUp(keep: { readonly names: ReadonlySet<string>; readonly mounted: ReadonlySet<string> }): Promise<void> {
@@ -106,7 +120,9 @@ export class LocalVolumeDriver implements VolumeDriver {
 		for (const name of await readdir(this.#root)) {
 			if (name.startsWith(REMOVED_PREFIX)) await removeTree(join(this.#root, name));
 			else if (!keep.names.has(name)) await this.#dropEmpty(name);
-			else if (!keep.mounted.has(name) && isMountPoint(this.mountpoint(name))) unmountAll(this.mountpoint(name));
+			else await removeTree(join(this.#root, name, FILLING));
+			if (keep.names.has(name) && !keep.mounted.has(name) && isMountPoint(this.mountpoint(name)))
+				unmountAll(this.mountpoint(name));
 		}
 	}
 

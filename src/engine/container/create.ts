@@ -99,7 +99,7 @@ export class ContainerCreator {
 			files.createDirectory(record.id);
 			await snapshotter.prepare(record.id, image.chainId);
 			registry.insert(record);
-			await filesystem.createVolumes(record);
+			await filesystem.establish(record);
 		} catch (error) {
 			await this.#undo(record);
 			throw error;

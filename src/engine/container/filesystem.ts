@@ -37,14 +37,15 @@ export class ContainerFilesystem {
 		this.#deps = deps;
 	}
 
-	/** At create: makes the volumes it names and fills the fresh ones from the image. Idempotent. */
-	async createVolumes(record: ContainerRecord): Promise<void> {
+	/** At create: makes the working directory and the volumes it names, and fills the fresh ones from the image. Idempotent. */
+	async establish(record: ContainerRecord): Promise<void> {
 		const volumes = record.mounts.filter((mount) => mount.type === "volume");
 		for (const mount of volumes) await this.#ensureVolume(record, mount);
 		const filled = volumes.filter((mount) => mount.volume?.copy === true && mount.volume.subpath === "");
-		if (filled.length === 0) return;
+		if (filled.length === 0 && !hasWorkingDirectory(record)) return;
 		const root = await this.holdRoot(record.id, CREATION);
 		try {
+			this.#ensureWorkingDirectory(record, root);
 			for (const mount of filled) await this.#fill(record, mount, root);
 		} finally {
 			await this.releaseRoot(record.id, CREATION);
@@ -97,12 +98,16 @@ export class ContainerFilesystem {
 		for (const mount of record.mounts) {
 			// A crash during the creation, or a removal by force, may have left the container without it.
 			if (mount.type === "volume" && !this.#deps.volumes.has(mount.source)) await this.#ensureVolume(record, mount);
-			mounts.push({ mount, source: await this.#source(record, mount) });
+			const settled = mount.type === "bind" ? this.#settleBind(mount) : mount;
+			mounts.push({ mount: settled, source: await this.#source(record, settled) });
 		}
-		const workingDirectory = record.config.WorkingDir ?? "";
-		if (workingDirectory !== "" && workingDirectory !== "/")
-			this.#deps.files.ensureDirectory(mergedPath, workingDirectory);
+		this.#ensureWorkingDirectory(record, mergedPath);
 		return { path: mergedPath, mounts };
+	}
+
+	/** A volume or a bind may cover it: then what is below them is of no account. */
+	#ensureWorkingDirectory(record: ContainerRecord, root: string): void {
+		if (hasWorkingDirectory(record)) this.#deps.files.ensureDirectory(root, record.config.WorkingDir ?? "");
 	}
 
 	/** Those that no other container uses. Idempotent. */
@@ -168,7 +173,7 @@ export class ContainerFilesystem {
 	async #source(record: ContainerRecord, mount: ContainerMount): Promise<string> {
 		switch (mount.type) {
 			case "bind":
-				return this.#bindSource(mount);
+				return mount.source;
 			case "volume":
 				return await this.#volumeSource(record.id, mount);
 			default:
@@ -176,7 +181,8 @@ export class ContainerFilesystem {
 		}
 	}
 
-	#bindSource(mount: ContainerMount): string {
+	/** Makes sure that the source is there and shares what the container's mount is to share. @throws InvalidParameterError, SystemError */
+	#settleBind(mount: ContainerMount): ContainerMount {
 		const { files } = this.#deps;
 		if (files.kindOf(mount.source) === undefined) {
 			if (!mount.createSource)
@@ -185,8 +191,10 @@ export class ContainerFilesystem {
 				);
 			files.createBindSource(mount.source);
 		}
-		checkPropagation(mount, files);
-		return mount.source;
+		const fault = propagationFault(mount, files);
+		if (fault === undefined) return mount;
+		if (mount.impliedPropagation === true) return { ...mount, propagation: "rprivate" };
+		throw new SystemError(fault);
 	}
 
 	async #volumeSource(holder: string, mount: ContainerMount): Promise<string> {
@@ -210,13 +218,15 @@ function volumeOptions(record: ContainerRecord, mount: ContainerMount) {
 	return { options: request?.DriverConfig?.Options ?? {}, labels: { ...request?.Labels, ...anonymous } };
 }
 
+function hasWorkingDirectory({ config: { WorkingDir = "" } }: ContainerRecord): boolean {
+	return WorkingDir !== "" && WorkingDir !== "/";
+}
+
 /** The host's mount has to take part in what the container's is to share. */
-function checkPropagation(mount: ContainerMount, files: ContainerHostFiles): void {
+function propagationFault(mount: ContainerMount, files: ContainerHostFiles): string | undefined {
 	const kind = mount.propagation.replace(/^r/, "");
-	if (kind !== "shared" && kind !== "slave") return;
+	if (kind !== "shared" && kind !== "slave") return undefined;
 	const host = files.propagationOf(mount.source);
-	if (host.shared || (kind === "slave" && host.slave)) return;
-	throw new SystemError(
-		`path ${mount.source} is mounted on ${host.mountPoint} but it is not a ${kind === "shared" ? "shared" : "shared or slave"} mount`,
-	);
+	if (host.shared || (kind === "slave" && host.slave)) return undefined;
+	return `path ${mount.source} is mounted on ${host.mountPoint} but it is not a ${kind === "shared" ? "shared" : "shared or slave"} mount`;
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ConflictError, EngineError, errorMessage, NotModifiedError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerRuntime } from "../../core/container/runtime.ts";
-import { checkSignal, parseSignal } from "../../core/container/signals.ts";
+import { parseSignal, supportedSignal } from "../../core/container/signals.ts";
 import { isRunning, notRunning, transition } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import { publishContainerEvent } from "./container-events.ts";
@@ -85,9 +85,8 @@ export class ContainerStopper {
 	async kill(name: string, signalText: string): Promise<void> {
 		const prefix = `cannot kill container: ${name}: `;
 		const { registry, waits } = this.#deps;
-		const signal = signalText === "" ? SIGKILL : parseSignal(signalText);
+		const signal = within(prefix, () => (signalText === "" ? SIGKILL : supportedSignal(signalText)));
 		const { id } = registry.resolve(name);
-		within(prefix, () => checkSignal(signal));
 		const ended = waits.register(id, "next-exit", new AbortController().signal);
 		await registry.locked(id, async () => {
 			const record = registry.get(id);
