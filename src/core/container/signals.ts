@@ -59,6 +59,13 @@ export function parseSignal(text: string): number {
 	return signal;
 }
 
+/** @throws InvalidParameterError also for a number that the kernel does not know */
+export function supportedSignal(text: string): number {
+	const signal = parseSignal(text);
+	if (signal > REAL_TIME_MAX) throw new InvalidParameterError(`the linux daemon does not support signal ${signal}`);
+	return signal;
+}
+
 function realTimeSignal(name: string): number | undefined {
 	const match = /^RTM(IN(?:\+(\d{1,2}))?|AX(?:-(\d{1,2}))?)$/.exec(name);
 	if (match === null) return undefined;

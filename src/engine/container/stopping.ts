@@ -86,16 +86,21 @@ export class ContainerStopper {
 		const prefix = `cannot kill container: ${name}: `;
 		const { registry, waits } = this.#deps;
 		const signal = within(prefix, () => (signalText === "" ? SIGKILL : supportedSignal(signalText)));
-		const { id } = registry.resolve(name);
-		const ended = waits.register(id, "next-exit", new AbortController().signal);
-		await registry.locked(id, async () => {
-			const record = registry.get(id);
-			if (record.lifecycle.kind === "restarting") return this.#cancelRestart(record);
-			if (!isRunning(record.lifecycle)) throw new ConflictError(`${prefix}${notRunning(id).message}`);
-			await this.#signal(record, signal);
-		});
-		// Docker, too, answers a SIGKILL when the container is gone.
-		if (signal === SIGKILL) await this.#within(ended, KILL_PATIENCE_MS);
+		const { id } = within(prefix, () => registry.resolve(name));
+		const abandoned = new AbortController();
+		const ended = waits.register(id, "next-exit", abandoned.signal);
+		try {
+			await registry.locked(id, async () => {
+				const record = registry.get(id);
+				if (record.lifecycle.kind === "restarting") return this.#cancelRestart(record);
+				if (!isRunning(record.lifecycle)) throw new ConflictError(`${prefix}${notRunning(id).message}`);
+				await this.#signal(record, signal);
+			});
+			// Docker, too, answers a SIGKILL when the container is gone.
+			if (signal === SIGKILL) await this.#within(ended, KILL_PATIENCE_MS);
+		} finally {
+			abandoned.abort();
+		}
 	}
 
 	/** @returns false when there was nothing to end */
