@@ -22,7 +22,7 @@ export interface ExecSpecInput {
 	readonly daemon: SpecDefaults;
 }
 
-/** @throws InvalidParameterError `No exec command specified`, a relative directory, a malformed variable */
+/** @throws InvalidParameterError `No exec command specified`, a malformed variable */
 export function checkExecRequest(request: ExecCreateRequest): void {
 	if ((request.Cmd?.length ?? 0) === 0) throw new InvalidParameterError("No exec command specified");
 	for (const entry of request.Env ?? [])
@@ -30,9 +30,6 @@ export function checkExecRequest(request: ExecCreateRequest): void {
 			throw new InvalidParameterError(`invalid environment variable: ${entry}`);
 	for (const argument of request.Cmd ?? [])
 		if (argument.includes("\0")) throw new InvalidParameterError("invalid command: an argument has a NUL byte in it");
-	const directory = request.WorkingDir ?? "";
-	if (directory !== "" && !directory.startsWith("/"))
-		throw new InvalidParameterError(`the working directory '${directory}' is invalid, it needs to be an absolute path`);
 }
 
 /** @throws InvalidParameterError for a user or group that the container does not have */

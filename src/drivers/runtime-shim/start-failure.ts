@@ -55,8 +55,10 @@ function inDockersWords(message: string, program: string): string {
 			: `${CANNOT_START}exec: "${missing}": executable file not found in $PATH`;
 	const [, why] = /^(?:open executable|exec(?:ve)?): (.*)$/.exec(bare) ?? [];
 	if (why !== undefined) return `${CANNOT_START}exec: "${program}": ${reasonInWords(why, program)}`;
-	const [, directory] = /^chdir(?: to)? ?[`']?([^`':]*)[`']?: /.exec(bare) ?? [];
-	return directory === undefined ? bare : CANNOT_START + lowerCaseEnd(bare);
+	const [, directory, reason = ""] = /^chdir(?: to)? ?[`']?([^`':]*)[`']?: (.*)$/.exec(bare) ?? [];
+	return directory === undefined
+		? bare
+		: `${CANNOT_START}chdir to cwd (${JSON.stringify(directory)}) set in config.json failed: ${reason.toLowerCase()}`;
 }
 
 /** crun's errno text for the program, as runc would have said it. */
@@ -66,11 +68,6 @@ function reasonInWords(why: string, program: string): string {
 		return program === "" ? "executable file not found in $PATH" : "is a directory: permission denied";
 	if (why === "Not a directory" || why === "No such file or directory") return `stat ${program}: ${why.toLowerCase()}`;
 	return why.toLowerCase();
-}
-
-function lowerCaseEnd(text: string): string {
-	const start = text.lastIndexOf(": ") + 1;
-	return text.slice(0, start) + text.slice(start).toLowerCase();
 }
 
 function reasonOf(message: string): TaskStartFailure {

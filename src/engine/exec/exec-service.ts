@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { ExecCreateRequest, ExecInspect, ExecStartRequest } from "../../api/engine/exec.ts";
 import type { Clock } from "../../base/clock.ts";
-import { ConflictError, errorMessage, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import { ConflictError, errorMessage, NotFoundError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { AttachSession } from "../../core/container/attach-session.ts";
@@ -10,6 +10,7 @@ import type { AttachOptions, ContainerRuntime, Task } from "../../core/container
 import { isRunning, notRunning } from "../../core/container/state.ts";
 import { TaskStartError } from "../../core/container/task-start-error.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
+import { checkExecRequest } from "../../core/exec/exec-spec.ts";
 import { outputFrame } from "../../core/log/output-frame.ts";
 import { publishContainerEvent } from "../container/container-events.ts";
 import { oneWayStream } from "../container/one-way-stream.ts";
@@ -41,17 +42,19 @@ export class ExecService {
 		this.#table = new ExecTable(deps.clock);
 	}
 
-	/** @throws ConflictError when the container does not run, InvalidParameterError */
+	/** @throws ConflictError when the container does not run, InvalidParameterError, also for a user it does not have */
 	async create(containerName: string, request: ExecCreateRequest): Promise<{ Id: string }> {
 		const record = this.#deps.registry.resolve(containerName);
-		checkCanExec(record);
-		if ((request.Cmd ?? []).length === 0) throw new InvalidParameterError("No exec command specified");
+		checkCanExec(record, containerName);
+		checkExecRequest(request);
+		const process = this.#deps.processes.build(record, request);
 		const [height = 0, width = 0] = request.ConsoleSize ?? [];
 		const id = newId();
 		this.#table.add({
 			id,
 			containerId: record.id,
 			request,
+			process,
 			state: "created",
 			exitCode: undefined,
 			pid: 0,
@@ -72,7 +75,7 @@ export class ExecService {
 		if (record === undefined) throw new NotFoundError(`No such container: ${entry.containerId}`);
 		if (entry.state === "ended") throw new ConflictError(`exec command ${id} has already run`);
 		if (entry.state !== "created") throw new ConflictError(`exec command ${id} is already running`);
-		checkCanExec(record);
+		checkCanExec(record, record.id);
 		const [height = 0, width = 0] = request.ConsoleSize ?? [];
 		if (height > 0 && width > 0) entry.consoleSize = { width, height };
 		entry.state = "starting";
@@ -174,7 +177,8 @@ export class ExecService {
 	}
 
 	async #launch(record: ContainerRecord, entry: ExecEntry, attach: AttachOptions | undefined) {
-		const { runtime, runtimes, processes } = this.#deps;
+		const { runtime, runtimes } = this.#deps;
+		checkDirectory(entry.request);
 		const terminal = entry.request.Tty === true;
 		const task = await runtime.launchExec({
 			id: entry.id,
@@ -185,7 +189,7 @@ export class ExecService {
 			openStdin: attach?.stdin === true,
 			stdinOnce: true,
 			log: { kind: "none" },
-			process: processes.build(record, entry.request),
+			process: entry.process,
 		});
 		try {
 			const stream = attach === undefined ? undefined : await task.attach(attach);
@@ -237,12 +241,18 @@ export class ExecService {
 	}
 }
 
-function checkCanExec(record: ContainerRecord): void {
+function checkCanExec(record: ContainerRecord, name: string): void {
 	if (record.lifecycle.kind === "restarting")
 		throw new ConflictError(`Container ${record.id} is restarting, wait until the container is running`);
 	if (!isRunning(record.lifecycle)) throw notRunning(record.id);
 	if (record.lifecycle.kind === "paused")
-		throw new ConflictError(`container ${record.id} is paused, unpause the container before exec`);
+		throw new ConflictError(`Container ${name} is paused, unpause the container before exec`);
+}
+
+/** As runc refuses it; other runtimes would take a relative path for one from the root. */
+function checkDirectory({ WorkingDir = "" }: ExecCreateRequest): void {
+	if (WorkingDir !== "" && !WorkingDir.startsWith("/"))
+		throw new TaskStartError("other", "OCI runtime exec failed: exec failed: Cwd must be an absolute path");
 }
 
 function commandLine(request: ExecCreateRequest): string {

@@ -10,6 +10,8 @@ export interface ExecEntry {
 	readonly id: string;
 	readonly containerId: string;
 	readonly request: ExecCreateRequest;
+	/** The OCI process made of it. */
+	readonly process: unknown;
 	state: "created" | "starting" | "running" | "ended";
 	exitCode: number | undefined;
 	pid: number;
