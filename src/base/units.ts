@@ -26,8 +26,10 @@ const BINARY: Readonly<Record<string, number>> = {
  */
 export function parseBytes(text: string): number {
 	const match = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text.trim());
-	const factor = match === null ? undefined : BINARY[(match[2] ?? "").toLowerCase()];
-	if (match === null || factor === undefined) throw new InvalidParameterError(`invalid size: '${text}'`);
+	if (match === null) throw new InvalidParameterError(`invalid size: '${text}'`);
+	const suffix = (match[2] ?? "").toLowerCase();
+	const factor = BINARY[suffix];
+	if (factor === undefined) throw new InvalidParameterError(`invalid suffix: '${suffix}'`);
 	return Math.floor(Number(match[1]) * factor);
 }
 

@@ -144,11 +144,18 @@ function checkCpuset(resources: Resources, host: HostFacts, warnings: string[]):
 function checkSet(wanted: string, available: string, field: string, noun: string): void {
 	if (wanted === "") return;
 	const requested = parseNumberList(wanted);
-	if (requested === undefined) fail(`Invalid value ${wanted} for ${field}: invalid format: ${wanted}`);
+	if (requested === undefined) {
+		const tooLarge = wanted.split(/[,-]/).some((part) => /^\d+$/.test(part) && Number(part) > HIGHEST_NUMBER);
+		const why = tooLarge ? `value of out range, maximum is ${HIGHEST_NUMBER}` : `invalid format: ${wanted}`;
+		fail(`Invalid value ${wanted} for ${field}: ${why}`);
+	}
 	const present = new Set(parseNumberList(available));
 	if (!requested.every((number) => present.has(number)))
 		fail(`Requested ${noun} are not available - requested ${wanted}, available: ${available}`);
 }
+
+/** More CPUs than any machine has. */
+const HIGHEST_NUMBER = 8192;
 
 /** `0-3,7` as numbers; undefined when malformed. Longer lists than any machine has CPUs are malformed too. */
 export function parseNumberList(text: string): number[] | undefined {
@@ -158,7 +165,7 @@ export function parseNumberList(text: string): number[] | undefined {
 		if (match === null) return undefined;
 		const first = Number(match[1]);
 		const last = Number(match[2] ?? first);
-		if (last < first || last > 8192) return undefined;
+		if (last < first || last > HIGHEST_NUMBER) return undefined;
 		for (let number = first; number <= last; number++) numbers.push(number);
 	}
 	return numbers;

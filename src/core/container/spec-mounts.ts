@@ -73,16 +73,10 @@ function systemMounts(input: MountInput): MountSpec[] {
 			source: "cgroup",
 			options: privileged || input.writableCgroups ? restricted : ["ro", ...restricted],
 		},
-		messageQueueMount(hostConfig, restricted),
+		// Shows the queues of the IPC namespace that the container has, the host's included.
+		{ destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: restricted },
 		...sharedMemoryMount(input, restricted),
 	];
-}
-
-function messageQueueMount(hostConfig: HostConfig, restricted: string[]): MountSpec {
-	const destination = "/dev/mqueue";
-	if (hostConfig.IpcMode === "host")
-		return { destination, type: "bind", source: destination, options: ["rbind", ...restricted] };
-	return { destination, type: "mqueue", source: "mqueue", options: restricted };
 }
 
 function sharedMemoryMount(input: MountInput, restricted: string[]): MountSpec[] {

@@ -28,7 +28,7 @@ export function mergeTmpfsOptions(given: readonly string[]): string[] {
 	const merged = new Map<string, string>();
 	for (const option of ["noexec", "nosuid", "nodev", "rprivate", ...given]) {
 		if (option === "" || option === "defaults") continue;
-		if (!checkTmpfsOption(option)) throw new InvalidParameterError(`invalid tmpfs option "${option}"`);
+		if (!checkTmpfsOption(option)) throw new InvalidParameterError(`invalid tmpfs option "${optionKey(option)}"`);
 		merged.delete(optionKey(option));
 		merged.set(optionKey(option), option);
 	}

@@ -39,7 +39,6 @@ function featuresV1({ controllers }: CgroupLayout): CgroupFeatures {
 	const memory = directory("memory");
 	const cpu = directory("cpu");
 	const blkio = directory("blkio");
-	const blkioChild = blkio === undefined ? undefined : anyChildOf(blkio);
 	return {
 		memoryLimit: memory !== undefined,
 		swapLimit: hasFile(memory, "memory.memsw.limit_in_bytes"),
@@ -51,8 +50,9 @@ function featuresV1({ controllers }: CgroupLayout): CgroupFeatures {
 		cpuRealtime: hasFile(cpu, "cpu.rt_period_us"),
 		cpuset: controllers.has("cpuset"),
 		pidsLimit: controllers.has("pids"),
-		blkioWeight: hasFile(blkio, "blkio.weight") || hasFile(blkioChild, "blkio.bfq.weight"),
-		blkioWeightDevice: hasFile(blkio, "blkio.weight_device") || hasFile(blkioChild, "blkio.bfq.weight_device"),
+		// BFQ has files of another name, which the OCI runtimes do not all write.
+		blkioWeight: hasFile(blkio, "blkio.weight"),
+		blkioWeightDevice: hasFile(blkio, "blkio.weight_device"),
 		blkioThrottle: hasFile(blkio, "blkio.throttle.read_bps_device"),
 	};
 }

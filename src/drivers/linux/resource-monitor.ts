@@ -56,7 +56,7 @@ export class LinuxResourceMonitor implements ResourceMonitor {
 			]);
 			if (exitCode === 0) return output;
 			const said = complaint.trim().split("\n")[0] ?? "";
-			throw new SystemError(`Error running ps: exit status ${exitCode}${said === "" ? "" : `: ${said}`}`);
+			throw new SystemError(`ps: ${said || `exit status ${exitCode}`}`);
 		} catch (cause) {
 			if (errnoCode(cause) !== "ENOENT") throw cause;
 			throw new SystemError("Error running ps: the program is missing, install the package procps", { cause });
