@@ -1,6 +1,6 @@
 /** What `POST /containers/{id}/update` makes of a container's limits and restart policy. */
 import type { ContainerUpdateRequest, HostConfig, Resources } from "../../api/engine/container.ts";
-import { ConflictError, InvalidParameterError } from "../../base/errors.ts";
+import { ConflictError } from "../../base/errors.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { normaliseRestartPolicy } from "./host-config.ts";
 import type { HostFacts } from "./host-facts.ts";
@@ -44,11 +44,11 @@ export function planUpdate(record: ContainerRecord, request: ContainerUpdateRequ
 	checkAgainstCurrent(record.id, current, changes);
 	const hostConfig: HostConfig = { ...current, ...changes };
 	if ((policy?.Name ?? "") !== "") {
-		if (current.AutoRemove === true)
-			throw new InvalidParameterError(
-				"Restart policy cannot be updated because AutoRemove is enabled for the container",
-			);
 		hostConfig.RestartPolicy = normaliseRestartPolicy(policy, false);
+		if (current.AutoRemove === true && policy?.Name !== "no")
+			throw new ConflictError(
+				`Cannot update container ${record.id}: Restart policy cannot be updated because AutoRemove is enabled for the container`,
+			);
 	}
 	const isChanged = Object.keys(changes).length > 0;
 	return {
@@ -69,7 +69,7 @@ function changedLimits(resources: Resources): Partial<Resources> {
 
 function checkAgainstCurrent(id: string, current: HostConfig, changes: Partial<Resources>): void {
 	const fail = (why: string): never => {
-		throw new InvalidParameterError(`Cannot update container ${id}: ${why}`);
+		throw new ConflictError(`Cannot update container ${id}: ${why}`);
 	};
 	const isSet = (value: number | undefined) => (value ?? 0) !== 0;
 	const conflict = (one: string, other: string) =>
