@@ -24,7 +24,7 @@ const FILLING = "_filling";
  */
 export class LocalVolumeDriver implements VolumeDriver {
 	readonly #root: string;
-	/** Containers that hold an option volume mounted, by volume. */
+	/** Containers that have the volume mounted, by volume. */
 	readonly #holders = new Map<string, Set<string>>();
 
 	constructor(root: string) {
@@ -72,25 +72,22 @@ export class LocalVolumeDriver implements VolumeDriver {
 		const settled = await this.#optionMount(record);
 		if (settled === undefined) {
 			if (!existsSync(target)) await this.create(record);
-			return target;
-		}
-		const holders = this.#holders.get(record.name) ?? new Set();
-		if (!isMountPoint(target)) {
+		} else if (!isMountPoint(target)) {
 			await mkdir(target, { recursive: true });
 			mountOption(record.name, settled, target);
 		}
+		const holders = this.#holders.get(record.name) ?? new Set();
 		holders.add(holder);
 		this.#holders.set(record.name, holders);
 		return target;
 	}
 
 	async unmount(record: VolumeRecord, holder: string): Promise<void> {
-		if (!hasMount(record)) return;
 		const holders = this.#holders.get(record.name);
 		holders?.delete(holder);
 		if (holders !== undefined && holders.size > 0) return;
 		this.#holders.delete(record.name);
-		unmountAll(this.mountpoint(record.name));
+		if (hasMount(record)) unmountAll(this.mountpoint(record.name));
 	}
 
 	async usage(record: VolumeRecord): Promise<number> {
@@ -100,7 +97,8 @@ export class LocalVolumeDriver implements VolumeDriver {
 	async populate(record: VolumeRecord, sourceRoot: string, sourcePath: string): Promise<void> {
 		const target = this.mountpoint(record.name);
 		if ((await readdir(target)).length > 0) return;
-		if (hasMount(record)) {
+		// A container that has the directory mounted already would not see another in its place.
+		if (hasMount(record) || (this.#holders.get(record.name)?.size ?? 0) > 1) {
 			await copyDirectory(sourceRoot, sourcePath, target);
 			return;
 		}
