@@ -16,6 +16,8 @@ export interface ContainerMount {
 	readonly recursive: boolean;
 	readonly readOnlyRecursive: "if-possible" | "never" | "always";
 	readonly propagation: "" | "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave";
+	/** Nobody asked for that propagation: where the host's mount cannot give it, it is left out. */
+	readonly impliedPropagation?: true;
 	/** The mode string as given (`ro,z`), shown by inspect. */
 	readonly mode: string;
 	readonly volume?: {

@@ -55,8 +55,8 @@ export function parseBind(spec: string, context: MountContext): ContainerMount {
 	const shared = { target, readOnly, readOnlyRecursive, recursive: true, origin: "binds" } as const;
 	if (type === "bind") {
 		const path = cleanPath(source);
-		const propagation = mode.propagation || defaultPropagation(path, context.dataRoot);
-		return { ...shared, type, source: path, createSource: true, propagation, mode: modeText };
+		const propagation = settlePropagation(mode.propagation, path, context.dataRoot);
+		return { ...shared, type, source: path, createSource: true, ...propagation, mode: modeText };
 	}
 	return {
 		...shared,
@@ -176,7 +176,7 @@ function bindFields(request: MountRequest, context: MountContext, fail: Fail) {
 		createSource: options.CreateMountpoint ?? false,
 		recursive: options.NonRecursive !== true,
 		readOnlyRecursive: readOnlyRecursion(options),
-		propagation: propagation || defaultPropagation(path, context.dataRoot),
+		...settlePropagation(propagation, path, context.dataRoot),
 	};
 }
 
@@ -241,7 +241,13 @@ export function cleanPath(path: string): string {
 	return clean.length > 1 && clean.endsWith("/") ? clean.slice(0, -1) : clean;
 }
 
-function defaultPropagation(source: string, dataRoot: string): "rprivate" | "rslave" {
+function settlePropagation(
+	wanted: ContainerMount["propagation"],
+	source: string,
+	dataRoot: string,
+): Pick<ContainerMount, "propagation" | "impliedPropagation"> {
+	if (wanted !== "") return { propagation: wanted };
 	const prefix = source.endsWith("/") ? source : `${source}/`;
-	return dataRoot === source || dataRoot.startsWith(prefix) ? "rslave" : "rprivate";
+	const holdsDataRoot = dataRoot === source || dataRoot.startsWith(prefix);
+	return holdsDataRoot ? { propagation: "rslave", impliedPropagation: true } : { propagation: "rprivate" };
 }

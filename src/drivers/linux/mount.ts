@@ -40,6 +40,7 @@ const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOVE_MOUNT_T_SYMLINKS = 0x10;
 const OPEN_TREE_CLONE = 1;
 const AT_RECURSIVE = 0x8000;
 const AT_EMPTY_PATH = 0x1000;
@@ -217,8 +218,10 @@ function attributeBits(attributes: MountAttributes): number {
 	);
 }
 
+/** Links in the target are followed, as mount(2) does: `/proc/self/fd/<n>` is one. */
 function moveMount(fd: number, target: string): void {
-	syscall("move_mount", SYS_MOVE_MOUNT, target, fd, cString(""), AT_FDCWD, cString(target), MOVE_MOUNT_F_EMPTY_PATH);
+	const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
+	syscall("move_mount", SYS_MOVE_MOUNT, target, fd, cString(""), AT_FDCWD, cString(target), flags);
 }
 
 /** One fsopen(2) context: options are given one by one, then the file system is made and mounted. */
