@@ -16,6 +16,7 @@ import { digestHex, isDigest } from "../../base/digest.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ChainId, SnapshotIngest, SnapshotUsage } from "../../core/snapshot/snapshotter.ts";
 import { syncPath, syncTree } from "../linux/durability.ts";
+import { RootDirectory } from "../linux/root-directory.ts";
 import { measureTree } from "./tree-usage.ts";
 
 interface Layer {
@@ -170,8 +171,19 @@ export async function removeTree(path: string, root: string): Promise<void> {
 	checkBelow(path, root);
 	try {
 		await rm(path, { recursive: true, force: true });
+	} catch (error) {
+		removeDeepTree(path, root, error);
+	}
+}
+
+/** Directories can be nested deeper than any path is long; then it goes by descriptors, at the price of a blocked event loop. */
+function removeDeepTree(path: string, root: string, reason: unknown): void {
+	try {
+		using directory = RootDirectory.open(root);
+		directory.removeAll(path.slice(root.length + 1));
 	} catch (cause) {
-		throw new SystemError(`failed to remove ${path}: ${errorMessage(cause)}`, { cause });
+		const message = `failed to remove ${path}: ${errorMessage(cause)} (at first: ${errorMessage(reason)})`;
+		throw new SystemError(message, { cause });
 	}
 }
 

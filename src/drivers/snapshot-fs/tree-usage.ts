@@ -1,12 +1,12 @@
 import type { BigIntStats } from "node:fs";
 import { lstat, opendir } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoCode } from "../../base/errors.ts";
 import type { SnapshotUsage } from "../../core/snapshot/snapshotter.ts";
+import { isErrno } from "./is-errno.ts";
 
 /**
  * Sizes of all files and symlinks below `directory` as docker counts them: apparent sizes, a file with several links once,
- * directories for nothing. The tree may change meanwhile.
+ * directories for nothing. The tree may change meanwhile. What lies deeper than a path can say is not counted.
  */
 export async function measureTree(directory: string): Promise<SnapshotUsage> {
 	const seen = new Set<bigint>();
@@ -35,7 +35,7 @@ async function openIfThere(path: string): Promise<AsyncIterable<{ name: string; 
 	try {
 		return await opendir(path);
 	} catch (error) {
-		if (errnoCode(error) === "ENOENT" || errnoCode(error) === "ENOTDIR") return nothing();
+		if (isErrno(error, "ENOENT", "ENOTDIR", "ENAMETOOLONG")) return nothing();
 		throw error;
 	}
 }
@@ -46,7 +46,7 @@ async function statusIfThere(path: string): Promise<BigIntStats | undefined> {
 	try {
 		return await lstat(path, { bigint: true });
 	} catch (error) {
-		if (errnoCode(error) === "ENOENT") return undefined;
+		if (isErrno(error, "ENOENT", "ENAMETOOLONG")) return undefined;
 		throw error;
 	}
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type SnapshotterFixture, snapshotterContract } from "../../../src/core/snapshot/contract.ts";
@@ -64,4 +64,21 @@ test("the image's own symlinks lead where they do in the container when mount po
 	expect(merged.status("etc").kind).toBe("symlink");
 	expect(merged.readDirectory("usr/etc").map(String).sort()).toEqual(["hostname", "hosts", "mtab", "resolv.conf"]);
 	expect(merged.status("usr/etc/hosts").sizeBytes).toBe(4);
+});
+
+test("trees nested deeper than any path is long are measured and removed", async () => {
+	await using bench = await fixture((root) => new OverlaySnapshotter(root))();
+	const { upperPath } = await bench.snapshotter.prepare("one", undefined);
+	let directory = RootDirectory.open(upperPath);
+	for (let depth = 0; depth < 60; depth++) {
+		const name = "d".repeat(200);
+		directory.makeDirectory(name, 0o755);
+		const next = directory.openDirectory(name);
+		directory.close();
+		directory = next;
+	}
+	directory.close();
+	expect((await bench.snapshotter.containerUsage("one")).inodes).toBeGreaterThan(10);
+	await bench.snapshotter.remove("one");
+	expect(readdirSync(join(upperPath, "../../../removed"))).toEqual([]);
 });
