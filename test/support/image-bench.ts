@@ -46,7 +46,7 @@ export class FakeContainers implements ContainerImageUse {
 }
 
 export class ImageBench implements AsyncDisposable {
-	readonly root = realpathSync(mkdtempSync(join(tmpdir(), "gantry-images-")));
+	readonly root: string;
 	readonly events: EngineEvent[] = [];
 	readonly containers = new FakeContainers();
 	readonly content: FsContentStore;
@@ -54,7 +54,12 @@ export class ImageBench implements AsyncDisposable {
 	readonly applier: FsLayerApplier;
 	service: ImageService;
 
-	constructor(readonly store: ImageStore = new MemoryImageStore()) {
+	/** @param root an existing directory to go on with; a fresh one by default */
+	constructor(
+		readonly store: ImageStore = new MemoryImageStore(),
+		root = mkdtempSync(join(tmpdir(), "gantry-images-")),
+	) {
+		this.root = realpathSync(root);
 		this.content = new FsContentStore(join(this.root, "content"));
 		this.snapshotter = new OverlaySnapshotter(join(this.root, "snapshots"));
 		this.applier = new FsLayerApplier(this.content);
