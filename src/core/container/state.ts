@@ -24,7 +24,8 @@ export type ContainerLifecycle =
 	/** Waits for the back-off of its restart policy. */
 	| { readonly kind: "restarting"; readonly exit: ExitRecord }
 	| { readonly kind: "exited"; readonly exit: ExitRecord }
-	| { readonly kind: "removing"; readonly exit: ExitRecord | undefined }
+	/** `volumes`: its anonymous volumes go, too. */
+	| { readonly kind: "removing"; readonly exit: ExitRecord | undefined; readonly volumes?: boolean }
 	/** A removal that failed; only another removal can follow. */
 	| { readonly kind: "dead"; readonly exit: ExitRecord | undefined };
 
@@ -179,7 +180,7 @@ function end(lifecycle: ContainerLifecycle, event: Extract<ContainerEvent, { kin
 			return event.restart ? { kind: "restarting", exit } : { kind: "exited", exit };
 		}
 		case "removing":
-			return { kind: "removing", exit: exitRecord(event.exit, lifecycle.exit?.startedAt ?? 0, false) };
+			return { ...lifecycle, exit: exitRecord(event.exit, lifecycle.exit?.startedAt ?? 0, false) };
 		case "created":
 		case "restarting":
 		case "exited":

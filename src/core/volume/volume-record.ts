@@ -37,6 +37,10 @@ export interface VolumeDriver {
 	/**
 	 * After a crash: finishes removals, drops directories that never got a record, unmounts what no container in `mounted` holds.
 	 * @param names of all volumes that exist
+	 * @returns those of them whose files are gone: their removal was cut short
 	 */
-	cleanUp(keep: { readonly names: ReadonlySet<string>; readonly mounted: ReadonlySet<string> }): Promise<void>;
+	cleanUp(keep: {
+		readonly names: ReadonlySet<string>;
+		readonly mounted: ReadonlySet<string>;
+	}): Promise<readonly string[]>;
 }

@@ -113,15 +113,20 @@ export class LocalVolumeDriver implements VolumeDriver {
 		}
 	}
 
-	async cleanUp(keep: { readonly names: ReadonlySet<string>; readonly mounted: ReadonlySet<string> }): Promise<void> {
+	async cleanUp(keep: {
+		readonly names: ReadonlySet<string>;
+		readonly mounted: ReadonlySet<string>;
+	}): Promise<readonly string[]> {
 		await mkdir(this.#root, { recursive: true, mode: 0o701 });
-		for (const name of await readdir(this.#root)) {
+		const found = await readdir(this.#root);
+		for (const name of found) {
 			if (name.startsWith(REMOVED_PREFIX)) await removeTree(join(this.#root, name));
 			else if (!keep.names.has(name)) await this.#dropEmpty(name);
 			else await removeTree(join(this.#root, name, FILLING));
 			if (keep.names.has(name) && !keep.mounted.has(name) && isMountPoint(this.mountpoint(name)))
 				unmountAll(this.mountpoint(name));
 		}
+		return [...keep.names].filter((name) => !found.includes(name));
 	}
 
 	/** A directory without a record: a creation that a crash cut short. One with files in it is not ours to judge. */

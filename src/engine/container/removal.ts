@@ -104,7 +104,8 @@ export class ContainerRemoval {
 			await task.exited;
 		}
 		await cleaner.release(record, task);
-		await this.#destroy(record, undefined, record.hostConfig.AutoRemove === true);
+		const volumes = record.lifecycle.kind === "removing" && record.lifecycle.volumes === true;
+		await this.#destroy(record, undefined, volumes || record.hostConfig.AutoRemove === true);
 	}
 
 	async #removeLocked(record: ContainerRecord, volumes: boolean): Promise<void> {
@@ -114,7 +115,7 @@ export class ContainerRemoval {
 		const exit = lastExit(record.lifecycle);
 		const task = tasks.get(id);
 		const ran = isRunning(record.lifecycle);
-		registry.update(id, { lifecycle: { kind: "removing", exit }, stoppedByUser: true });
+		registry.update(id, { lifecycle: { kind: "removing", exit, volumes }, stoppedByUser: true });
 		try {
 			if (ran && task !== undefined) await this.#kill(record, task);
 			await this.#destroy(record, task, volumes);

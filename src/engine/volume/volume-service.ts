@@ -46,7 +46,8 @@ export class VolumeService {
 
 	/** Frees what a crash left. @param mounted names of volumes that running containers hold */
 	async cleanUp(mounted: ReadonlySet<string>): Promise<void> {
-		await this.#deps.driver.cleanUp({ names: new Set(this.#records.keys()), mounted });
+		const gone = await this.#deps.driver.cleanUp({ names: new Set(this.#records.keys()), mounted });
+		for (const name of gone) if (this.usersOf(name).length === 0) this.#forget(this.get(name));
 	}
 
 	async list(filters: Filters): Promise<VolumeListResponse> {
@@ -205,9 +206,13 @@ export class VolumeService {
 		});
 	}
 
-	/** The files first: a crash in between leaves a record that can be removed again, never files without a record. */
+	/** The files first: a crash in between leaves a record that `cleanUp` removes, never files without a record. */
 	async #delete(record: VolumeRecord): Promise<void> {
 		await this.#deps.driver.remove(record);
+		this.#forget(record);
+	}
+
+	#forget(record: VolumeRecord): void {
 		this.#deps.store.delete(record.name);
 		this.#records.delete(record.name);
 		this.#publish(record, "destroy", {});

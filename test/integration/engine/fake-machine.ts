@@ -401,8 +401,9 @@ export class FakeVolumes implements VolumeDriver {
 		return 3;
 	}
 	async populate(): Promise<void> {}
-	async cleanUp(keep: { names: ReadonlySet<string> }): Promise<void> {
+	async cleanUp(keep: { names: ReadonlySet<string> }): Promise<readonly string[]> {
 		for (const name of this.machine.volumes) if (!keep.names.has(name)) this.machine.volumes.delete(name);
+		return [...keep.names].filter((name) => !this.machine.volumes.has(name));
 	}
 }
 
