@@ -74,6 +74,14 @@ describe("unpackArchive()", () => {
 			"a file through a link of the archive",
 			[[{ name: "l", type: "symlink", linkName: ".." }], [{ name: "l/evil", type: "file" }, "x"]],
 		],
+		[
+			"a file through a hard link to a link of the archive",
+			[
+				[{ name: "l", type: "symlink", linkName: ".." }],
+				[{ name: "h", type: "hard-link", linkName: "l" }],
+				[{ name: "h/evil", type: "file" }, "x"],
+			],
+		],
 		["a hard link to the outside", [[{ name: "h", type: "hard-link", linkName: "../secret" }]]],
 		[
 			"a hard link through a link of the archive",

@@ -19,7 +19,6 @@ import {
 	utimesSync,
 	writeSync,
 } from "node:fs";
-import { join } from "node:path/posix";
 import { errnoCode } from "../../base/errors.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
 import type { TarEntry } from "../../core/diff/tar-entry.ts";
@@ -63,7 +62,7 @@ class LocalSink implements TarSink {
 
 	entry(entry: TarEntry): void {
 		const name = this.#cleanName(this.options.rename(entry.name));
-		const path = join(this.options.directory, name);
+		const path = this.#path(name);
 		this.#entry = entry;
 		if (entry.type === "directory") this.#makeDirectory(path, entry);
 		else this.#make(path, name, entry);
@@ -87,7 +86,9 @@ class LocalSink implements TarSink {
 				return;
 			case "hard-link": {
 				const target = this.#cleanName(this.options.rename(entry.linkName));
-				linkSync(encodePath(join(this.options.directory, target)), encodePath(path));
+				linkSync(encodePath(this.#path(target)), encodePath(path));
+				// A hard link to a link is one more way out.
+				if (lstatSync(encodePath(path)).isSymbolicLink()) this.#links.add(path);
 				return;
 			}
 			default:
@@ -131,8 +132,8 @@ class LocalSink implements TarSink {
 		const existing = statOrUndefined(path);
 		if (existing !== undefined && !existing.isDirectory()) {
 			// The target itself may be a link to a directory, chosen by the user.
-			const isOwnTarget = join(path, "/") === join(this.options.directory, "/");
-			if (!isOwnTarget) throw new Error(`cannot overwrite non-directory ${JSON.stringify(path)} with directory`);
+			if (path !== this.#path(""))
+				throw new Error(`cannot overwrite non-directory ${JSON.stringify(path)} with directory`);
 		}
 		if (existing === undefined) mkdirSync(encodePath(path), { mode: 0o700 });
 		this.#directories.push({ path, entry });
@@ -152,13 +153,17 @@ class LocalSink implements TarSink {
 	#cleanName(name: string): string {
 		const parts = name.split("/").filter((part) => part !== "" && part !== ".");
 		if (parts.includes("..")) throw new Error(`invalid name in archive: ${JSON.stringify(name)}`);
-		let path = this.options.directory;
-		for (const part of parts.slice(0, -1)) {
-			path = join(path, part);
-			if (this.#links.has(path))
+		for (let count = 1; count < parts.length; count++) {
+			if (this.#links.has(this.#path(parts.slice(0, count).join("/"))))
 				throw new Error(`invalid name in archive: ${JSON.stringify(name)} goes through a link`);
 		}
 		return parts.join("/");
+	}
+
+	/** Not by `path.join`, which replaces what stands for bytes that are not UTF-8. */
+	#path(name: string): string {
+		const directory = this.options.directory.replace(/\/+$/, "");
+		return name === "" ? directory || "/" : `${directory}/${name}`;
 	}
 
 	#setLinkTimes(path: string, entry: TarEntry): void {
