@@ -66,10 +66,7 @@ async function* treeArchive(root: string, { path, name, status }: TreePath): Asy
 	const tar = new TreeTar(directory);
 	// The root's own name is empty: its members begin with a slash.
 	const topName = name === "/" ? "" : name;
-	if (status.kind === "directory") {
-		yield* tar.member(path, `${topName}/`, status);
-		yield* tar.contents(path, `${topName}/`);
-	} else yield* tar.member(path, topName, status);
+	yield* tar.top(path, status.kind === "directory" ? `${topName}/` : topName, status);
 	yield* tar.finish();
 }
 

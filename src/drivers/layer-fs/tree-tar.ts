@@ -10,6 +10,7 @@ import type { RootDirectory } from "../linux/root-directory.ts";
 import { isErrno, memberError } from "./archive-error.ts";
 import { ChunkBuffer } from "./chunk-buffer.ts";
 import { fileChunks } from "./file-chunks.ts";
+import { isKernelMount } from "./kernel-mounts.ts";
 import { Pacer } from "./pacer.ts";
 
 const TYPES: Readonly<Record<Exclude<FileKind, "socket">, TarEntryType>> = {
@@ -35,8 +36,13 @@ export class TreeTar {
 	async *tree(path: string, name: string): AsyncGenerator<Uint8Array> {
 		const status = this.#statusIfThere(path);
 		if (status === undefined) return;
+		yield* this.top(path, name, status);
+	}
+
+	/** The same for what was found already. Of a running container's `/proc`, `/sys` and `/dev` it gives the directories alone. */
+	async *top(path: string, name: string, status: FileStatus): AsyncGenerator<Uint8Array> {
 		yield* this.member(path, name, status);
-		if (status.kind === "directory") yield* this.contents(path, name);
+		if (status.kind === "directory" && !isKernelMount(this.root, path, status)) yield* this.contents(path, name);
 	}
 
 	/** Everything below the directory at `path`; names get `name` in front. */

@@ -10,6 +10,7 @@ import type { TarEntry } from "../../core/diff/tar-entry.ts";
 import type { TarSink } from "../../core/diff/tar-reader.ts";
 import { O } from "../linux/file-descriptors.ts";
 import type { FileStatus } from "../linux/file-status.ts";
+import { errnoError } from "../linux/libc.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { isErrno, memberError } from "./archive-error.ts";
 
@@ -20,6 +21,8 @@ export interface TreeWriterOptions {
 	readonly owner?: { readonly uid: number; readonly gid: number };
 	readonly noOverwriteDirNonDir?: boolean;
 }
+
+const EBUSY = 16;
 
 /** Attributes that steer overlayfs: an archive has no say in them. */
 const REFUSED_ATTRIBUTE = /^(trusted\.|user\.overlay\.)/;
@@ -171,6 +174,8 @@ export class TreeWriter implements TarSink {
 	#makeWay(entry: TarEntry, path: string): void {
 		const status = this.root.statusIfExists(encodePath(path));
 		if (status === undefined) return;
+		// In a running container's tree the removal would succeed and take the mount out of the container.
+		if (status.isMountPoint) throw errnoError(EBUSY, "unlinkat", path);
 		if (this.options.noOverwriteDirNonDir === true) {
 			const [was, becomes] = [status.kind === "directory", entry.type === "directory"];
 			if (was && !becomes)

@@ -23,8 +23,11 @@ export interface FileStatus {
 	readonly accessedNs: bigint;
 	readonly modifiedNs: bigint;
 	readonly changedNs: bigint;
+	/** Something is mounted there (Linux ≥ 5.8; false before). */
+	readonly isMountPoint: boolean;
 }
 
+const STATX_ATTR_MOUNT_ROOT = 0x2000n;
 const STATX_BASIC_STATS = 0x7ff;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
@@ -68,5 +71,6 @@ function parseStatx(view: DataView): FileStatus {
 		accessedNs: time(64),
 		changedNs: time(96),
 		modifiedNs: time(112),
+		isMountPoint: (view.getBigUint64(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0n,
 	};
 }

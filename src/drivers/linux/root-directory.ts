@@ -7,7 +7,7 @@
  * acts on one name in it. Permissions given to what is made are cut by the process's umask, as everywhere in POSIX.
  */
 import { randomUUID } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { readdirSync, statfsSync } from "node:fs";
 import { errnoCode } from "../../base/errors.ts";
 import { closeDescriptor, O } from "./file-descriptors.ts";
 import { type FileStatus, statusAt } from "./file-status.ts";
@@ -100,6 +100,16 @@ export class RootDirectory implements Disposable {
 		const fd = this.openFile(path, O.PATH | O.DIRECTORY);
 		try {
 			return readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
+		} finally {
+			closeDescriptor(fd);
+		}
+	}
+
+	/** Magic number of the file system that a directory is on (linux/magic.h). @throws ErrnoError */
+	fileSystemType(path: PathLike): number {
+		const fd = this.openFile(path, O.PATH | O.DIRECTORY);
+		try {
+			return statfsSync(RootDirectory.pathOf(fd)).type;
 		} finally {
 			closeDescriptor(fd);
 		}

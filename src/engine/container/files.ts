@@ -70,7 +70,7 @@ export class ContainerFiles {
 		const record = this.#deps.registry.resolve(name);
 		await this.#inTree(record, async (root) => {
 			checkWritable(record, path);
-			const owner = options.copyUidGid ? this.#owner(record, root) : { uid: 0, gid: 0 };
+			const owner = options.copyUidGid ? this.#owner(record, root) : undefined;
 			await located(name, path, () => this.#deps.archiver.write(root, path, tar, { ...options, owner }));
 		});
 		publishContainerEvent(this.#deps.events, record, "extract-to-dir");
@@ -161,9 +161,11 @@ export class ContainerFiles {
 		return output;
 	}
 
-	/** With `-a` files belong to the container's user. */
-	#owner(record: ContainerRecord, root: string): { uid: number; gid: number } {
-		const { uid, gid } = resolveUser(record.config.User ?? "", this.#deps.files.readAccounts(root));
+	/** With `-a` files belong to the container's user, where it names one. */
+	#owner(record: ContainerRecord, root: string): { uid: number; gid: number } | undefined {
+		const user = record.config.User ?? "";
+		if (user === "") return undefined;
+		const { uid, gid } = resolveUser(user, this.#deps.files.readAccounts(root));
 		return { uid, gid };
 	}
 }
