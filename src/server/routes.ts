@@ -14,6 +14,8 @@ import { volumeRoutes } from "./routes/volume.ts";
 /** Every endpoint of the Engine API. */
 export function engineRoutes(backends: Backends): Route[] {
 	return [
+		// Before the rest: a container's name in a path may have slashes, which would swallow `…/checkpoints/…`.
+		...unavailableRoutes(),
 		...containerRoutes(backends),
 		...containerStreamRoutes(backends),
 		...containerFilesRoutes(backends),
@@ -23,6 +25,5 @@ export function engineRoutes(backends: Backends): Route[] {
 		...networkRoutes(backends),
 		...systemRoutes(backends),
 		...swarmRoutes(),
-		...unavailableRoutes(),
 	];
 }

@@ -58,7 +58,8 @@ async function writeByKind(exchange: Exchange, reply: Reply, context: ReplyConte
 function dropReply(reply: Reply): void {
 	const ignore = () => {};
 	if (reply.kind === "stream") reply.stream.on("error", ignore).destroy();
-	if (reply.kind === "hijack" || reply.kind === "websocket") reply.session.stream.on("error", ignore).destroy();
+	if (reply.kind === "websocket") reply.session.stream.on("error", ignore).destroy();
+	if (reply.kind === "hijack") reply.session.then(({ stream }) => stream.on("error", ignore).destroy(), ignore);
 	// Nobody is left to hear of its failure.
 	if (reply.kind === "deferred") reply.result.catch(ignore);
 }

@@ -36,11 +36,13 @@ export interface LinesReply {
 /** The connection stops being HTTP: bytes both ways until either side ends. */
 export interface HijackReply {
 	readonly kind: "hijack";
-	/** Opened when the head has been written; what it fails with is written to the client as output. */
-	readonly session: AttachSession;
+	/** What it fails with is written to the client as output: the head is out by then. */
+	readonly session: Promise<AttachSession>;
 	readonly contentType: string;
-	/** Keys that end the session when typed; undefined: nothing is scanned for. */
-	readonly detachKeys?: readonly number[];
+	/** The framing the client expects, whatever the session's own is; absent: the session's own. */
+	readonly framing?: "raw" | "multiplexed";
+	/** Keys that end a terminal's session when typed. */
+	readonly detachKeys: readonly number[];
 }
 
 export function json(value: unknown, status = 200): Reply {

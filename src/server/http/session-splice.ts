@@ -2,32 +2,71 @@
 import type { Socket } from "node:net";
 import { type Duplex, Transform } from "node:stream";
 import { finished } from "node:stream/promises";
+import { errorMessage } from "../../base/errors.ts";
+import type { AttachSession } from "../../core/container/attach-session.ts";
 import { DetachKeyScanner } from "../detach-keys.ts";
 import type { Exchange } from "./connection.ts";
 import type { HijackReply } from "./reply.ts";
+import { outputFrame, StreamDemultiplexer } from "./stream-demultiplexer.ts";
 
 /** A client that keeps its sending side open is cut off this long after the last output byte. */
 const CLOSE_GRACE_MS = 1000;
+/**
+ * Output follows the head after this time at the earliest. Clients that read the head through a buffer and the rest past
+ * it (docker-py) lose what comes along in the same packet; a process takes longer than this to start anyway.
+ */
+const HEAD_LEAD_MS = 10;
 
 /** Resolves when the session has ended. */
 export async function spliceSession(exchange: Exchange, reply: HijackReply): Promise<void> {
-	const { stream } = reply.session;
 	const inputEnded = exchange.socket.readableEnded;
 	const socket = exchange.hijack();
-	// `stream` may end before the pipes stand; listeners first.
+	socket.write(hijackHead(exchange, reply.contentType));
+	const lead = new Promise<void>((resolve) => setTimeout(resolve, HEAD_LEAD_MS));
+	const session = await opened(socket, reply);
+	if (session === undefined) return;
+	const { stream } = session;
+	// The stream may end before the pipes stand: listeners first.
 	const sessionEnd = settled(stream);
 	socket.once("close", () => stream.destroy());
 	if (socket.destroyed) return void stream.destroy();
-	socket.write(hijackHead(exchange, reply.contentType));
-	stream.pipe(socket, { end: false });
 	if (inputEnded) stream.end();
-	else pipeInput(socket, stream, reply);
+	else pipeInput(socket, session, reply);
+	await lead;
+	pipeOutput(session, socket, reply);
 	await sessionEnd;
 	endSocket(socket);
 }
 
-function pipeInput(socket: Socket, stream: Duplex, reply: HijackReply): void {
-	if (reply.detachKeys === undefined || !reply.session.terminal) return void socket.pipe(stream);
+/** The session, or undefined after its failure was told. */
+async function opened(socket: Socket, reply: HijackReply): Promise<AttachSession | undefined> {
+	try {
+		return await reply.session;
+	} catch (error) {
+		const message = Buffer.from(`${errorMessage(error)}\r\n`);
+		if (!socket.destroyed) socket.write(reply.framing === "multiplexed" ? outputFrame(message) : message);
+		endSocket(socket);
+		return undefined;
+	}
+}
+
+function pipeOutput({ stream, terminal }: AttachSession, socket: Socket, { framing }: HijackReply): void {
+	const isRaw = terminal;
+	if (framing === undefined || isRaw === (framing === "raw")) return void stream.pipe(socket, { end: false });
+	const demultiplexer = new StreamDemultiplexer();
+	const convert = isRaw ? (chunk: Buffer) => [outputFrame(chunk)] : (chunk: Buffer) => demultiplexer.push(chunk);
+	const filter = new Transform({
+		transform(chunk: Buffer, _encoding, done) {
+			for (const part of convert(chunk)) this.push(part);
+			done();
+		},
+	});
+	stream.pipe(filter).pipe(socket, { end: false });
+}
+
+function pipeInput(socket: Socket, session: AttachSession, reply: HijackReply): void {
+	const { stream } = session;
+	if (!session.terminal) return void socket.pipe(stream);
 	const scanner = new DetachKeyScanner(reply.detachKeys);
 	const filter = new Transform({
 		transform(chunk: Buffer, _encoding, done) {
@@ -35,7 +74,7 @@ function pipeInput(socket: Socket, stream: Duplex, reply: HijackReply): void {
 			if (passed.length > 0) this.push(passed);
 			done();
 			if (!detached) return;
-			reply.session.onDetach?.();
+			session.onDetach?.();
 			stream.destroy();
 		},
 	});

@@ -1,5 +1,15 @@
 const HEADER_BYTES = 8;
 
+const STDOUT = 1;
+
+/** One frame of standard output in the multiplexed framing. */
+export function outputFrame(payload: Buffer): Buffer {
+	const header = Buffer.alloc(HEADER_BYTES);
+	header[0] = STDOUT;
+	header.writeUInt32BE(payload.length, 4);
+	return Buffer.concat([header, payload]);
+}
+
 /** Takes the eight-byte headers of the multiplexed framing away: stdout and stderr in order, undistinguished. */
 export class StreamDemultiplexer {
 	#header: Buffer = Buffer.alloc(0);

@@ -11,17 +11,17 @@ export function containerFilesRoutes({ files, images }: Backends): Route[] {
 	return [
 		{
 			method: "HEAD",
-			path: "/containers/{name}/archive",
+			path: "/containers/{name...}/archive",
 			handle: async (request) => {
 				const stat = await files.stat(parameter(request, "name"), archivePath(request));
 				return empty(200, { "X-Docker-Container-Path-Stat": encodePathStat(stat) });
 			},
 		},
-		{ method: "GET", path: "/containers/{name}/archive", handle: (request) => readArchive(files, request) },
-		{ method: "PUT", path: "/containers/{name}/archive", handle: (request) => writeArchive(files, request) },
+		{ method: "GET", path: "/containers/{name...}/archive", handle: (request) => readArchive(files, request) },
+		{ method: "PUT", path: "/containers/{name...}/archive", handle: (request) => writeArchive(files, request) },
 		{
 			method: "GET",
-			path: "/containers/{name}/export",
+			path: "/containers/{name...}/export",
 			handle: async (request) => {
 				const stream = await files.export(parameter(request, "name"));
 				return { kind: "stream", contentType: "application/octet-stream", stream };
@@ -29,7 +29,7 @@ export function containerFilesRoutes({ files, images }: Backends): Route[] {
 		},
 		{
 			method: "GET",
-			path: "/containers/{name}/changes",
+			path: "/containers/{name...}/changes",
 			handle: async (request) => {
 				const changes = await files.changes(parameter(request, "name"));
 				// The reference has nothing, not an empty list, for an unchanged container.

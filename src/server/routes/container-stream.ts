@@ -14,10 +14,10 @@ export const MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream";
 
 export function containerStreamRoutes({ streams, views }: Backends): Route[] {
 	return [
-		{ method: "POST", path: "/containers/{name}/attach", handle: (request) => attach(streams, request) },
-		{ method: "GET", path: "/containers/{name}/attach/ws", handle: (request) => attachWebSocket(streams, request) },
-		{ method: "GET", path: "/containers/{name}/logs", handle: (request) => logs(streams, request) },
-		{ method: "GET", path: "/containers/{name}/stats", handle: (request) => stats({ streams, views }, request) },
+		{ method: "POST", path: "/containers/{name...}/attach", handle: (request) => attach(streams, request) },
+		{ method: "GET", path: "/containers/{name...}/attach/ws", handle: (request) => attachWebSocket(streams, request) },
+		{ method: "GET", path: "/containers/{name...}/logs", handle: (request) => logs(streams, request) },
+		{ method: "GET", path: "/containers/{name...}/stats", handle: (request) => stats({ streams, views }, request) },
 	];
 }
 
@@ -32,7 +32,7 @@ async function attach(streams: ContainerStreamBackend, request: ApiRequest): Pro
 	const upgrade = request.headers.has("upgrade");
 	// A plain 200 always says raw, as it always did.
 	const contentType = upgrade ? streamType(request, session.terminal) : RAW_STREAM;
-	return { kind: "hijack", session, contentType, detachKeys };
+	return { kind: "hijack", session: Promise.resolve(session), contentType, detachKeys };
 }
 
 async function attachWebSocket(streams: ContainerStreamBackend, request: ApiRequest): Promise<Reply> {

@@ -19,7 +19,7 @@ export function containerRoutes({ containers, views, streams }: Backends): Route
 		},
 		{
 			method: "GET",
-			path: "/containers/{name}/json",
+			path: "/containers/{name...}/json",
 			handle: async (request) => {
 				const options = { size: request.query.flag("size"), version: request.version };
 				return json(await views.inspect(parameter(request, "name"), options));
@@ -27,40 +27,40 @@ export function containerRoutes({ containers, views, streams }: Backends): Route
 		},
 		{
 			method: "GET",
-			path: "/containers/{name}/top",
+			path: "/containers/{name...}/top",
 			handle: async (request) => json(await streams.top(parameter(request, "name"), request.query.text("ps_args"))),
 		},
-		{ method: "POST", path: "/containers/{name}/start", handle: (request) => start(containers, request) },
+		{ method: "POST", path: "/containers/{name...}/start", handle: (request) => start(containers, request) },
 		{
 			method: "POST",
-			path: "/containers/{name}/stop",
+			path: "/containers/{name...}/stop",
 			handle: (request) => act(containers.stop(parameter(request, "name"), stopOptions(request))),
 		},
 		{
 			method: "POST",
-			path: "/containers/{name}/restart",
+			path: "/containers/{name...}/restart",
 			handle: (request) => act(containers.restart(parameter(request, "name"), stopOptions(request))),
 		},
 		{
 			method: "POST",
-			path: "/containers/{name}/kill",
+			path: "/containers/{name...}/kill",
 			handle: (request) => act(containers.kill(parameter(request, "name"), request.query.text("signal"))),
 		},
 		{
 			method: "POST",
-			path: "/containers/{name}/pause",
+			path: "/containers/{name...}/pause",
 			handle: (request) => act(containers.pause(parameter(request, "name"))),
 		},
 		{
 			method: "POST",
-			path: "/containers/{name}/unpause",
+			path: "/containers/{name...}/unpause",
 			handle: (request) => act(containers.unpause(parameter(request, "name"))),
 		},
-		{ method: "POST", path: "/containers/{name}/rename", handle: (request) => rename(containers, request) },
-		{ method: "POST", path: "/containers/{name}/update", handle: (request) => update(containers, request) },
-		{ method: "POST", path: "/containers/{name}/resize", handle: (request) => resize(containers, request) },
-		{ method: "POST", path: "/containers/{name}/wait", handle: (request) => wait(containers, request) },
-		{ method: "DELETE", path: "/containers/{name}", handle: (request) => remove(containers, request) },
+		{ method: "POST", path: "/containers/{name...}/rename", handle: (request) => rename(containers, request) },
+		{ method: "POST", path: "/containers/{name...}/update", handle: (request) => update(containers, request) },
+		{ method: "POST", path: "/containers/{name...}/resize", handle: (request) => resize(containers, request) },
+		{ method: "POST", path: "/containers/{name...}/wait", handle: (request) => wait(containers, request) },
+		{ method: "DELETE", path: "/containers/{name...}", handle: (request) => remove(containers, request) },
 	];
 }
 

@@ -1,7 +1,5 @@
-import { Duplex } from "node:stream";
 import type { ExecCreateRequest, ExecStartRequest } from "../../api/engine/exec.ts";
-import { InvalidParameterError } from "../../base/errors.ts";
-import { TaskStartError } from "../../core/container/task-start-error.ts";
+import { ConflictError, InvalidParameterError } from "../../base/errors.ts";
 import { type ApiRequest, parameter, readJson, requireJson } from "../api-request.ts";
 import type { Backends, ExecBackend } from "../backends.ts";
 import { EXEC_CREATE_SHAPE, EXEC_START_SHAPE } from "../body-shapes.ts";
@@ -13,7 +11,7 @@ import { RAW_STREAM, streamType } from "./container-stream.ts";
 
 export function execRoutes({ execs }: Backends): Route[] {
 	return [
-		{ method: "POST", path: "/containers/{name}/exec", handle: (request) => create(execs, request) },
+		{ method: "POST", path: "/containers/{name...}/exec", handle: (request) => create(execs, request) },
 		{ method: "POST", path: "/exec/{id}/start", handle: (request) => start(execs, request) },
 		{
 			method: "POST",
@@ -43,30 +41,23 @@ async function start(execs: ExecBackend, request: ApiRequest): Promise<Reply> {
 	const id = parameter(request, "id");
 	const body = (await readJson<ExecStartRequest>(request, EXEC_START_SHAPE)) ?? {};
 	// Unknown execs are refused before the connection is taken over.
-	const { DetachKeys, ProcessConfig } = await execs.inspect(id);
+	const { DetachKeys } = await execs.inspect(id);
 	const upgrade = request.headers.has("upgrade");
 	const contentType = upgrade ? streamType(request, body.Tty === true) : RAW_STREAM;
-	try {
-		const session = await execs.start(id, body);
-		if (session === undefined) return empty(200);
-		return { kind: "hijack", session, contentType, detachKeys: parseDetachKeys(DetachKeys) };
-	} catch (error) {
-		if (!(error instanceof TaskStartError) || body.Detach === true) throw error;
-		// What the runtime says of a command that cannot run is output to clients; they read the exit code from inspect.
-		return { kind: "hijack", session: messageSession(error.message, ProcessConfig.tty), contentType };
+	const starting = execs.start(id, body);
+	// What is refused at once is a plain error; the rest is told in the stream, whose head clients want before any output.
+	await Promise.race([starting, Promise.resolve()]);
+	if (body.Detach === true) {
+		await starting;
+		return empty(200);
 	}
-}
-
-/** A session that says one line on stdout and ends. */
-function messageSession(message: string, terminal: boolean) {
-	const text = Buffer.from(`${message}\r\n`);
-	const header = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
-	header.writeUInt32BE(text.length, 4);
-	const stream = new Duplex({
-		read() {},
-		write: (_chunk, _encoding, done) => done(),
-	});
-	stream.push(terminal ? text : Buffer.concat([header, text]));
-	stream.push(null);
-	return { terminal, stream };
+	const session = starting.then((opened) => opened ?? Promise.reject(new ConflictError(`exec ${id} has no session`)));
+	session.catch(() => {});
+	return {
+		kind: "hijack",
+		session,
+		contentType,
+		framing: body.Tty === true ? "raw" : "multiplexed",
+		detachKeys: parseDetachKeys(DetachKeys),
+	};
 }

@@ -20,9 +20,9 @@ const NOT_YET: readonly (readonly [Method, string, string])[] = [
 	["GET", "/plugins/privileges", PLUGINS],
 	["POST", "/plugins/pull", PLUGINS],
 	["POST", "/plugins/create", PLUGINS],
-	["GET", "/containers/{name}/checkpoints", CHECKPOINTS],
-	["POST", "/containers/{name}/checkpoints", CHECKPOINTS],
-	["DELETE", "/containers/{name}/checkpoints/{checkpoint}", CHECKPOINTS],
+	["GET", "/containers/{name...}/checkpoints", CHECKPOINTS],
+	["POST", "/containers/{name...}/checkpoints", CHECKPOINTS],
+	["DELETE", "/containers/{name...}/checkpoints/{checkpoint}", CHECKPOINTS],
 ];
 
 const ONE_PLUGIN: readonly (readonly [Method, string])[] = [

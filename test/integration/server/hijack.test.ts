@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Duplex, PassThrough } from "node:stream";
-import { NotFoundError } from "../../../src/base/errors.ts";
+import { ConflictError, NotFoundError } from "../../../src/base/errors.ts";
 import { TaskStartError } from "../../../src/core/container/task-start-error.ts";
 import { type RawConnection, startApi } from "../../support/api-server.ts";
 import { fakeBackends } from "../../support/fake-backends.ts";
@@ -237,8 +237,53 @@ describe("exec start", () => {
 		expect([response.status, await response.text()]).toEqual([200, ""]);
 	});
 
+	test("is a plain error when it is refused at once", async () => {
+		const start = () => Promise.reject(new ConflictError("is paused"));
+		await using api = await startApi(fakeBackends({ execs: { inspect, start } }));
+		const response = await api.request("POST", "/exec/e/start", {
+			headers: { "Content-Type": "application/json" },
+			body: "{}",
+		});
+		expect([response.status, await response.json()]).toEqual([409, { message: "is paused" }]);
+	});
+
+	test("sends its head before the process starts", async () => {
+		const { promise, resolve } = Promise.withResolvers<ReturnType<typeof echo>>();
+		await using api = await startApi(fakeBackends({ execs: { inspect, start: () => promise } }));
+		using connection = await api.open();
+		connection.sendHead("POST /exec/e/start", [...UPGRADE, "Content-Type: application/json", "Content-Length: 2"]);
+		connection.send("{}typed before");
+		await connection.readUntil("\r\n\r\n");
+		resolve(echo());
+		expect(await connection.readUntil("before")).toBe("typed before");
+	});
+
+	const framings: [string, boolean, string, string][] = [
+		["frames a terminal's output for who asks without Tty", true, '{"Tty":false}', "\x01\0\0\0\0\0\0\x03out"],
+		["takes the frames away for who asks with Tty", false, '{"Tty":true}', "out"],
+		["leaves a terminal's output as it is", true, '{"Tty":true}', "out"],
+	];
+	for (const [name, terminal, body, output] of framings)
+		test(name, async () => {
+			const session = echo(terminal);
+			session.stream.end(terminal ? "out" : Buffer.from("\x02\0\0\0\0\0\0\x03out", "latin1"));
+			await using api = await startApi(fakeBackends({ execs: { inspect, start: async () => session } }));
+			using connection = await api.open();
+			connection.sendHead("POST /exec/e/start", [
+				...UPGRADE,
+				"Content-Type: application/json",
+				`Content-Length: ${body.length}`,
+			]);
+			connection.send(body);
+			await connection.readUntil("\r\n\r\n");
+			expect(await connection.readToEnd()).toBe(output);
+		});
+
 	test("shows why a command cannot run as its output", async () => {
-		const start = () => Promise.reject(new TaskStartError("not-found", "exec: nosuch: not found"));
+		const start = async () => {
+			await Bun.sleep(1);
+			throw new TaskStartError("not-found", "exec: nosuch: not found");
+		};
 		await using api = await startApi(fakeBackends({ execs: { inspect, start } }));
 		using connection = await api.open();
 		const body = "{}";
