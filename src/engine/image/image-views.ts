@@ -95,7 +95,7 @@ export class ImageViews {
 			SharedSize: shared === undefined ? -1 : this.#sharedSize(image, shared),
 			...(atLeast(version, 44) ? {} : { VirtualSize: image.sizeBytes }),
 			Labels: labels ?? null,
-			Containers: shared === undefined ? -1 : containers,
+			Containers: containers,
 		};
 	}
 

@@ -137,11 +137,6 @@ export class LayerRegistry {
 		});
 	}
 
-	/** Chain IDs that must stay, for `Snapshotter.cleanUp`. */
-	keep(roots: Iterable<Digest | undefined>): ReadonlySet<Digest> {
-		return this.#needed(roots);
-	}
-
 	/** Forgets records whose directories are gone or were never finished, and directories without records. At start. */
 	async cleanUp(roots: readonly (Digest | undefined)[], containers: ReadonlySet<string>): Promise<void> {
 		const { store, snapshotter } = this.#deps;
