@@ -11,7 +11,7 @@ import type { Environment, GlobalOptions } from "./context.ts";
  * @throws InvalidParameterError
  */
 export async function resolveEndpoint(globals: GlobalOptions, environment: Environment): Promise<Endpoint> {
-	const host = globals.host ?? environment["GANTRY_HOST"] ?? environment["DOCKER_HOST"];
+	const host = globals.host ?? (environment["GANTRY_HOST"] || environment["DOCKER_HOST"] || undefined);
 	if (globals.context !== undefined && globals.host !== undefined)
 		throw new InvalidParameterError("conflicting options: either specify --host or --context, not both");
 	const context = globals.context ?? (host === undefined ? environment["DOCKER_CONTEXT"] : undefined);

@@ -51,7 +51,7 @@ export class CliContext {
 			globals.context ||
 			environment["DOCKER_CONTEXT"] ||
 			environment["DOCKER_TLS_VERIFY"];
-		const host = globals.host ?? environment["GANTRY_HOST"] ?? environment["DOCKER_HOST"] ?? "";
+		const host = globals.host || environment["GANTRY_HOST"] || environment["DOCKER_HOST"] || "";
 		const endpoint = needsSettings
 			? await (await import("./connection-settings.ts")).resolveEndpoint(globals, environment)
 			: parseEndpoint(host);

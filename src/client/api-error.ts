@@ -28,12 +28,14 @@ export class ConnectionError extends EngineError {
 		readonly code: string,
 		options?: ErrorOptions,
 	) {
-		super("unavailable", connectionMessage(host, code), options);
+		super("unavailable", connectionMessage(host, code, options?.cause), options);
 	}
 }
 
-function connectionMessage(host: string, code: string): string {
+function connectionMessage(host: string, code: string, cause: unknown): string {
 	if (code === "EACCES" || code === "EPERM")
 		return `permission denied while trying to connect to the Gantry daemon socket at ${host}`;
-	return `Cannot connect to the Gantry daemon at ${host}. Is the gantry daemon running?`;
+	if (code === "ENOENT" || code === "ECONNREFUSED" || !(cause instanceof Error))
+		return `Cannot connect to the Gantry daemon at ${host}. Is the gantry daemon running?`;
+	return `Cannot connect to the Gantry daemon at ${host}: ${cause.message}`;
 }
