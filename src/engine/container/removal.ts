@@ -1,4 +1,4 @@
-import { ConflictError, errorMessage, NotFoundError, NotImplementedError, SystemError } from "../../base/errors.ts";
+import { errorMessage, NotFoundError, NotImplementedError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import type { Task } from "../../core/container/runtime.ts";
@@ -96,16 +96,19 @@ export class ContainerRemoval {
 	 * @param task its monitor, when there still is one; `runs`: its process does, too
 	 */
 	async finish(record: ContainerRecord, task: Task | undefined, runs: boolean): Promise<void> {
-		const { registry, cleaner } = this.#deps;
+		const { registry, cleaner, background } = this.#deps;
 		if (record.lifecycle.kind !== "removing")
 			registry.update(record.id, { lifecycle: { kind: "removing", exit: lastExit(record.lifecycle) } });
-		if (runs && task !== undefined) {
-			await task.kill(SIGKILL);
-			await task.exited;
-		}
-		await cleaner.release(record, task);
-		const volumes = record.lifecycle.kind === "removing" && record.lifecycle.volumes === true;
-		await this.#destroy(record, undefined, volumes || record.hostConfig.AutoRemove === true);
+		const finish = async () => {
+			if (runs && task !== undefined) await cleaner.kill(record, task, true);
+			await cleaner.release(record, task);
+			const volumes = record.lifecycle.kind === "removing" && record.lifecycle.volumes === true;
+			await this.#destroy(record, undefined, volumes || record.hostConfig.AutoRemove === true);
+		};
+		if (!runs) return await finish();
+		// A process that hangs in the kernel must not keep the daemon from starting.
+		registry.hide(record.id);
+		void background.start(record.id, "finish a removal", finish);
 	}
 
 	async #removeLocked(record: ContainerRecord, volumes: boolean): Promise<void> {
@@ -133,13 +136,7 @@ export class ContainerRemoval {
 		const { registry, waits, events, cleaner } = this.#deps;
 		const { id } = record;
 		publishContainerEvent(events, record, "kill", { signal: String(SIGKILL) });
-		try {
-			await task.kill(SIGKILL);
-		} catch (error) {
-			// It ended by itself meanwhile.
-			if (!(error instanceof ConflictError)) throw error;
-		}
-		const exit = await task.exited;
+		const exit = await cleaner.kill(record, task, record.lifecycle.kind === "paused");
 		this.#hooks.runEnded(id);
 		const { lifecycle } = registry.get(id);
 		const startedAt = isRunning(record.lifecycle) ? record.lifecycle.startedAt : exit.finishedAt;

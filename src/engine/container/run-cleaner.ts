@@ -1,10 +1,13 @@
+import { ConflictError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
-import type { ContainerRuntime, Task } from "../../core/container/runtime.ts";
+import type { ContainerRuntime, Task, TaskExit } from "../../core/container/runtime.ts";
 import type { ContainerNetworking } from "../network/container-networking.ts";
 import type { ContainerFilesystem } from "./filesystem.ts";
 import type { RuntimeTable } from "./runtimes.ts";
 import type { TaskTable } from "./tasks.ts";
+
+const SIGKILL = 9;
 
 export interface RunCleanerDependencies {
 	readonly runtime: ContainerRuntime;
@@ -27,6 +30,23 @@ export class RunCleaner {
 	publishEnd(record: ContainerRecord): void {
 		this.#deps.networking.publish(record, "disconnect");
 		this.#deps.filesystem.publishUnmounts(record);
+	}
+
+	/**
+	 * SIGKILL, and the end of the process.
+	 * @param mayBeFrozen a frozen process gets its signal only when it thaws
+	 */
+	async kill(record: ContainerRecord, task: Task, mayBeFrozen: boolean): Promise<TaskExit> {
+		const { runtime, runtimes } = this.#deps;
+		try {
+			await task.kill(SIGKILL);
+		} catch (error) {
+			// It ended by itself meanwhile.
+			if (!(error instanceof ConflictError)) throw error;
+		}
+		// Fails for one that is not frozen, or that has ended.
+		if (mayBeFrozen) await runtime.resume(runtimes.get(record.runtime), record.id).catch(() => undefined);
+		return await task.exited;
 	}
 
 	/** @param record as it was while it ran, with its assigned endpoints. @throws AggregateError of what failed */

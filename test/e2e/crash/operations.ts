@@ -204,6 +204,22 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 			expect((await round.inspect()).State.Status).toBe("running");
 		},
 	},
+	"container rm -f of a paused one": {
+		prepare: async (round) => {
+			await round.create(SLEEPER);
+			await round.start();
+			await round.request("POST", `/containers/${round.name}/pause`);
+		},
+		act: async (round) => {
+			await round.request("DELETE", `/containers/${round.name}?force=1`);
+			round.acknowledge("removed");
+		},
+		check: async (round) => {
+			if (round.has("removed")) expect(await round.exists("containers", round.name)).toBe(false);
+			await round.daemon.api("DELETE", `/containers/${round.name}?force=1`);
+			await expectGone(round);
+		},
+	},
 	"exec start": {
 		prepare: async (round) => {
 			await round.create(SLEEPER);
