@@ -2,10 +2,12 @@ import { FRAME_HEADER_BYTES, writeFrameHeader } from "./output-frame.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const FRAME_PAYLOAD_BYTES = 64 * 1024;
+const SINGLE_FRAMES = 1000;
 
 /**
- * Collects output in large chunks. Neighbouring records of one stream share a frame of up to 64 KiB, so that reading a log
- * back costs the client one frame per thousand lines, not one each.
+ * Collects output in large chunks. The first thousand records get a frame each, since clients that read frame by frame take
+ * one for a line, as Docker sends them. After that, neighbouring records of one stream share a frame of up to 64 KiB, so
+ * that reading a long log back costs the client one frame per thousand lines, not one each.
  *
  * Use: `reserve`, write at most as much into `buffer` from the returned offset on, then `commit`.
  */
@@ -16,6 +18,7 @@ export class FrameWriter {
 	/** Start of the open frame's header; -1: none. */
 	#frame = -1;
 	#stream = 0;
+	#singleFrames = SINGLE_FRAMES;
 	buffer = Buffer.allocUnsafe(0);
 
 	constructor(options: { readonly raw: boolean }) {
@@ -26,9 +29,10 @@ export class FrameWriter {
 	reserve(stream: number, size: number): number {
 		if (this.#used + size + FRAME_HEADER_BYTES > this.buffer.length) this.#nextBuffer(size);
 		if (this.#isRaw) return this.#used;
-		const open = this.#frame !== -1 && this.#stream === stream;
+		const open = this.#frame !== -1 && this.#stream === stream && this.#singleFrames === 0;
 		if (!open || this.#used - this.#frame + size > FRAME_PAYLOAD_BYTES) {
 			this.#closeFrame();
+			if (this.#singleFrames > 0) this.#singleFrames--;
 			this.#frame = this.#used;
 			this.#stream = stream;
 			this.#used += FRAME_HEADER_BYTES;

@@ -58,12 +58,23 @@ async function readAll(driver: string, options: Partial<LogReadOptions> = {}): P
 const openDescriptors = () => readdirSync("/proc/self/fd").length;
 
 describe("json-file", () => {
-	test("lines of one stream share a frame and streams alternate in order", async () => {
+	test("each line is a frame of its own and streams alternate in order", async () => {
 		writeFileSync(path, jsonLine("a\n") + jsonLine("b\n") + jsonLine("e\n", "stderr") + jsonLine("c\n"));
 		expect(parseFrames(await readAll("json-file"))).toEqual([
-			[1, "a\nb\n"],
+			[1, "a\n"],
+			[1, "b\n"],
 			[2, "e\n"],
 			[1, "c\n"],
+		]);
+	});
+
+	test("lines of one stream share frames once a thousand went out singly", async () => {
+		writeFileSync(path, jsonLine("a\n").repeat(1500) + jsonLine("e\n", "stderr"));
+		const frames = parseFrames(await readAll("json-file"));
+		expect(frames.slice(0, 1000).every(([stream, text]) => stream === 1 && text === "a\n")).toBe(true);
+		expect(frames.slice(1000)).toEqual([
+			[1, "a\n".repeat(500)],
+			[2, "e\n"],
 		]);
 	});
 
