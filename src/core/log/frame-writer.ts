@@ -18,7 +18,7 @@ export class FrameWriter {
 	/** Start of the open frame's header; -1: none. */
 	#frame = -1;
 	#stream = 0;
-	#singleFrames = SINGLE_FRAMES;
+	#frames = 0;
 	buffer = Buffer.allocUnsafe(0);
 
 	constructor(options: { readonly raw: boolean }) {
@@ -29,10 +29,10 @@ export class FrameWriter {
 	reserve(stream: number, size: number): number {
 		if (this.#used + size + FRAME_HEADER_BYTES > this.buffer.length) this.#nextBuffer(size);
 		if (this.#isRaw) return this.#used;
-		const open = this.#frame !== -1 && this.#stream === stream && this.#singleFrames === 0;
+		const open = this.#frame !== -1 && this.#stream === stream && this.#frames > SINGLE_FRAMES;
 		if (!open || this.#used - this.#frame + size > FRAME_PAYLOAD_BYTES) {
 			this.#closeFrame();
-			if (this.#singleFrames > 0) this.#singleFrames--;
+			this.#frames++;
 			this.#frame = this.#used;
 			this.#stream = stream;
 			this.#used += FRAME_HEADER_BYTES;
