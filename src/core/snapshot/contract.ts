@@ -109,6 +109,18 @@ export function snapshotterContract(name: string, make: () => Promise<Snapshotte
 			expect(existsSync(mergedPath)).toBe(false);
 		});
 
+		test("a mount asked for while an unmount runs is there when it says so", async () => {
+			const base = await commit(undefined, { a: "1" });
+			await snapshotter.prepare("one", base);
+			await snapshotter.mount("one");
+			for (let round = 0; round < 5; round++) {
+				const unmounted = snapshotter.unmount("one");
+				const { mergedPath } = await snapshotter.mount("one");
+				await unmounted;
+				expect(readFileSync(join(mergedPath, "a"), "utf8")).toBe("1");
+			}
+		});
+
 		test("the root has the image's owner and permissions", async () => {
 			const ingest = await snapshotter.beginIngest(undefined);
 			chmodSync(ingest.path, 0o1777);

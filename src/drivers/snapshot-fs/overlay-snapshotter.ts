@@ -8,6 +8,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage, SystemError } from "../../base/errors.ts";
+import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type {
 	ChainId,
 	ContainerSnapshot,
@@ -16,6 +17,7 @@ import type {
 	Snapshotter,
 	SnapshotUsage,
 } from "../../core/snapshot/snapshotter.ts";
+import { unmountInBackground } from "../linux/background-unmount.ts";
 import { mountOverlay, unmountAll } from "../linux/mount.ts";
 import { mountsUnder, readMountInfo } from "../linux/mountinfo.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
@@ -35,6 +37,8 @@ export class OverlaySnapshotter implements Snapshotter {
 	readonly #layers: LayerDirectories;
 	readonly #containers: ContainerDirectories;
 	readonly #mountPoints: MountPointLayers;
+	/** By container: a mount must not take one for its own that is just going away. */
+	readonly #mutex = new KeyedMutex();
 
 	/** @param root created when missing; without symlinks in its path, as mounts are found again by it */
 	constructor(readonly root: string) {
@@ -95,30 +99,34 @@ export class OverlaySnapshotter implements Snapshotter {
 		return { ...this.#snapshot(containerId), parent, lowerPaths: this.#lower(parent) };
 	}
 
-	async mount(containerId: string): Promise<ContainerSnapshot> {
-		const snapshot = this.find(containerId);
-		if (isMounted(snapshot.mergedPath)) return snapshot;
-		try {
-			mountOverlay(snapshot.mergedPath, {
-				lower: snapshot.lowerPaths,
-				upper: snapshot.upperPath,
-				work: join(this.#containers.path(containerId), "work"),
-				options: OPTIONS,
-			});
-		} catch (cause) {
-			throw new SystemError(`failed to mount the file system of ${containerId}: ${errorMessage(cause)}`, { cause });
-		}
-		return snapshot;
+	mount(containerId: string): Promise<ContainerSnapshot> {
+		return this.#mutex.run(containerId, () => {
+			const snapshot = this.find(containerId);
+			if (isMounted(snapshot.mergedPath)) return snapshot;
+			try {
+				mountOverlay(snapshot.mergedPath, {
+					lower: snapshot.lowerPaths,
+					upper: snapshot.upperPath,
+					work: join(this.#containers.path(containerId), "work"),
+					options: OPTIONS,
+				});
+			} catch (cause) {
+				throw new SystemError(`failed to mount the file system of ${containerId}: ${errorMessage(cause)}`, { cause });
+			}
+			return snapshot;
+		});
 	}
 
-	async unmount(containerId: string): Promise<void> {
-		unmountAll(this.#snapshot(containerId).mergedPath);
+	unmount(containerId: string): Promise<void> {
+		return this.#mutex.run(containerId, () => this.#unmount(containerId));
 	}
 
-	async remove(containerId: string): Promise<void> {
-		await this.unmount(containerId);
-		this.#containers.forget(containerId);
-		await this.#layers.discardContainer(this.#containers.path(containerId));
+	remove(containerId: string): Promise<void> {
+		return this.#mutex.run(containerId, async () => {
+			await this.#unmount(containerId);
+			this.#containers.forget(containerId);
+			await this.#layers.discardContainer(this.#containers.path(containerId));
+		});
 	}
 
 	containerUsage(containerId: string): Promise<SnapshotUsage> {
@@ -147,6 +155,11 @@ export class OverlaySnapshotter implements Snapshotter {
 			UpperDir: snapshot.upperPath,
 			WorkDir: join(this.#containers.path(containerId), "work"),
 		};
+	}
+
+	async #unmount(containerId: string): Promise<void> {
+		const { mergedPath } = this.#snapshot(containerId);
+		if (isMounted(mergedPath)) await unmountInBackground(mergedPath);
 	}
 
 	#snapshot(containerId: string): ContainerSnapshot {
@@ -185,5 +198,6 @@ export class OverlaySnapshotter implements Snapshotter {
 
 /** A mount point has another device number than the directory it covers. */
 function isMounted(path: string): boolean {
-	return statSync(path).dev !== statSync(join(path, "..")).dev;
+	const status = statSync(path, { throwIfNoEntry: false });
+	return status !== undefined && status.dev !== statSync(join(path, "..")).dev;
 }

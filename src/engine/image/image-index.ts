@@ -1,10 +1,10 @@
-import type { ImageConfig } from "../../api/oci/image.ts";
 import { type Digest, sha256 } from "../../base/digest.ts";
-import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import { NotFoundError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import { chainIds } from "../../core/image/chain-id.ts";
 import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
 import { findImage, type ImageTable } from "../../core/image/lookup.ts";
+import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { splitReference } from "../../core/image/reference.ts";
 
 export interface ImageIndexDependencies {
@@ -65,7 +65,7 @@ export class ImageIndex implements ImageTable {
 	/** Stores an image, or finds the one that is there already with the same configuration. */
 	async create(image: NewImage): Promise<ImageRecord> {
 		const id = sha256(image.configBytes);
-		const config = parseConfig(image.configBytes);
+		const config = parseImageConfig(image.configBytes);
 		await this.#deps.content.put(image.configBytes);
 		const existing = this.#byId.get(id);
 		if (existing !== undefined) return existing;
@@ -142,23 +142,4 @@ export function referencesOf(image: ImageRecord): string[] {
 
 export function repositoryOf(reference: string): string {
 	return splitReference(reference).name;
-}
-
-/** @throws InvalidParameterError */
-export function parseConfig(bytes: Uint8Array): ImageConfig {
-	let config: Partial<ImageConfig> | null;
-	try {
-		config = JSON.parse(Buffer.from(bytes).toString("utf8"));
-	} catch (cause) {
-		throw new InvalidParameterError("invalid image config: not JSON", { cause });
-	}
-	const diffIds = config?.rootfs?.diff_ids ?? [];
-	if (typeof config !== "object" || config === null || config.rootfs === undefined || !Array.isArray(diffIds))
-		throw new InvalidParameterError("invalid image JSON, no RootFS key");
-	return {
-		...config,
-		architecture: config.architecture ?? "",
-		os: config.os ?? "linux",
-		rootfs: { type: "layers", diff_ids: diffIds },
-	};
 }

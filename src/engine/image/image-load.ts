@@ -16,11 +16,12 @@ import {
 	suitable,
 } from "../../core/image/archive-manifest.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
+import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { familiar, formatReference } from "../../core/image/reference.ts";
 import { abortable } from "./abortable.ts";
 import { type ArchiveMember, ArchiveMembers } from "./archive-members.ts";
 import type { ImageEvents } from "./image-events.ts";
-import { type ImageIndex, parseConfig } from "./image-index.ts";
+import type { ImageIndex } from "./image-index.ts";
 import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
 
 const JSON_LIMIT_BYTES = 8 << 20;
@@ -56,7 +57,7 @@ export class ImageLoader {
 	async *#loadImage(image: ArchivedImage, members: ArchiveMembers, quiet: boolean): AsyncGenerator<ProgressMessage> {
 		const tags = image.tags.map((tag) => formatReference(checkTag(tag)));
 		const configBytes = await memberOf(members, image.config).read(JSON_LIMIT_BYTES);
-		const diffIds = parseConfig(configBytes).rootfs.diff_ids;
+		const diffIds = parseImageConfig(configBytes).rootfs.diff_ids;
 		if (diffIds.length !== image.layers.length || !diffIds.every(isDigest))
 			throw new InvalidParameterError(
 				`invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${image.layers.length}`,
