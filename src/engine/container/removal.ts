@@ -1,4 +1,4 @@
-import { errorMessage, NotFoundError, NotImplementedError, SystemError } from "../../base/errors.ts";
+import { errorMessage, ConflictError, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import type { Task } from "../../core/container/runtime.ts";
@@ -57,9 +57,9 @@ export class ContainerRemoval {
 
 	/** @throws NotFoundError, ConflictError, SystemError */
 	async remove(name: string, options: RemoveOptions): Promise<void> {
+		if (options.link) return await this.#removeLink(name);
 		const { registry, background } = this.#deps;
 		const { id } = registry.resolve(name);
-		if (options.link) throw new NotImplementedError("removing a link is not supported");
 		await registry.locked(id, async () => {
 			await background.settled(id);
 			const record = registry.find(id);
@@ -69,6 +69,23 @@ export class ContainerRemoval {
 				if (refusal !== undefined) throw refusal;
 			}
 			await this.#removeLocked(record, options.volumes);
+		});
+	}
+
+	/** @param name `parent/alias`: the parent loses its link, which shows at its next start */
+	async #removeLink(name: string): Promise<void> {
+		const { registry } = this.#deps;
+		const path = name.replace(/^\//, "");
+		const slash = path.lastIndexOf("/");
+		if (slash < 0) throw new ConflictError("Conflict, cannot remove the default link name of the container");
+		const { id } = registry.resolve(path.slice(0, slash));
+		const alias = path.slice(slash + 1);
+		await registry.locked(id, () => {
+			const { hostConfig } = registry.get(id);
+			const links = hostConfig.Links ?? [];
+			const kept = links.filter((link) => link.slice(link.lastIndexOf(":") + 1).replace(/^\//, "") !== alias);
+			if (kept.length === links.length) throw new NotFoundError(`No such link: ${name}`);
+			registry.update(id, { hostConfig: { ...hostConfig, Links: kept } });
 		});
 	}
 

@@ -64,7 +64,7 @@ export class SpecificationWriter {
 		const pid = this.#namespaceOf(record.hostConfig.PidMode, "pid");
 		const ipc = this.#namespaceOf(record.hostConfig.IpcMode, "ipc");
 		const spec = buildRuntimeSpec({
-			record,
+			record: { ...record, mounts: root.mounts.map(({ mount }) => mount) },
 			rootfsPath: root.path,
 			cgroupsPath: this.cgroupsPath(record),
 			userFiles: files.readAccounts(root.path),

@@ -64,6 +64,7 @@ export class ContainerStarter {
 				lifecycle,
 				endpoints: plan.endpoints,
 				mappings: plan.mappings,
+				...(plan.names === undefined ? {} : { config: { ...record.config, ...plan.names } }),
 				stoppedByUser: false,
 				...(occasion === "user" ? { restartCount: 0 } : {}),
 			});

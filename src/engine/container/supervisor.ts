@@ -37,6 +37,8 @@ export interface SupervisorDependencies {
 	readonly logger: Logger;
 }
 
+const RECORD_RETRY_MS = 1000;
+
 interface BackOff {
 	readonly delayMs: number;
 	readonly timer: Timer | undefined;
@@ -60,7 +62,7 @@ export class ContainerSupervisor {
 	watch(id: string, task: Task): void {
 		this.#deps.tasks.set(id, task);
 		task.onOutOfMemory(() => this.#supervise("record out of memory", id, () => this.#outOfMemory(id, task)));
-		void task.exited.then((exit) => this.#supervise("record exit", id, () => this.#ended(id, task, exit)));
+		void task.exited.then((exit) => this.#recordExit(id, task, exit));
 		this.#hooks.runStarted(this.#deps.registry.get(id), task);
 	}
 
@@ -116,6 +118,18 @@ export class ContainerSupervisor {
 		this.#isClosed = true;
 		for (const id of [...this.#backOffs.keys()]) this.cancelRestart(id);
 		await this.#deps.background.allSettled();
+	}
+
+	/** Tried again until it is stored: a full disk must not leave a container that runs for ever. */
+	#recordExit(id: string, task: Task, exit: TaskExit): void {
+		const { registry, clock, logger } = this.#deps;
+		void registry
+			.locked(id, () => this.#ended(id, task, exit))
+			.catch((error: unknown) => {
+				if (this.#isClosed) return;
+				logger.error("supervision failed", { what: "record exit", container: id, error: errorMessage(error) });
+				clock.after(RECORD_RETRY_MS, () => this.#recordExit(id, task, exit));
+			});
 	}
 
 	#supervise(what: string, id: string, work: () => Promise<void> | void): void {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { HostConfig } from "../../../src/api/engine/container.ts";
-import { ConflictError, errorKind, InvalidParameterError, NotFoundError } from "../../../src/base/errors.ts";
+import {
+	ConflictError,
+	errorKind,
+	InvalidParameterError,
+	NotFoundError,
+	SystemError,
+} from "../../../src/base/errors.ts";
 import { API, type Harness, startDaemon, World } from "./harness.ts";
 
 const NEVER = new AbortController().signal;
@@ -178,6 +184,26 @@ describe("a container's life", () => {
 			await new Promise((resolve) => setTimeout(resolve, 1));
 		await daemon.service.stop(id, {});
 		expect(daemon.registry.get(id).lifecycle.kind).toBe("exited");
+		await daemon.settle();
+	});
+
+	test("an end that could not be stored is stored as soon as it can be", async () => {
+		const world = new World();
+		const daemon = await startDaemon(world);
+		const id = await create(daemon, ["sleep"]);
+		await daemon.service.start(id);
+		const { result } = await daemon.service.wait(id, "next-exit", NEVER);
+		const update = world.containers.update.bind(world.containers);
+		let refusals = 0;
+		world.containers.update = () => {
+			refusals++;
+			throw new SystemError("no space left on device");
+		};
+		world.machine.end(id, { exitCode: 4, oomKilled: false, finishedAt: 0 });
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		world.containers.update = update;
+		expect(await result).toEqual({ StatusCode: 4 });
+		expect(refusals).toBeGreaterThan(0);
 		await daemon.settle();
 	});
 
