@@ -9,6 +9,7 @@ import type {
 import { type ApiVersion, atLeast } from "../../api/engine/version.ts";
 import { type EngineError, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
+import { parseLink } from "../network/links.ts";
 import type { ContainerMount, ContainerRecord } from "./container-record.ts";
 import { requestedEndpoints } from "./endpoints.ts";
 import { type DaemonDefaults, normaliseHostConfig } from "./host-config.ts";
@@ -59,6 +60,7 @@ export function normaliseCreate(input: CreateInput): SettledContainer {
 		dataRoot: defaults.dataRoot,
 		mountsOf: (name) => asParameterFault(() => input.findContainer(name).mounts),
 	});
+	checkLinks(hostConfig, input.findContainer);
 	const { endpoints, warnings } = requestedEndpoints(merged, hostConfig, networking, version);
 	return {
 		config: completeConfig(merged, hostConfig, input),
@@ -104,6 +106,18 @@ function resolveContainerModes(hostConfig: HostConfig, findContainer: CreateInpu
 		}
 	}
 	return resolved;
+}
+
+function checkLinks(hostConfig: HostConfig, findContainer: CreateInput["findContainer"]): void {
+	for (const text of hostConfig.Links ?? []) {
+		const { target } = parseLink(text);
+		try {
+			findContainer(target);
+		} catch (cause) {
+			if (!(cause instanceof NotFoundError)) throw cause;
+			throw new InvalidParameterError(`could not get container for ${target}: ${cause.message}`, { cause });
+		}
+	}
 }
 
 /** A container that is named but not there is a fault of the request (400), not of its address (404). */

@@ -30,7 +30,7 @@ export function linkEnvironment(link: Link, other: ContainerRecord, address: str
 	const prefix = link.alias.replaceAll("-", "_").toUpperCase();
 	const ports = Object.keys(other.config.ExposedPorts ?? {})
 		.map(parsePort)
-		.sort((a, b) => a.port - b.port || a.protocol.localeCompare(b.protocol));
+		.sort(tcpFirst);
 	const lines = [`${prefix}_NAME=/${owner}/${link.alias}`];
 	const [first] = ports;
 	if (first !== undefined) lines.push(`${prefix}_PORT=${first.protocol}://${address}:${first.port}`);
@@ -43,9 +43,36 @@ export function linkEnvironment(link: Link, other: ContainerRecord, address: str
 			`${name}_PROTO=${protocol}`,
 		);
 	}
+	for (const { protocol, start, end } of portRanges(ports)) {
+		const name = `${prefix}_PORT_${start}_${protocol.toUpperCase()}`;
+		lines.push(
+			`${name}_START=${protocol}://${address}:${start}`,
+			`${name}_PORT_START=${start}`,
+			`${name}_END=${protocol}://${address}:${end}`,
+			`${name}_PORT_END=${end}`,
+		);
+	}
 	for (const entry of other.config.Env ?? []) {
 		if (!entry.includes("=") || /^(HOME|PATH)=/.test(entry)) continue;
 		lines.push(`${prefix}_ENV_${entry}`);
 	}
 	return lines;
+}
+
+type ExposedPort = ReturnType<typeof parsePort>;
+
+function tcpFirst(a: ExposedPort, b: ExposedPort): number {
+	const rank = (protocol: string) => (protocol === "tcp" ? "" : protocol);
+	return rank(a.protocol).localeCompare(rank(b.protocol)) || a.port - b.port;
+}
+
+/** Runs of two and more consecutive ports. @param ports sorted */
+function portRanges(ports: readonly ExposedPort[]): { protocol: string; start: number; end: number }[] {
+	const ranges: { protocol: string; start: number; end: number }[] = [];
+	for (const { port, protocol } of ports) {
+		const last = ranges.at(-1);
+		if (last !== undefined && last.protocol === protocol && last.end + 1 === port) last.end = port;
+		else ranges.push({ protocol, start: port, end: port });
+	}
+	return ranges.filter(({ start, end }) => end > start);
 }

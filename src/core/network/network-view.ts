@@ -26,12 +26,7 @@ export function networkView(record: NetworkRecord, members: readonly ContainerRe
 		IPAM: {
 			Driver: "default",
 			Options: null,
-			Config: record.ipam.map(({ subnet, gateway, range, auxiliary }) => ({
-				Subnet: subnet,
-				...(range === undefined ? {} : { IPRange: range }),
-				...(gateway === undefined ? {} : { Gateway: gateway }),
-				...(auxiliary === undefined ? {} : { AuxiliaryAddresses: { ...auxiliary } }),
-			})),
+			Config: ipamConfig(record),
 		},
 		Internal: record.internal,
 		Attachable: record.attachable,
@@ -42,6 +37,16 @@ export function networkView(record: NetworkRecord, members: readonly ContainerRe
 		Options: { ...record.options },
 		Labels: { ...record.labels },
 	};
+}
+
+function ipamConfig(record: NetworkRecord): NetworkInspect["IPAM"]["Config"] {
+	if (record.ipam.length === 0) return null;
+	return record.ipam.map(({ subnet, gateway, range, auxiliary }) => ({
+		Subnet: subnet,
+		...(range === undefined ? {} : { IPRange: range }),
+		...(gateway === undefined ? {} : { Gateway: gateway }),
+		...(auxiliary === undefined ? {} : { AuxiliaryAddresses: { ...auxiliary } }),
+	}));
 }
 
 function cidr(address: string, prefixLength: number): string {

@@ -1,6 +1,7 @@
 import { errorKind, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
+import { containerOfMode } from "../../core/container/namespace-mode.ts";
 import { isRunning } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import { AddressPool } from "../../core/network/address-pool.ts";
@@ -27,6 +28,8 @@ export interface NetworkPlan {
 	readonly reservation?: PortReservation;
 	/** The bridge endpoint, where there is one. */
 	readonly bridge?: { readonly network: BridgeNetwork; readonly assigned: Assigned };
+	/** Who shares another container's network goes by its names. */
+	readonly names?: { readonly Hostname: string; readonly Domainname: string };
 }
 
 export interface ContainerNetworkingDependencies {
@@ -73,11 +76,13 @@ export class ContainerNetworking {
 	 * @throws ConflictError a port is in use, InvalidParameterError, UnavailableError no address left
 	 */
 	plan(record: ContainerRecord): NetworkPlan {
+		checkTogether(Object.keys(record.endpoints));
 		const [name, endpoint] = Object.entries(record.endpoints)[0] ?? [];
 		if (name === undefined || endpoint === undefined || record.config.NetworkDisabled === true)
-			return { endpoints: record.endpoints, mappings: [] };
+			return { endpoints: record.endpoints, mappings: [], ...this.#sharedNames(record) };
 		const network = this.#deps.networks.find(name);
-		if (network === undefined) throw new NotFoundError(`network ${name} not found`);
+		if (network === undefined)
+			throw new NotFoundError(`failed to set up container networking: network ${name} not found`);
 		if (network.bridge === undefined)
 			return { endpoints: { [name]: { ...endpoint, assigned: bareEndpoint(network) } }, mappings: [] };
 		const assigned = this.#assign(network.bridge, network, record, endpoint);
@@ -164,8 +169,24 @@ export class ContainerNetworking {
 		}
 	}
 
+	#sharedNames(record: ContainerRecord): Pick<NetworkPlan, "names"> {
+		const other = containerOfMode(record.hostConfig.NetworkMode);
+		if (other === undefined) return {};
+		const { Hostname = "", Domainname = "" } = this.#joined(other).config;
+		return { names: { Hostname, Domainname } };
+	}
+
+	#joined(reference: string): ContainerRecord {
+		try {
+			return this.#deps.containers.resolve(reference);
+		} catch (cause) {
+			if (!(cause instanceof NotFoundError)) throw cause;
+			throw new InvalidParameterError(`joining network namespace of container: ${cause.message}`, { cause });
+		}
+	}
+
 	#namespaceOf(reference: string): string {
-		const target = this.#deps.containers.resolve(reference);
+		const target = this.#joined(reference);
 		if (!isRunning(target.lifecycle))
 			throw new InvalidParameterError(`cannot join network namespace of a non running container: ${target.id}`);
 		return `/proc/${target.lifecycle.pid}/ns/net`;
@@ -210,12 +231,11 @@ export class ContainerNetworking {
 		try {
 			return this.#deps.driver.reservePorts(requests);
 		} catch (cause) {
-			if (errorKind(cause) !== "conflict") throw cause;
-			const why = this.#portsHeldByContainers(requests) ?? errorMessage(cause);
-			throw new PortUnavailableError(
-				`failed to set up container networking: driver failed programming external connectivity on endpoint ${record.name} (${assigned.endpointId}): ${why}`,
-				{ cause },
-			);
+			if (errorKind(cause) === "not-implemented") throw cause;
+			const inUse = errorKind(cause) === "conflict";
+			const why = (inUse ? this.#portsHeldByContainers(requests) : undefined) ?? errorMessage(cause);
+			const message = `failed to set up container networking: driver failed programming external connectivity on endpoint ${record.name} (${assigned.endpointId}): ${why}`;
+			throw inUse ? new PortUnavailableError(message, { cause }) : new SystemError(message, { cause });
 		}
 	}
 
@@ -253,6 +273,15 @@ export class ContainerNetworking {
 		this.#pools.set(bridge.id, pools);
 		return pools;
 	}
+}
+
+/** There is no other combination of networks yet than one of the predefined ones alone. */
+function checkTogether(networks: readonly string[]): void {
+	if (networks.length < 2) return;
+	const fault = networks.includes("none")
+		? "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+		: "container cannot be disconnected from host network or connected to host network";
+	throw new InvalidParameterError(`failed to set up container networking: ${fault}`);
 }
 
 /** Host and none have endpoints without addresses. */
