@@ -1,4 +1,4 @@
-import { errorMessage, ConflictError, NotFoundError, SystemError } from "../../base/errors.ts";
+import { ConflictError, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import type { Task } from "../../core/container/runtime.ts";
