@@ -40,7 +40,11 @@ export interface Command {
 export class ParsedOptions {
 	readonly #values = new Map<string, string[]>();
 
-	constructor(private readonly specs: readonly OptionSpec[]) {}
+	readonly #specs: ReadonlyMap<string, OptionSpec>;
+
+	constructor(specs: readonly OptionSpec[]) {
+		this.#specs = new Map(specs.map((spec) => [spec.name, spec]));
+	}
 
 	add(name: string, value: string): void {
 		const spec = this.spec(name);
@@ -69,7 +73,7 @@ export class ParsedOptions {
 
 	/** The declaration of an option. */
 	spec(name: string): OptionSpec {
-		const spec = this.specs.find((candidate) => candidate.name === name);
+		const spec = this.#specs.get(name);
 		if (spec === undefined) throw new Error(`Option --${name} is not declared`);
 		return spec;
 	}

@@ -41,6 +41,12 @@ async function runLine(argv: string[], stdout: Output, stderr: Output): Promise<
 		const { showProgramHelp } = await import("./help.ts");
 		return showProgramHelp(context, args, globalLine.isHelp);
 	}
+	// Finding the daemon and loading the command go side by side. What goes wrong with the former is the command's to report.
+	if (!globalLine.isHelp)
+		context.client().then(
+			(client) => client.warmUp(),
+			() => {},
+		);
 	const command = await found.entry.load();
 	if (globalLine.isHelp) {
 		const { showCommandHelp } = await import("./help.ts");
