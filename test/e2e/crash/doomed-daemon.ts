@@ -71,6 +71,10 @@ export class DoomedDaemon implements AsyncDisposable {
 		this.#order(String(call));
 	}
 
+	cancelDeath(): void {
+		this.#order("none");
+	}
+
 	/** What is not as the daemon says. */
 	audit(): Promise<string[]> {
 		return auditDaemon(this.daemon, { cgroupParent: this.#cgroupParent });
