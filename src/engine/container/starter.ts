@@ -31,6 +31,9 @@ export interface StarterDependencies {
 /** `user`: restart count and back-off begin anew. `policy`: a restart, which goes on counting. */
 export type StartOccasion = "user" | "policy";
 
+/** As long as a port that is in use is hoped to become free. */
+const CLEAN_UP_PATIENCE_MS = 2000;
+
 const EXIT_CODES = { "not-found": 127, "not-executable": 126, other: 128 } as const;
 
 export class ContainerStarter {
@@ -83,9 +86,17 @@ export class ContainerStarter {
 			return networking.plan(record);
 		} catch (error) {
 			if (!(error instanceof PortUnavailableError) || background.isIdle) throw error;
-			await background.allSettled();
+			await this.#cleanedUp();
 			return networking.plan(record);
 		}
+	}
+
+	/** Waits for the clean-ups under way, but not for one that hangs. */
+	async #cleanedUp(): Promise<void> {
+		const { promise: timeout, resolve } = Promise.withResolvers<void>();
+		const timer = this.#deps.clock.after(CLEAN_UP_PATIENCE_MS, resolve);
+		await Promise.race([this.#deps.background.allSettled(), timeout]);
+		timer.cancel();
 	}
 
 	async #launch(starting: ContainerRecord, plan: NetworkPlan): Promise<ContainerRecord> {

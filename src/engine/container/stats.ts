@@ -62,12 +62,25 @@ export class ContainerSampler {
 	}
 
 	async #sample(record: ContainerRecord): Promise<StatsSample | undefined> {
-		const { monitor, network, clock } = this.#deps;
+		const { monitor, clock } = this.#deps;
 		if (!isRunning(record.lifecycle)) return undefined;
 		const usage = monitor.usage(record.lifecycle.pid);
 		if (usage === undefined) return undefined;
 		const { cpuNs, onlineCpus } = monitor.system();
-		const networks = hasSandbox(record) ? await network.statistics(record.id) : {};
+		const networks = await this.#networks(record);
 		return { readAt: clock.now(), usage, systemCpuNs: cpuNs, onlineCpus, networks };
+	}
+
+	async #networks(record: ContainerRecord): Promise<StatsSample["networks"]> {
+		const { registry, network } = this.#deps;
+		if (!hasSandbox(record)) return {};
+		try {
+			return await network.statistics(record.id);
+		} catch (error) {
+			// It has ended while it was being looked at.
+			const current = registry.find(record.id);
+			if (current === undefined || !isRunning(current.lifecycle)) return {};
+			throw error;
+		}
 	}
 }
