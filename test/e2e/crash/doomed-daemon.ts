@@ -1,5 +1,5 @@
 /** A daemon under test that can be told to die before a certain call to one of its drivers. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { auditDaemon } from "../../support/audit.ts";
@@ -87,5 +87,14 @@ export class DoomedDaemon implements AsyncDisposable {
 	async [Symbol.asyncDispose](): Promise<void> {
 		for (const suffix of ["", ".calls", ".death"]) rmSync(`${this.#controlFile}${suffix}`, { force: true });
 		await this.daemon.remove();
+		this.#removeCgroupParent();
+	}
+
+	/** A daemon never removes it: it may be the administrator's. @throws EBUSY when a container's cgroup is left in it */
+	#removeCgroupParent(): void {
+		for (const hierarchy of readdirSync("/sys/fs/cgroup")) {
+			const path = join("/sys/fs/cgroup", hierarchy, this.#cgroupParent);
+			if (existsSync(path)) rmdirSync(path);
+		}
 	}
 }
