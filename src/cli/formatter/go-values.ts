@@ -1,3 +1,5 @@
+import { rowJson } from "./row-json.ts";
+
 /**
  * Values as templates see them: what JSON has, rows of tables, and functions for rows' methods. Printed and compared as Go does.
  */
@@ -47,6 +49,7 @@ function printNumber(value: number): string {
 
 /** JSON as Go's encoder writes it for formats: sorted keys come from the source, no HTML escapes. */
 export function toJson(value: unknown): string {
+	if (isRowView(value)) return rowJson(value);
 	return JSON.stringify(value ?? null, (_key, item) => (typeof item === "bigint" ? Number(item) : item));
 }
 

@@ -54,6 +54,14 @@ describe("writeRows()", () => {
 			expect(await render(ITEMS, format)).toBe(want);
 		});
 
+	test("escapes markup in rows of JSON, as Go does, but not in single fields", async () => {
+		const items = [{ id: "<1>&", name: "b", labels: {} }];
+		expect([await render(items, "json"), await render(items, "{{json .ID}}")]).toEqual([
+			'{"ID":"\\u003c1\\u003e\\u0026","Name":"b"}\n',
+			'"<1>&"\n',
+		]);
+	});
+
 	test("shows the header of an empty table and nothing of an empty list", async () => {
 		expect([await render([], ""), await render([], "{{.ID}}"), await render([], "table {{.ID}}")]).toEqual([
 			"NAME      ITEM ID\n",

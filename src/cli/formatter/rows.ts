@@ -1,6 +1,7 @@
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { Output } from "../output.ts";
 import type { RowView } from "./go-values.ts";
+import { rowJson } from "./row-json.ts";
 import { layOutTable } from "./table.ts";
 
 /** One field of a list's rows: the title of its column and its value. A value may be a function, called with a template's arguments. */
@@ -36,7 +37,7 @@ export async function writeRows<T>(output: Output, items: readonly T[], options:
 		return;
 	}
 	if (format === "json") {
-		for (const item of items) output.line(JSON.stringify(new Row(fields, item)));
+		for (const item of items) output.line(rowJson(new Row(fields, item)));
 		return;
 	}
 	const { Template } = await import("./template.ts");
