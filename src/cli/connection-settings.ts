@@ -3,14 +3,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InvalidParameterError } from "../base/errors.ts";
 import { type Endpoint, parseEndpoint, type TlsMaterial } from "../client/endpoint.ts";
-import type { Environment, GlobalOptions } from "./context.ts";
+import type { Environment, GlobalSettings } from "./settings.ts";
 
 /**
  * The daemon's address when TLS or a context is in play. `-H` and an explicit `--context` exclude each other; an address
  * from the environment beats a context from the environment, as docker has it.
  * @throws InvalidParameterError
  */
-export async function resolveEndpoint(globals: GlobalOptions, environment: Environment): Promise<Endpoint> {
+export async function resolveEndpoint(globals: GlobalSettings, environment: Environment): Promise<Endpoint> {
 	const host = globals.host ?? (environment["GANTRY_HOST"] || environment["DOCKER_HOST"] || undefined);
 	if (globals.context !== undefined && globals.host !== undefined)
 		throw new InvalidParameterError("conflicting options: either specify --host or --context, not both");
@@ -20,7 +20,7 @@ export async function resolveEndpoint(globals: GlobalOptions, environment: Envir
 	return parseEndpoint(host ?? "", tlsFromOptions(globals, environment));
 }
 
-function tlsFromOptions(globals: GlobalOptions, environment: Environment): TlsMaterial | undefined {
+function tlsFromOptions(globals: GlobalSettings, environment: Environment): TlsMaterial | undefined {
 	const verify = globals.tlsVerify ?? Boolean(environment["DOCKER_TLS_VERIFY"]);
 	if (!verify && !globals.tls) return undefined;
 	const folder = environment["DOCKER_CERT_PATH"] || globals.configFolder;

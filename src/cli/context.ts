@@ -2,23 +2,7 @@ import { parseEndpoint } from "../client/endpoint.ts";
 import { EngineClient } from "../client/engine-client.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { Output } from "./output.ts";
-
-/** Options before the command. */
-export interface GlobalOptions {
-	host?: string;
-	context?: string;
-	/** Folder of `config.json`. */
-	configFolder: string;
-	tls: boolean;
-	/** undefined: not said, so the environment decides. */
-	tlsVerify?: boolean;
-	tlsCaCert?: string;
-	tlsCert?: string;
-	tlsKey?: string;
-	isDebug: boolean;
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment, GlobalSettings } from "./settings.ts";
 
 /** What every command works with: its outputs, its environment and, when it asks, the daemon. */
 export class CliContext {
@@ -26,7 +10,7 @@ export class CliContext {
 	#client: Promise<EngineClient> | undefined;
 
 	constructor(
-		readonly globals: GlobalOptions,
+		readonly globals: GlobalSettings,
 		readonly stdout: Output,
 		readonly stderr: Output,
 		readonly environment: Environment,

@@ -1,10 +1,11 @@
 import type { Command } from "./command.ts";
 import { type FoundCommand, findCommand } from "./command-table.ts";
-import { CliContext, type GlobalOptions } from "./context.ts";
+import { CliContext } from "./context.ts";
 import { describeError } from "./describe-error.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 import { parseOptions } from "./option-parser.ts";
 import { Output } from "./output.ts";
+import type { GlobalSettings } from "./settings.ts";
 import { ExitError, UsageError } from "./usage-error.ts";
 
 /**
@@ -36,6 +37,12 @@ async function runLine(argv: string[], stdout: Output, stderr: Output): Promise<
 		return 0;
 	}
 	const context = new CliContext(readGlobals(options), stdout, stderr, process.env);
+	if (args[0] === "completion" && args[1] === "candidates") {
+		// Asked by the scripts; not a verb like the others, since it has to know them all.
+		const { candidates } = await import("./completion-candidates.ts");
+		for (const candidate of await candidates(context, args.slice(2))) stdout.line(candidate);
+		return 0;
+	}
 	const found = findCommand(args);
 	if (found === undefined || args.length === 0) {
 		const { showProgramHelp } = await import("./help.ts");
@@ -96,7 +103,7 @@ function checkArgumentCount(command: Command, typedPath: string, count: number):
 	throw new UsageError(`${subject} requires at most ${plural(maxArguments)}`, 1);
 }
 
-function readGlobals(options: ReturnType<typeof parseOptions>["options"]): GlobalOptions {
+function readGlobals(options: ReturnType<typeof parseOptions>["options"]): GlobalSettings {
 	const given = <Key extends string>(key: Key, name: string) =>
 		options.has(name) ? ({ [key]: options.text(name) } as Record<Key, string>) : {};
 	const home = process.env["HOME"] ?? "/root";

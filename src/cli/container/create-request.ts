@@ -6,7 +6,7 @@ import type {
 	RestartPolicy,
 } from "../../api/engine/container.ts";
 import type { ParsedOptions } from "../command.ts";
-import type { Environment } from "../context.ts";
+import type { Environment } from "../settings.ts";
 import { checkAddHost, checkBytes, checkCpus, checkMemorySwap, checkUlimit } from "./option-checks.ts";
 
 /**

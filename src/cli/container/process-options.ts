@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { errnoCode } from "../../base/errors.ts";
-import type { Environment } from "../context.ts";
+import type { Environment } from "../settings.ts";
 
 /** Environment and labels from options and files. */
 

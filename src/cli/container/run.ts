@@ -15,7 +15,8 @@ import { createFromOptions } from "./create-container.ts";
 import { CREATE_OPTIONS } from "./create-options.ts";
 import { buildCreateRequest } from "./create-request.ts";
 import { checkDetachKeys, DEFAULT_DETACH_KEYS } from "./detach-keys.ts";
-import { runSession, type SessionEnd } from "./stdio-session.ts";
+import { runSession } from "./stdio-session.ts";
+import type { SessionEnd } from "./terminal-input.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",

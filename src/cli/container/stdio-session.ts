@@ -1,6 +1,7 @@
 import { Demultiplexer } from "../../client/multiplexed-stream.ts";
 import type { SocketChannel } from "../../client/socket-channel.ts";
 import type { Output } from "../output.ts";
+import type { SessionEnd } from "./terminal-input.ts";
 
 /** The process's own streams, connected to a container's or exec's raw stream. */
 export interface SessionOptions {
@@ -14,8 +15,6 @@ export interface SessionOptions {
 	/** Of a terminal session. */
 	detachKeys: string;
 }
-
-export type SessionEnd = "closed" | "detached";
 
 /**
  * Runs until the daemon ends the stream or the detach keys are typed. The input's end is passed on as a half-close, and output goes

@@ -1,6 +1,7 @@
 import type { SocketChannel } from "../../client/socket-channel.ts";
 import { DetachScanner, parseDetachKeys } from "./detach-keys.ts";
-import type { SessionEnd } from "./stdio-session.ts";
+
+export type SessionEnd = "closed" | "detached";
 
 /** Passes what is typed on, key by key, until the output ends or the detach keys are typed; the terminal is given back as it was. */
 export async function runTerminalInput(

@@ -12,13 +12,7 @@ export const command: Command = {
 	options: [],
 	isInterspersed: false,
 	minArguments: 1,
-	async run(context, _options, args) {
-		const [shell = ""] = args;
-		if (shell === "candidates") {
-			const { candidates } = await import("./completion-candidates.ts");
-			for (const candidate of await candidates(context, args.slice(1))) context.stdout.line(candidate);
-			return 0;
-		}
+	async run(context, _options, [shell = ""]) {
 		if (!SHELLS.includes(shell))
 			throw new Error(`gantry completion: unknown shell ${JSON.stringify(shell)}: one of ${SHELLS.join(", ")}`);
 		const script = shell === "bash" ? bashScript : shell === "zsh" ? zshScript : fishScript;

@@ -1,12 +1,12 @@
-import { listContainers } from "../../client/containers.ts";
-import { listImages } from "../../client/images.ts";
-import { listNetworks } from "../../client/networks.ts";
-import { listVolumes } from "../../client/volumes.ts";
-import type { Command } from "../command.ts";
-import { COMMANDS, findCommand, GROUPS } from "../command-table.ts";
-import type { CliContext } from "../context.ts";
-import { GLOBAL_OPTIONS } from "../global-options.ts";
-import { parseOptions } from "../option-parser.ts";
+import { listContainers } from "../client/containers.ts";
+import { listImages } from "../client/images.ts";
+import { listNetworks } from "../client/networks.ts";
+import { listVolumes } from "../client/volumes.ts";
+import type { Command } from "./command.ts";
+import { COMMANDS, findCommand, GROUPS } from "./command-table.ts";
+import type { CliContext } from "./context.ts";
+import { GLOBAL_OPTIONS } from "./global-options.ts";
+import { parseOptions } from "./option-parser.ts";
 
 /** What the last of `words` can become; nothing where file names are as good a guess as any. */
 export async function candidates(context: CliContext, words: readonly string[]): Promise<string[]> {
