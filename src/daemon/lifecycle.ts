@@ -1,5 +1,6 @@
 /** The daemon's life: locks, engine, listeners, signals, orderly end. */
 import { mkdirSync, realpathSync } from "node:fs";
+import { systemClock } from "../base/clock.ts";
 import { ErrnoError, errorMessage, UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { notifyServiceManager } from "../drivers/linux/service-notification.ts";
@@ -9,6 +10,7 @@ import { type DaemonConfig, type Environment, loadConfig } from "./config.ts";
 import { ExclusiveFile } from "./exclusive-file.ts";
 import { Listeners } from "./listeners.ts";
 import { LogSink } from "./log-sink.ts";
+import { MemoryTrim } from "./memory-trim.ts";
 import type { OptionValues } from "./option-parser.ts";
 import { VERSION } from "./version.ts";
 import { type Engine, wireEngine } from "./wire.ts";
@@ -39,7 +41,14 @@ export async function runLifecycle(input: DaemonInput): Promise<number> {
 		const settled: DaemonConfig = { ...config, ...roots };
 		const engine = stack.use(await wireEngine(settled, environment, logger));
 		await engine.start();
-		const server = openServer(settled, engine, logger);
+		const trim = stack.use(
+			new MemoryTrim(systemClock, () => {
+				Bun.gc(true);
+				engine.releaseMemory();
+			}),
+		);
+		trim.touch();
+		const server = openServer(settled, engine, { logger, onServed: () => trim.touch() });
 		stack.defer(() => server.close(graceMs(settled)));
 		const listeners = await Listeners.open({
 			config: settled,
@@ -103,10 +112,15 @@ function lockRoots(config: DaemonConfig, stack: AsyncDisposableStack): Pick<Daem
 	return { dataRoot, execRoot };
 }
 
-function openServer(config: DaemonConfig, engine: Engine, logger: Logger): ApiServer {
+function openServer(
+	config: DaemonConfig,
+	engine: Engine,
+	hooks: { readonly logger: Logger; readonly onServed: () => void },
+): ApiServer {
 	return new ApiServer({
 		routes: engineRoutes(engine.backends),
-		logger: logger.child({ part: "api" }),
+		logger: hooks.logger.child({ part: "api" }),
+		onServed: hooks.onServed,
 		serverHeader: `Docker/${VERSION} (linux)`,
 		minApiVersion: config.minApiVersion,
 		headers: { "Docker-Experimental": String(config.experimental) },

@@ -10,6 +10,7 @@ import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
 import { FsTreeArchiver } from "../drivers/layer-fs/fs-tree-archiver.ts";
 import { mountUnclaimedControllers, readCgroupLayout } from "../drivers/linux/cgroups.ts";
 import { describeMachine, readHostFacts } from "../drivers/linux/host-facts.ts";
+import { releaseFreedMemory } from "../drivers/linux/memory.ts";
 import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
 import { LibseccompCompiler } from "../drivers/linux/seccomp.ts";
 import { LogFileReader } from "../drivers/log-files/log-file-reader.ts";
@@ -75,6 +76,10 @@ export function openDrivers(
 		volumes: guard("volumes", new LocalVolumeDriver(join(dataRoot, "volumes"))),
 		files: guard("files", new LocalContainerFiles({ dataRoot, execRoot })),
 		machine: describeMachine,
+		releaseMemory() {
+			network.releaseMemory();
+			releaseFreedMemory();
+		},
 		openFiles: () => readdirSync("/proc/self/fd").length,
 		monitor: new LinuxResourceMonitor(cgroups),
 		seccomp: new LibseccompCompiler({ logger: logger.child({ part: "seccomp" }) }),

@@ -22,6 +22,8 @@ export interface Engine extends AsyncDisposable {
 	readonly backends: Backends;
 	/** Takes over what runs, finishes what a crash interrupted, restarts by policy. */
 	start(): Promise<void>;
+	/** Gives back what was only needed while there was something to do. */
+	releaseMemory(): void;
 	/** @throws InvalidParameterError; nothing has changed then */
 	reload(config: DaemonConfig): void;
 }
@@ -92,6 +94,9 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			await images.cleanUp(new Set(registry.all().map(({ id }) => id)));
 			// Its starts by policy go on while the daemon answers already.
 			await containers.recovery.recover();
+		},
+		releaseMemory() {
+			drivers.releaseMemory();
 		},
 		reload(next) {
 			const config = reloaded(current, next);

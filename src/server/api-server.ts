@@ -18,6 +18,8 @@ export interface ApiServerOptions {
 	/** `Server` header, e.g. `Docker/0.1.0 (linux)`. */
 	readonly serverHeader: string;
 	readonly minApiVersion: ApiVersion;
+	/** Called after each request. */
+	readonly onServed?: () => void;
 	/** Added to each reply, e.g. `Docker-Experimental`. */
 	readonly headers: ReplyHeaders;
 }
@@ -112,6 +114,7 @@ export class ApiServer {
 		this.#active--;
 		if (this.#active === 0) this.#whenQuiet?.();
 		await written;
+		this.options.onServed?.();
 	}
 
 	#resolve(exchange: Exchange): { readonly match: RouteMatch; readonly request: ApiRequest } | undefined {

@@ -13,6 +13,7 @@ import type * as network from "../api/engine/network.ts";
 import type { DiskUsageResponse, InfoResponse, VersionResponse } from "../api/engine/system.ts";
 import type { ApiVersion } from "../api/engine/version.ts";
 import type * as volume from "../api/engine/volume.ts";
+import type { Platform } from "../api/oci/image.ts";
 import type { AttachSession } from "../core/container/attach-session.ts";
 import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
@@ -124,8 +125,11 @@ export interface ImageBackend {
 		readonly filters: Filters;
 		readonly version: ApiVersion;
 	}): Promise<image.ImageSummary[]>;
-	inspect(name: string): Promise<image.ImageInspect>;
-	history(name: string): Promise<image.ImageHistoryEntry[]>;
+	inspect(
+		name: string,
+		options: { readonly version: ApiVersion; readonly platform: Platform | undefined },
+	): Promise<image.ImageInspect>;
+	history(name: string, platform: Platform | undefined): Promise<image.ImageHistoryEntry[]>;
 	tag(name: string, repository: string, tag: string): Promise<void>;
 	remove(
 		name: string,
@@ -151,11 +155,11 @@ export interface ImageBackend {
 	): AsyncIterable<image.ProgressMessage>;
 	load(
 		archive: Readable,
-		options: { readonly quiet: boolean },
+		options: { readonly quiet: boolean; readonly platform: Platform | undefined },
 		signal: AbortSignal,
 	): AsyncIterable<image.ProgressMessage>;
 	/** A Docker archive that is an OCI layout too, as `docker save` since 25. */
-	save(names: readonly string[]): Promise<Readable>;
+	save(names: readonly string[], platform: Platform | undefined): Promise<Readable>;
 	commit(options: {
 		readonly container: string;
 		readonly repository: string;

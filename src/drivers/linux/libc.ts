@@ -5,7 +5,7 @@
  */
 import { dlopen, FFIType, type Pointer, read } from "bun:ffi";
 import { ErrnoError, SystemError } from "../../base/errors.ts";
-import { errnoName } from "./errno.ts";
+import { errnoName, errnoText } from "./errno.ts";
 
 /** A pointer or integer argument of a raw system call. Buffers are passed by address and live as long as the call. */
 export type SyscallArgument = NodeJS.TypedArray | number | null;
@@ -55,6 +55,7 @@ const library = dlopen("libc.so.6", {
 	recv: { args: ["i32", "ptr", FFIType.u64_fast, "i32"], returns: FFIType.i64_fast },
 	getrlimit: { args: ["i32", "ptr"], returns: "i32" },
 	setrlimit: { args: ["i32", "ptr"], returns: "i32" },
+	malloc_trim: { args: [FFIType.u64_fast], returns: "i32" },
 	sysconf: { args: ["i32"], returns: FFIType.i64_fast },
 });
 
@@ -77,7 +78,8 @@ export function check(result: number | bigint, syscall: string, detail?: PathLik
 }
 
 export function errnoError(errno: number, syscall: string, detail?: PathLike | number): ErrnoError {
-	return new ErrnoError(syscall, errno, errnoName(errno), describe(detail));
+	const code = errnoName(errno);
+	return new ErrnoError(syscall, errno, code, describe(detail), errnoText(code));
 }
 
 function describe(detail: PathLike | number | undefined): string {

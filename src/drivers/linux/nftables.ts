@@ -54,10 +54,23 @@ export class Nftables implements Disposable {
 		} catch (cause) {
 			throw new UnavailableError(`${LIBRARY} cannot be loaded: install the package libnftables1`, { cause });
 		}
-		this.#context = asPointer(this.#symbols.nft_ctx_new(NFT_CTX_DEFAULT));
-		if (this.#context === null) throw new UnavailableError("libnftables cannot talk to the kernel's nf_tables");
-		this.#symbols.nft_ctx_buffer_output(this.#context);
-		this.#symbols.nft_ctx_buffer_error(this.#context);
+		this.#context = this.#newContext();
+	}
+
+	#newContext(): Pointer {
+		const context = asPointer(this.#symbols.nft_ctx_new(NFT_CTX_DEFAULT));
+		if (context === null) throw new UnavailableError("libnftables cannot talk to the kernel's nf_tables");
+		this.#symbols.nft_ctx_buffer_output(context);
+		this.#symbols.nft_ctx_buffer_error(context);
+		return context;
+	}
+
+	/** Drops the library's copy of the machine's whole ruleset, which a few commands load and only the context's end frees. */
+	forgetRuleset(): void {
+		if (this.#context === null) return;
+		this.#symbols.nft_ctx_free(this.#context);
+		this.#context = null;
+		this.#context = this.#newContext();
 	}
 
 	/** Runs commands in nft's language as one transaction. @returns what was listed @throws NftablesError */

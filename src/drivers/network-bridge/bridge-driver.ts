@@ -245,6 +245,11 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		});
 	}
 
+	/** For a quiet moment. */
+	releaseMemory(): void {
+		this.#nftables.forgetRuleset();
+	}
+
 	async close(): Promise<void> {
 		for (const endpointId of [...this.#leaving.keys()]) this.#stayed(endpointId);
 		this.#pool.close();

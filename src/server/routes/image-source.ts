@@ -1,7 +1,7 @@
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import type { Readable } from "node:stream";
-import { errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import { errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 
 const MAX_REDIRECTS = 10;
 
@@ -39,7 +39,22 @@ function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
 	const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
 	const get = url.protocol === "https:" ? httpsGet : httpGet;
 	get(url, { signal }, resolve).on("error", (cause) =>
-		reject(new SystemError(`Get "${url.href}": ${errorMessage(cause)}`, { cause })),
+		reject(new SystemError(`Get "${url.href}": ${connectFailure(url, cause)}`, { cause })),
 	);
 	return promise;
+}
+
+const CONNECT_FAILURES: Readonly<Record<string, string>> = {
+	ECONNREFUSED: "connection refused",
+	EHOSTUNREACH: "no route to host",
+	ENETUNREACH: "network is unreachable",
+	ETIMEDOUT: "i/o timeout",
+};
+
+function connectFailure(url: URL, cause: unknown): string {
+	const code = errnoCode(cause) ?? "";
+	const port = url.port || (url.protocol === "https:" ? "443" : "80");
+	if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `dial tcp: lookup ${url.hostname}: no such host`;
+	const why = CONNECT_FAILURES[code];
+	return why === undefined ? errorMessage(cause) : `dial tcp ${url.hostname}:${port}: connect: ${why}`;
 }

@@ -1,6 +1,8 @@
 import { Readable } from "node:stream";
 import { atLeast } from "../../api/engine/version.ts";
+import type { Platform } from "../../api/oci/image.ts";
 import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { parsePlatformJson } from "../../core/image/platform.ts";
 import { type ApiRequest, parameter } from "../api-request.ts";
 import type { Backends, ImageBackend } from "../backends.ts";
 import { empty, json, type Reply } from "../http/reply.ts";
@@ -10,7 +12,7 @@ import { openRemoteSource } from "./image-source.ts";
 export function imageRoutes({ images }: Backends): Route[] {
 	return [
 		{ method: "GET", path: "/images/json", handle: (request) => list(images, request) },
-		{ method: "GET", path: "/images/get", handle: ({ query }) => save(images, query.list("names")) },
+		{ method: "GET", path: "/images/get", handle: (request) => save(images, request, request.query.list("names")) },
 		{ method: "POST", path: "/images/create", handle: (request) => create(images, request) },
 		{ method: "POST", path: "/images/load", handle: (request) => load(images, request) },
 		{
@@ -21,17 +23,23 @@ export function imageRoutes({ images }: Backends): Route[] {
 		{
 			method: "GET",
 			path: "/images/{name...}/get",
-			handle: (request) => save(images, [parameter(request, "name")]),
+			handle: (request) => save(images, request, [parameter(request, "name")]),
 		},
 		{
 			method: "GET",
 			path: "/images/{name...}/history",
-			handle: async (request) => json(await images.history(parameter(request, "name"))),
+			handle: async (request) => json(await images.history(parameter(request, "name"), platformOf(request))),
 		},
 		{
 			method: "GET",
 			path: "/images/{name...}/json",
-			handle: async (request) => json(await images.inspect(parameter(request, "name"))),
+			handle: async (request) =>
+				json(
+					await images.inspect(parameter(request, "name"), {
+						version: request.version,
+						platform: platformOf(request),
+					}),
+				),
 		},
 		{
 			method: "POST",
@@ -56,9 +64,14 @@ async function list(images: ImageBackend, { query, version }: ApiRequest): Promi
 	return json(await images.list({ all: query.flag("all"), sharedSize, filters: query.filters(), version }));
 }
 
-async function save(images: ImageBackend, names: readonly string[]): Promise<Reply> {
+/** What old clients send under that name means nothing. @throws InvalidParameterError */
+function platformOf({ query, version }: ApiRequest): Platform | undefined {
+	return atLeast(version, 48) ? parsePlatformJson(query.text("platform")) : undefined;
+}
+
+async function save(images: ImageBackend, request: ApiRequest, names: readonly string[]): Promise<Reply> {
 	if (names.length === 0) throw new InvalidParameterError("no images are named");
-	return { kind: "stream", contentType: "application/x-tar", stream: await images.save(names) };
+	return { kind: "stream", contentType: "application/x-tar", stream: await images.save(names, platformOf(request)) };
 }
 
 async function create(images: ImageBackend, request: ApiRequest): Promise<Reply> {
@@ -82,7 +95,8 @@ async function create(images: ImageBackend, request: ApiRequest): Promise<Reply>
 
 async function load(images: ImageBackend, request: ApiRequest): Promise<Reply> {
 	const archive = request.body.isPresent ? request.body.stream() : Readable.from([]);
-	const items = images.load(archive, { quiet: request.query.flag("quiet") }, request.signal);
+	const options = { quiet: request.query.flag("quiet"), platform: platformOf(request) };
+	const items = images.load(archive, options, request.signal);
 	// Clients look for what is wrong with an archive in the stream.
 	return { kind: "lines", items, headersAtOnce: true, errorsInBand: true, separator: "\r\n" };
 }

@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test";
+import type { Clock } from "../base/clock.ts";
+import { MemoryTrim } from "./memory-trim.ts";
+
+test("MemoryTrim collects once, after the last request's quiet", () => {
+	const timers = new Set<() => void>();
+	const clock: Clock = {
+		now: () => 0,
+		after(_delayMs, action) {
+			timers.add(action);
+			return { cancel: () => timers.delete(action) };
+		},
+	};
+	let collections = 0;
+	const trim = new MemoryTrim(clock, () => collections++);
+	trim.touch();
+	trim.touch();
+	expect(timers.size).toBe(1);
+	for (const fire of timers) fire();
+	expect(collections).toBe(1);
+	timers.clear();
+	trim.touch();
+	trim[Symbol.dispose]();
+	expect(timers.size).toBe(0);
+});
