@@ -8,6 +8,7 @@ describe("applyChanges()", () => {
 	const cases: readonly [string, ContainerConfig, readonly string[], ContainerConfig][] = [
 		["CMD as a list", {}, ['CMD ["sh", "-c", "x"]'], { Cmd: ["sh", "-c", "x"] }],
 		["CMD as a command line", {}, ["cmd echo $HOME"], { Cmd: ["/bin/sh", "-c", "echo $HOME"] }],
+		["CMD without anything", { Cmd: ["a"] }, ["CMD"], { Cmd: null }],
 		["CMD in the image's shell", { Shell: ["bash"] }, ["CMD a"], { Shell: ["bash"], Cmd: ["bash", "a"] }],
 		["ENTRYPOINT takes the command away", { Cmd: ["a"] }, ['ENTRYPOINT ["b"]'], { Cmd: null, Entrypoint: ["b"] }],
 		["ENTRYPOINT after CMD", {}, ["CMD a", 'ENTRYPOINT ["b"]'], { Cmd: ["/bin/sh", "-c", "a"], Entrypoint: ["b"] }],
@@ -49,7 +50,7 @@ describe("applyChanges()", () => {
 	for (const [change, message] of [
 		["RUN x", "RUN is not a valid change command"],
 		["FROM x", "FROM is not a valid change command"],
-		["CMD", "CMD requires at least one argument"],
+		["ENTRYPOINT", "ENTRYPOINT requires at least one argument"],
 		["ENV A", "ENV must have two arguments"],
 		["ENV A=1 B", "can't find = in"],
 		["LABEL =x", "LABEL names can not be blank"],

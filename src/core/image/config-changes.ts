@@ -20,7 +20,7 @@ interface Change {
 type Instruction = (config: ContainerConfig, change: Change) => ContainerConfig;
 
 const INSTRUCTIONS: Readonly<Record<string, Instruction>> = {
-	CMD: (config, { rest }) => ({ ...config, Cmd: commandLine(config, rest) }),
+	CMD: (config, { rest }) => ({ ...config, Cmd: rest === "" ? null : commandLine(config, rest) }),
 	ENTRYPOINT: (config, { rest, commandSet }) => ({
 		...config,
 		Entrypoint: commandLine(config, rest),
@@ -62,7 +62,8 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
 		const name = keyword.toUpperCase();
 		const instruction = INSTRUCTIONS[name];
 		if (instruction === undefined) throw new InvalidParameterError(`${name} is not a valid change command`);
-		if (rest === "") throw new InvalidParameterError(`${name} requires at least one argument`);
+		// An empty CMD takes the command away.
+		if (rest === "" && name !== "CMD") throw new InvalidParameterError(`${name} requires at least one argument`);
 		const variables = variablesOf(current.Env ?? []);
 		const words = () => splitWords(rest).map((word) => expandWord(word, variables));
 		current = instruction(current, { rest, words, variables, commandSet });

@@ -14,7 +14,8 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 /** `linux/arm64/v8`, `linux`, `arm64`. @throws InvalidParameterError */
 export function parsePlatform(text: string): Platform {
 	const parts = text.toLowerCase().split("/");
-	if (parts.length > 3 || !parts.every((part) => /^[a-z0-9_.-]+$/.test(part)))
+	if (parts.length > 3) throw new InvalidParameterError(`"${text}": cannot parse platform specifier: invalid argument`);
+	if (!parts.every((part) => /^[a-z0-9_.-]+$/.test(part)))
 		throw new InvalidParameterError(`"${text}": unknown operating system or architecture: invalid argument`);
 	const [first = "", second, variant] = parts;
 	if (second === undefined && first !== "linux") return { os: "linux", architecture: normalised(first) };
@@ -23,6 +24,31 @@ export function parsePlatform(text: string): Platform {
 		architecture: normalised(second ?? "amd64"),
 		...(variant === undefined ? {} : { variant }),
 	};
+}
+
+/** Whether an image is for the platform; one without a variant suits every variant. */
+export function suitsPlatform(wanted: Platform, image: Platform): boolean {
+	if (wanted.os !== image.os || wanted.architecture !== normalised(image.architecture)) return false;
+	return (wanted.variant ?? "") === "" || (image.variant ?? "") === "" || wanted.variant === image.variant;
+}
+
+export function formatPlatform({ os, architecture, variant }: Platform): string {
+	return [os, architecture, ...((variant ?? "") === "" ? [] : [variant])].join("/");
+}
+
+/** The API's `platform` parameter: an `ocispec.Platform` in JSON. Undefined for "". @throws InvalidParameterError */
+export function parsePlatformJson(text: string): Platform | undefined {
+	if (text === "") return undefined;
+	let value: Partial<Platform> | null;
+	try {
+		value = JSON.parse(text);
+	} catch (cause) {
+		throw new InvalidParameterError(`failed to parse platform: ${text}`, { cause });
+	}
+	const { os, architecture, variant } = value ?? {};
+	if (typeof os !== "string" || typeof architecture !== "string" || os === "" || architecture === "")
+		throw new InvalidParameterError("both OS and Architecture must be provided");
+	return { os, architecture: normalised(architecture), ...(typeof variant === "string" ? { variant } : {}) };
 }
 
 function normalised(architecture: string): string {

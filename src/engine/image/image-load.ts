@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import { type Digest, isDigest } from "../../base/digest.ts";
-import { InvalidParameterError } from "../../base/errors.ts";
+import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import { shortId } from "../../base/ids.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
@@ -17,6 +17,7 @@ import {
 } from "../../core/image/archive-manifest.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
 import { parseImageConfig } from "../../core/image/parse-image-config.ts";
+import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
 import { familiar, formatReference } from "../../core/image/reference.ts";
 import { abortable } from "./abortable.ts";
 import { type ArchiveMember, ArchiveMembers } from "./archive-members.ts";
@@ -37,20 +38,36 @@ export interface LoadDependencies {
 	readonly platform: Platform;
 }
 
+export interface LoadOptions {
+	readonly quiet: boolean;
+	/** Only images for it; undefined for all, and of an image for several platforms the host's. */
+	readonly platform?: Platform | undefined;
+}
+
+/** Where in nested indexes an index stands. */
+interface IndexPlace {
+	readonly tags: readonly string[];
+	readonly depth: number;
+	readonly platform: Platform;
+}
+
 /** Images from archives: docker's own, and OCI layouts, plain or compressed. */
 export class ImageLoader {
 	constructor(readonly deps: LoadDependencies) {}
 
 	async *load(
 		archive: Readable,
-		options: { readonly quiet: boolean },
+		{ quiet, platform }: LoadOptions,
 		signal: AbortSignal,
 	): AsyncGenerator<ProgressMessage> {
 		using upload = abortable(archive, signal);
 		await using members = await upload.run(() => ArchiveMembers.read(archive, this.deps.applier, this.deps.content));
-		for (const image of await this.#images(members)) {
+		const images = await this.#images(members, platform);
+		if (images.length === 0 && platform !== undefined)
+			throw new NotFoundError(`the archive has no image for platform ${formatPlatform(platform)}`);
+		for (const image of images) {
 			signal.throwIfAborted();
-			yield* this.#loadImage(image, members, options.quiet);
+			yield* this.#loadImage(image, members, quiet);
 		}
 	}
 
@@ -107,19 +124,29 @@ export class ImageLoader {
 		return image.parent === undefined ? undefined : this.deps.index.byId(image.parent)?.id;
 	}
 
-	async #images(members: ArchiveMembers): Promise<readonly ArchivedImage[]> {
+	async #images(members: ArchiveMembers, platform: Platform | undefined): Promise<readonly ArchivedImage[]> {
+		const images = await this.#allImages(members, platform ?? this.deps.platform);
+		if (platform === undefined) return images;
+		const suitable: ArchivedImage[] = [];
+		for (const image of images) {
+			const config = parseImageConfig(await memberOf(members, image.config).read(JSON_LIMIT_BYTES));
+			if (suitsPlatform(platform, config)) suitable.push(image);
+		}
+		return suitable;
+	}
+
+	async #allImages(members: ArchiveMembers, platform: Platform): Promise<readonly ArchivedImage[]> {
 		const manifest = members.get("manifest.json");
 		if (manifest !== undefined) return parseDockerManifest(await manifest.read(JSON_LIMIT_BYTES));
 		const index = members.get("index.json");
 		if (index === undefined) throw new InvalidParameterError("invalid archive: does not contain a manifest.json");
-		return this.#fromIndex(members, index, [], 0);
+		return this.#fromIndex(members, index, { tags: [], depth: 0, platform });
 	}
 
 	async #fromIndex(
 		members: ArchiveMembers,
 		member: ArchiveMember,
-		tags: readonly string[],
-		depth: number,
+		{ tags, depth, platform }: IndexPlace,
 	): Promise<ArchivedImage[]> {
 		if (depth > INDEX_DEPTH_LIMIT) throw new InvalidParameterError("invalid archive: indexes nested too deeply");
 		const parsed = parseIndexOrManifest(
@@ -129,12 +156,12 @@ export class ImageLoader {
 		if ("layers" in parsed) return [imageOfManifest(parsed, tags)];
 		const images: ArchivedImage[] = [];
 		// At the top stand different images, below one image for several platforms.
-		const descriptors = depth === 0 ? parsed.manifests : suitable(parsed, this.deps.platform).slice(0, 1);
+		const descriptors = depth === 0 ? parsed.manifests : suitable(parsed, platform).slice(0, 1);
 		for (const descriptor of descriptors) {
 			const child = members.byDigest(descriptor.digest);
 			if (child === undefined) throw missing(descriptor.digest);
 			const names = depth === 0 ? descriptorTags(descriptor) : tags;
-			images.push(...(await this.#fromIndex(members, child, names, depth + 1)));
+			images.push(...(await this.#fromIndex(members, child, { tags: names, depth: depth + 1, platform })));
 		}
 		return mergeTags(images);
 	}

@@ -100,7 +100,7 @@ export class ImageRemover {
 		const image = this.deps.index.resolve(name);
 		const removal: Removal = { records: [], reclaimedBytes: 0 };
 		if (isIdPrefix(image, name)) this.#removeById(image, options, removal);
-		else if (this.#removeReference(image, name, options, removal)) return removal;
+		else if (this.#removeReference(image, name, options, removal) || this.#isNeeded(image, options)) return removal;
 		await this.#delete(image.id, options, removal);
 		return removal;
 	}
@@ -121,6 +121,12 @@ export class ImageRemover {
 				if (repositoryOf(digest) === named.name) this.#untag(image.id, digest, removal);
 		const rest = left();
 		return rest === undefined || referencesOf(rest).length > 0;
+	}
+
+	/** An image that lost its last name stays quietly when others are built on it or containers use it. */
+	#isNeeded({ id }: ImageRecord, { force }: RemoveOptions): boolean {
+		if (this.deps.index.children(id).length > 0) return true;
+		return this.#users(id).some((user) => user.isRunning || !force);
 	}
 
 	/** By ID, the image's only name goes with it. */

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { type Descriptor, type Index, type Manifest, MEDIA_TYPE } from "../../api/oci/image.ts";
+import { type Descriptor, type Index, type Manifest, MEDIA_TYPE, type Platform } from "../../api/oci/image.ts";
 import { type Digest, digestHex, sha256, sha256FromHex } from "../../base/digest.ts";
-import { SystemError } from "../../base/errors.ts";
+import { NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import { tarEntry } from "../../core/diff/tar-entry.ts";
 import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer.ts";
 import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
+import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
 import { familiar, parseAnyReference, splitReference } from "../../core/image/reference.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
@@ -40,10 +41,12 @@ export class ImageSaver {
 	constructor(readonly deps: SaveDependencies) {}
 
 	/** @throws NotFoundError before anything is written */
-	async save(names: readonly string[]): Promise<Readable> {
+	async save(names: readonly string[], platform?: Platform): Promise<Readable> {
 		const saved = new Map<Digest, SavedImage>();
 		for (const name of names) this.#choose(name, saved);
 		const images = [...saved.values()];
+		if (platform !== undefined && !images.every(({ image }) => suitsPlatform(platform, image.config)))
+			throw new NotFoundError(`no suitable export target found for platform ${formatPlatform(platform)}`);
 		const lease = this.deps.layers.lease();
 		for (const { layers } of images) for (const layer of layers) lease.hold(layer.chainId);
 		const stream = Readable.from(this.#archive(images, lease), { objectMode: false, highWaterMark: 1 << 20 });

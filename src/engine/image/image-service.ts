@@ -8,14 +8,16 @@ import type {
 	ImageSummary,
 	ProgressMessage,
 } from "../../api/engine/image.ts";
+import type { ApiVersion } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
-import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { InvalidParameterError, NotFoundError, NotImplementedError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import type { ContainerImageUse } from "../../core/image/container-image-use.ts";
 import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
+import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
 import {
 	familiar,
 	formatReference,
@@ -28,7 +30,7 @@ import { type CommitOptions, ImageCommitter } from "./image-commit.ts";
 import { ImageEvents } from "./image-events.ts";
 import { ImageImporter, type ImportOptions } from "./image-import.ts";
 import { ImageIndex } from "./image-index.ts";
-import { ImageLoader } from "./image-load.ts";
+import { ImageLoader, type LoadOptions } from "./image-load.ts";
 import { ImageRemover, type RemoveOptions } from "./image-removal.ts";
 import { ImageSaver } from "./image-save.ts";
 import { ImageViews, type ListOptions } from "./image-views.ts";
@@ -108,12 +110,24 @@ export class ImageService {
 		return this.#views.list(options);
 	}
 
-	async inspect(name: string): Promise<ImageInspect> {
-		return this.#views.inspect(this.resolve(name));
+	async inspect(
+		name: string,
+		options: { readonly version?: ApiVersion; readonly platform?: Platform | undefined } = {},
+	): Promise<ImageInspect> {
+		return this.#views.inspect(this.#resolveFor(name, options.platform), options.version);
 	}
 
-	async history(name: string): Promise<ImageHistoryEntry[]> {
-		return this.#views.history(this.resolve(name));
+	async history(name: string, platform?: Platform): Promise<ImageHistoryEntry[]> {
+		return this.#views.history(this.#resolveFor(name, platform));
+	}
+
+	/** Images are for one platform only. @throws NotFoundError */
+	#resolveFor(name: string, platform: Platform | undefined): ImageRecord {
+		const image = this.resolve(name);
+		if (platform === undefined || suitsPlatform(platform, image.config)) return image;
+		throw new NotFoundError(
+			`image with reference ${name} was found but does not provide the specified platform (${formatPlatform(platform)})`,
+		);
 	}
 
 	/** @throws NotFoundError, InvalidParameterError */
@@ -149,12 +163,13 @@ export class ImageService {
 		);
 	}
 
-	load(archive: Readable, options: { readonly quiet: boolean }, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+	load(archive: Readable, options: LoadOptions, signal: AbortSignal): AsyncIterable<ProgressMessage> {
 		return this.#loader.load(archive, options, signal);
 	}
 
-	save(names: readonly string[]): Promise<Readable> {
-		return this.#saver.save(names);
+	/** @throws NotFoundError before anything is written */
+	async save(names: readonly string[], platform?: Platform): Promise<Readable> {
+		return await this.#saver.save(names, platform);
 	}
 
 	commit(options: CommitOptions): Promise<{ Id: string }> {

@@ -42,7 +42,8 @@ export class ImageViews {
 			.map((image) => this.#summary(image, shared, options.version));
 	}
 
-	inspect(image: ImageRecord): ImageInspect {
+	/** @param version the older form of the configuration when there is none */
+	inspect(image: ImageRecord, version: ApiVersion | undefined): ImageInspect {
 		const { config } = image;
 		return {
 			Id: image.id,
@@ -53,7 +54,7 @@ export class ImageViews {
 			...(config.created === undefined ? {} : { Created: config.created }),
 			DockerVersion: config.docker_version ?? "",
 			Author: config.author ?? "",
-			Config: inspectedConfig(config.config ?? {}),
+			Config: (version !== undefined && atLeast(version, 50) ? imageConfig : inspectedConfig)(config.config ?? {}),
 			Architecture: config.architecture,
 			...(config.variant === undefined ? {} : { Variant: config.variant }),
 			Os: config.os,
@@ -120,6 +121,21 @@ export class ImageViews {
 		const [upper = "", ...lower] = this.deps.snapshotter.stack(image.chainId);
 		return { ...(lower.length === 0 ? {} : { LowerDir: lower.join(":") }), UpperDir: upper };
 	}
+}
+
+/** Fields of containers that older clients find in an image's configuration. */
+const CONTAINER_FIELDS = new Set(
+	"Hostname Domainname AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce Image NetworkDisabled MacAddress StopTimeout".split(
+		" ",
+	),
+);
+
+/** What the image's configuration says, without what it leaves empty. */
+function imageConfig(config: Record<string, unknown>): ContainerConfig {
+	const said = Object.entries(config).filter(
+		([name, value]) => !CONTAINER_FIELDS.has(name) && value !== null && value !== "" && value !== false,
+	);
+	return Object.fromEntries(said);
 }
 
 function inspectedConfig(config: Record<string, unknown>): ContainerConfig {

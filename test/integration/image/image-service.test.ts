@@ -330,16 +330,17 @@ describe("remove", () => {
 			);
 	});
 
-	test("keeps layers that another image shares, and refuses parents of images", async () => {
+	test("keeps layers that another image shares; parents of images lose their name and refuse to go by ID", async () => {
 		const id = await bench.import(root, "base");
 		const merged = await container("one", "base");
 		writeFileSync(join(merged, "new"), "n");
 		await bench.service.commit(commitOf("one", "child"));
 		bench.containers.list.pop();
 		await bench.snapshotter.remove("one");
-		expect(
-			deleted(await bench.service.remove("base", NOTHING).catch((error) => [{ Untagged: String(error) }]))[0],
-		).toContain(`conflict: unable to delete ${id.slice(7, 19)} (cannot be forced) - image has dependent child images`);
+		expect(deleted(await bench.service.remove("base", NOTHING))).toEqual(["-base:latest"]);
+		await expect(bench.service.remove(id, NOTHING)).rejects.toThrow(
+			`conflict: unable to delete ${id.slice(7, 19)} (cannot be forced) - image has dependent child images`,
+		);
 		const records = deleted(await bench.service.remove("child", NOTHING));
 		// The nameless parent goes with its last child.
 		expect(records).toContain(id);
