@@ -100,8 +100,10 @@ export class ErrnoError extends Error {
 		readonly errno: number,
 		readonly code: string,
 		detail = "",
+		/** What strerror(3) says, for people. */
+		text = code,
 	) {
-		super(`${syscall}${detail === "" ? "" : ` ${detail}`}: ${code}`);
+		super(`${syscall}${detail === "" ? "" : ` ${detail}`}: ${text}`);
 		this.name = "ErrnoError";
 	}
 }

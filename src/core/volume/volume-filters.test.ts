@@ -47,7 +47,7 @@ test("parseBooleanFilter() takes Docker's spellings and nothing else", () => {
 
 test("checkVolumeName() refuses what is no name of a local volume", () => {
 	checkVolumeName("a_1.b-C");
-	expect(() => checkVolumeName("a")).toThrow("volume name is too short");
+	expect(() => checkVolumeName("a")).toThrow("create a: volume name is too short");
 	for (const name of ["../x", "/x", ".hidden", "-x", "a b", "a/b"])
 		expect(() => checkVolumeName(name)).toThrow("includes invalid characters for a local volume name");
 });

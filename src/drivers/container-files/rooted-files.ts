@@ -1,6 +1,7 @@
 /** Look-ups and directories inside a container's root, which is hostile: nothing here ever follows a link out of it. */
 import { closeSync, fstatSync, readFileSync, readlinkSync, readSync } from "node:fs";
 import { errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import { errnoText } from "../linux/errno.ts";
 import { O } from "../linux/file-descriptors.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 
@@ -83,7 +84,10 @@ export function resolveSubpath(root: string, subpath: string): string {
 	try {
 		fd = directory.openFile(subpath, O.PATH);
 	} catch (cause) {
-		throw new InvalidParameterError(`cannot access path ${root}/${subpath}: ${errorMessage(cause)}`, { cause });
+		const why = errnoText(errnoCode(cause) ?? errorMessage(cause));
+		throw new InvalidParameterError(`cannot access path ${root}/${subpath}: lstat ${root}/${subpath}: ${why}`, {
+			cause,
+		});
 	}
 	try {
 		return readlinkSync(`/proc/self/fd/${fd}`);

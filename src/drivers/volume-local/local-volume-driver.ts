@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ConflictError, errnoCode, errorMessage, SystemError } from "../../base/errors.ts";
+import { ConflictError, ErrnoError, errnoCode, errorMessage, SystemError } from "../../base/errors.ts";
 import type { VolumeDriver, VolumeRecord } from "../../core/volume/volume-record.ts";
+import { errnoText } from "../linux/errno.ts";
 import { bindMount, MS, mount, unmountAll } from "../linux/mount.ts";
 import { isMountPoint } from "../linux/mountinfo.ts";
 import { copyDirectory, treeSize } from "./directory-tree.ts";
@@ -36,11 +37,11 @@ export class LocalVolumeDriver implements VolumeDriver {
 	}
 
 	check(record: VolumeRecord): void {
-		checkVolumeOptions(record.options);
+		checkVolumeOptions(record.name, record.options);
 	}
 
 	async create(record: VolumeRecord): Promise<void> {
-		checkVolumeOptions(record.options);
+		checkVolumeOptions(record.name, record.options);
 		try {
 			await mkdir(this.mountpoint(record.name), { recursive: true, mode: 0o755 });
 		} catch (cause) {
@@ -74,7 +75,7 @@ export class LocalVolumeDriver implements VolumeDriver {
 			if (!existsSync(target)) await this.create(record);
 		} else if (!isMountPoint(target)) {
 			await mkdir(target, { recursive: true });
-			mountOption(record.name, settled, target);
+			mountOption(settled, target);
 		}
 		const holders = this.#holders.get(record.name) ?? new Set();
 		holders.add(holder);
@@ -144,7 +145,7 @@ export class LocalVolumeDriver implements VolumeDriver {
 		try {
 			return await optionMount(record.options);
 		} catch (cause) {
-			throw mountFailure(record.name, cause);
+			throw mountFailure(this.mountpoint(record.name), cause);
 		}
 	}
 }
@@ -153,7 +154,7 @@ function hasMount(record: VolumeRecord): boolean {
 	return record.options["device"] !== undefined;
 }
 
-function mountOption(name: string, settled: OptionMount, target: string): void {
+function mountOption(settled: OptionMount, target: string): void {
 	try {
 		if ((settled.flags & MS.BIND) !== 0)
 			bindMount(settled.device, target, {
@@ -162,14 +163,19 @@ function mountOption(name: string, settled: OptionMount, target: string): void {
 			});
 		else mount(settled.device, target, settled.type, settled.flags, settled.data);
 	} catch (cause) {
-		throw mountFailure(name, cause, settled);
+		throw mountFailure(target, cause, settled);
 	}
 }
 
-function mountFailure(name: string, cause: unknown, settled?: OptionMount): SystemError {
+function mountFailure(target: string, cause: unknown, settled?: OptionMount): SystemError {
+	const code = errnoCode(cause);
+	const why = cause instanceof ErrnoError && code !== undefined ? errnoText(code) : errorMessage(cause);
+	const data = settled === undefined || settled.data === "" ? "" : `, data: ${settled.data}`;
 	const what =
-		settled === undefined ? "" : `, options: type="${settled.type}" device="${settled.device}" o="${settled.data}"`;
-	return new SystemError(`error while mounting volume '${name}'${what}: ${errorMessage(cause)}`, { cause });
+		settled === undefined ? "" : `mount ${settled.device}:${target}, flags: 0x${settled.flags.toString(16)}${data}: `;
+	return new SystemError(`error while mounting volume '${target}': failed to mount local volume: ${what}${why}`, {
+		cause,
+	});
 }
 
 async function removeTree(path: string): Promise<void> {

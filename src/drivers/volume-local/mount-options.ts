@@ -39,17 +39,17 @@ const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /** @throws InvalidParameterError as the `local` driver words it */
-export function checkVolumeOptions(options: Readonly<Record<string, string>>): void {
-	for (const key of Object.keys(options))
-		if (!KNOWN.includes(key)) throw new InvalidParameterError(`invalid option: "${key}"`);
-	if (options["size"] !== undefined) throw new InvalidParameterError("quota size requested but no quota support");
+export function checkVolumeOptions(name: string, options: Readonly<Record<string, string>>): void {
+	const fail = (why: string) => new InvalidParameterError(`create ${name}: ${why}`);
+	for (const key of Object.keys(options)) if (!KNOWN.includes(key)) throw fail(`invalid option: "${key}"`);
+	if (options["size"] !== undefined) throw fail("quota size requested but no quota support");
 	for (const [present, needed] of [
 		["type", "device"],
 		["device", "type"],
 		["o", "type"],
 	] as const)
 		if (options[present] !== undefined && options[needed] === undefined)
-			throw new InvalidParameterError(`missing required option: "${needed}"`);
+			throw fail(`missing required option: "${needed}"`);
 }
 
 /** Undefined for a plain volume. Looks up the host in `addr=` as mount.nfs does, since the kernel takes addresses only. */

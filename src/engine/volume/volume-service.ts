@@ -148,7 +148,9 @@ export class VolumeService {
 			const existing = this.#records.get(name);
 			if (existing !== undefined) return sameDriver(existing, driver);
 			if (driver !== "local")
-				throw new NotFoundError(`error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+				throw new NotFoundError(
+					`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`,
+				);
 			const record: VolumeRecord = { ...specification, createdAt: this.#deps.clock.now() };
 			this.#deps.driver.check(record);
 			await this.#deps.driver.create(record);
