@@ -20,10 +20,20 @@ test("Demultiplexer takes records apart wherever the pieces end", () => {
 		const demultiplexer = new Demultiplexer();
 		const texts = { stdout: "", stderr: "" };
 		for (let at = 0; at < bytes.length; at += size)
-			for (const [name, payload] of demultiplexer.push(bytes.subarray(at, at + size)))
+			for (const [name, payload] of demultiplexer.push(Uint8Array.from(bytes.subarray(at, at + size))))
 				texts[name] += Buffer.from(payload).toString();
 		expect(texts).toEqual({ stdout: "outmore out!", stderr: "err" });
 	}
+});
+
+test("Demultiplexer joins what one stream has written in a row", () => {
+	const bytes = Buffer.concat([record(1, "a"), record(1, "bc"), record(2, "d"), record(2, "e"), record(1, "f")]);
+	const pieces = [...new Demultiplexer().push(bytes)].map(([name, payload]) => [name, Buffer.from(payload).toString()]);
+	expect(pieces).toEqual([
+		["stdout", "abc"],
+		["stderr", "de"],
+		["stdout", "f"],
+	]);
 });
 
 test("Demultiplexer reports the daemon's own errors and what is no framing", () => {
