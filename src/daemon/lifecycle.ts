@@ -38,6 +38,7 @@ export async function runLifecycle(input: DaemonInput): Promise<number> {
 		if (process.getuid?.() !== 0) throw new UnavailableError("the daemon must run as root");
 		for (const option of config.idleOptions) logger.warn("option has no effect yet", { option });
 		const roots = lockRoots(config, stack);
+		await Listeners.check(config);
 		const settled: DaemonConfig = { ...config, ...roots };
 		const engine = stack.use(await wireEngine(settled, environment, logger));
 		await engine.start();

@@ -33,6 +33,18 @@ export class Listeners implements AsyncDisposable {
 
 	private constructor(private readonly options: ListenersOptions) {}
 
+	/**
+	 * What can be known to fail before anything of the machine is touched.
+	 * @throws UnavailableError, InvalidParameterError, NotFoundError, SystemError
+	 */
+	static async check(config: ListenersOptions["config"]): Promise<void> {
+		for (const host of config.hosts) {
+			if (host.startsWith("unix://")) await checkSocketPath(host.slice("unix://".length));
+			else if (host.startsWith("tcp://")) checkTcp(host, config);
+		}
+		socketGroup(config.group);
+	}
+
 	/** @throws UnavailableError, InvalidParameterError, SystemError; nothing is left open then */
 	static async open(options: ListenersOptions): Promise<Listeners> {
 		const listeners = new Listeners(options);
@@ -62,11 +74,9 @@ export class Listeners implements AsyncDisposable {
 	}
 
 	async #openUnix(path: string): Promise<void> {
-		if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
-			throw new InvalidParameterError(`socket path is longer than ${MAX_SOCKET_PATH_BYTES} bytes: ${path}`);
 		const groupId = socketGroup(this.options.config.group);
 		mkdirSync(dirname(path), { recursive: true });
-		await removeStaleSocket(path);
+		if (await checkSocketPath(path)) rmSync(path, { force: true });
 		const server = this.#plainServer();
 		// Nobody gets in between bind and chmod.
 		const oldMask = process.umask(0o177);
@@ -92,13 +102,9 @@ export class Listeners implements AsyncDisposable {
 	}
 
 	async #openTcp(host: string): Promise<void> {
-		const { tls, allowInsecureTcp } = this.options.config;
+		const { tls } = this.options.config;
 		const { hostname, port } = parseTcp(host, tls.enabled);
-		if (!tls.verifyClient && !allowInsecureTcp)
-			throw new InvalidParameterError(
-				`${host}: TCP without client certificates gives root on this machine to whoever reaches the port. ` +
-					"Use --tlsverify with --tlscacert, --tlscert and --tlskey, or say --allow-insecure-tcp if that is what you want",
-			);
+		checkTcp(host, this.options.config);
 		if (!tls.verifyClient)
 			this.options.logger.warn(
 				"the API is served over TCP without client certificates: whoever reaches it is root here",
@@ -131,6 +137,17 @@ export class Listeners implements AsyncDisposable {
 	}
 }
 
+/** @throws InvalidParameterError */
+function checkTcp(host: string, { tls, allowInsecureTcp }: Pick<DaemonConfig, "tls" | "allowInsecureTcp">): void {
+	if (!tls.verifyClient && !allowInsecureTcp)
+		throw new InvalidParameterError(
+			`${host}: TCP without client certificates gives root on this machine to whoever reaches the port. ` +
+				"Use --tlsverify with --tlscacert, --tlscert and --tlskey, or say --allow-insecure-tcp if that is what you want",
+		);
+	if (!tls.enabled) return;
+	for (const path of [tls.certFile, tls.keyFile, ...(tls.verifyClient ? [tls.caFile] : [])]) readCertificate(path);
+}
+
 function parseTcp(host: string, tls: boolean): { readonly hostname: string; readonly port: number } {
 	const match = /^tcp:\/\/(.*):(\d*)$/.exec(host);
 	const hostname = (match?.[1] ?? "").replace(/^\[(.*)\]$/, "$1");
@@ -155,18 +172,23 @@ function listen(server: Server, where: object, name: string): Promise<void> {
 	return promise;
 }
 
-/** A socket file that nobody answers on is a dead daemon's. @throws UnavailableError when somebody does */
-async function removeStaleSocket(path: string): Promise<void> {
+/**
+ * @returns whether a socket is in the way that nobody answers on: a dead daemon's
+ * @throws UnavailableError when somebody answers, InvalidParameterError, SystemError
+ */
+async function checkSocketPath(path: string): Promise<boolean> {
+	if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
+		throw new InvalidParameterError(`socket path is longer than ${MAX_SOCKET_PATH_BYTES} bytes: ${path}`);
 	let isSocket: boolean;
 	try {
 		isSocket = lstatSync(path).isSocket();
 	} catch (error) {
-		if (errnoCode(error) === "ENOENT") return;
+		if (errnoCode(error) === "ENOENT") return false;
 		throw new SystemError(`cannot use socket path ${path}: ${errorMessage(error)}`, { cause: error });
 	}
 	if (!isSocket) throw new InvalidParameterError(`${path} exists and is not a socket`);
 	if (await answers(path)) throw new UnavailableError(`another daemon answers on ${path}`);
-	rmSync(path, { force: true });
+	return true;
 }
 
 function answers(path: string): Promise<boolean> {
