@@ -132,12 +132,14 @@ export class LocalVolumeDriver implements VolumeDriver {
 
 	/** A directory without a record: a creation that a crash cut short. One with files in it is not ours to judge. */
 	async #dropEmpty(name: string): Promise<void> {
-		try {
-			await rmdir(this.mountpoint(name));
-			await rmdir(join(this.#root, name));
-		} catch (error) {
-			const code = errnoCode(error);
-			if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "ENOTDIR" && code !== "EBUSY") throw error;
+		// The crash may have come between the two.
+		for (const path of [this.mountpoint(name), join(this.#root, name)]) {
+			try {
+				await rmdir(path);
+			} catch (error) {
+				const code = errnoCode(error);
+				if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "ENOTDIR" && code !== "EBUSY") throw error;
+			}
 		}
 	}
 

@@ -154,7 +154,12 @@ export class VolumeService {
 			const record: VolumeRecord = { ...specification, createdAt: this.#deps.clock.now() };
 			this.#deps.driver.check(record);
 			await this.#deps.driver.create(record);
-			this.#deps.store.insert(record);
+			try {
+				this.#deps.store.insert(record);
+			} catch (error) {
+				await this.#deps.driver.remove(record);
+				throw error;
+			}
 			this.#records.set(name, record);
 			this.#publish(record, "create", {});
 			return record;

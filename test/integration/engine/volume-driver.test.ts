@@ -154,6 +154,7 @@ describe("after a crash", () => {
 		await driver.create(volume("unknown"));
 		writeFileSync(join(driver.mountpoint("unknown"), "file"), "whose?");
 		mkdirSync(join(root, ".removed-abc"));
+		mkdirSync(join(root, "hardly-begun"));
 		await new LocalVolumeDriver(root).cleanUp({ names: new Set(["kept"]), mounted: new Set() });
 		expect(readdirSync(root).sort()).toEqual(["kept", "unknown"]);
 	});
