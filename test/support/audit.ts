@@ -8,7 +8,12 @@ import { readMounts } from "./leaks.ts";
 interface Inspected {
 	readonly Id: string;
 	readonly Name: string;
-	readonly State: { readonly Status: string; readonly Running: boolean; readonly Pid: number };
+	readonly State: {
+		readonly Status: string;
+		readonly Running: boolean;
+		readonly Pid: number;
+		readonly ExitCode: number;
+	};
 	readonly HostConfig: { readonly NetworkMode: string };
 	readonly NetworkSettings: {
 		readonly IPAddress?: string;
@@ -136,7 +141,7 @@ function sandboxMounts(daemon: TestDaemon, sandboxed: readonly Inspected[]): str
 function mountPoints(daemon: TestDaemon): string[] {
 	return readMounts()
 		.map((line) => line.split(" ")[1] ?? "")
-		.filter((path) => path.startsWith(`${daemon.directory}/`) && !path.endsWith("/shm"));
+		.filter((path) => path.startsWith(`${daemon.directory}/`) && !path.endsWith("/shm") && path !== daemon.dataRoot);
 }
 
 /** Of every hierarchy. */
