@@ -25,7 +25,8 @@ function devicesBelow(directory: string): HostDevice[] {
 	return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
 		const path = join(directory, entry.name);
 		if (entry.isDirectory()) return SKIPPED_DIRECTORIES.has(entry.name) ? [] : devicesBelow(path);
-		if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return [];
+		if (entry.isSymbolicLink()) return [];
+		// What the entry says of itself is not asked: a device bound over a file is listed as that file.
 		try {
 			return deviceOf(path, lstatSync(path));
 		} catch (error) {

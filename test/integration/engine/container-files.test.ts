@@ -127,4 +127,18 @@ describe("devices", () => {
 		expect(paths).toContain("/dev/null");
 		expect(paths.some((path) => path.startsWith("/dev/pts/"))).toBe(false);
 	});
+
+	test("are found where they are bound over files, as in a /dev made of them", () => {
+		const dev = join(base, "dev");
+		mkdirSync(dev, { recursive: true });
+		writeFileSync(join(dev, "null"), "");
+		writeFileSync(join(dev, "file"), "");
+		symlinkSync("null", join(dev, "link"));
+		expect(Bun.spawnSync(["mount", "--bind", "/dev/null", join(dev, "null")]).exitCode).toBe(0);
+		try {
+			expect(files.devices(dev)).toMatchObject([{ path: join(dev, "null"), type: "c", major: 1, minor: 3 }]);
+		} finally {
+			Bun.spawnSync(["umount", join(dev, "null")]);
+		}
+	});
 });
