@@ -55,7 +55,7 @@ test("the machine's CPU time goes on", async () => {
 
 test("ps runs with the given arguments and its complaint is passed on", async () => {
 	expect(await monitor.listProcesses(["-o", "pid,args", "-p", String(sleeper.pid)])).toContain("sleep 60");
-	await expect(monitor.listProcesses(["--nonsense"])).rejects.toThrow(/^Error running ps: exit status \d+: /);
+	await expect(monitor.listProcesses(["--nonsense"])).rejects.toThrow(/^ps: .*option/);
 });
 
 test("a process status has its state, parent and start even with brackets in the name", () => {
