@@ -42,7 +42,7 @@ export interface ContainerHostFiles {
 	removeDirectory(id: string): Promise<void>;
 	/** Mounts a tmpfs for a `shareable` container's /dev/shm. Idempotent. @returns its path */
 	mountSharedMemory(id: string, sizeBytes: number): string;
-	/** Texts of /etc/passwd and /etc/group, empty where there are none. */
+	/** Texts of /etc/passwd and /etc/group, empty where there are none. @throws NotFoundError when there is no such root */
 	readAccounts(root: string): { readonly passwd: string; readonly group: string };
 	/** Makes a directory inside the root with its parents where it is missing. @throws SystemError when a file is in the way */
 	ensureDirectory(root: string, path: string): void;

@@ -1,6 +1,6 @@
 /** Look-ups and directories inside a container's root, which is hostile: nothing here ever follows a link out of it. */
 import { closeSync, fstatSync, readFileSync, readlinkSync, readSync } from "node:fs";
-import { errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import { errnoCode, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
 import { errnoText } from "../linux/errno.ts";
 import { O } from "../linux/file-descriptors.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
@@ -9,8 +9,18 @@ import { RootDirectory } from "../linux/root-directory.ts";
 const ACCOUNTS_LIMIT_BYTES = 4 * 1024 ** 2;
 
 export function readAccounts(root: string): { readonly passwd: string; readonly group: string } {
-	using directory = RootDirectory.open(root);
+	using directory = openRoot(root);
 	return { passwd: readText(directory, "etc/passwd"), group: readText(directory, "etc/group") };
+}
+
+/** The root of a process is gone with the process. */
+function openRoot(root: string): RootDirectory {
+	try {
+		return RootDirectory.open(root);
+	} catch (cause) {
+		if (errnoCode(cause) !== "ENOENT") throw cause;
+		throw new NotFoundError(`${root} does not exist`, { cause });
+	}
 }
 
 /** Empty for what is missing or no regular file. */

@@ -1,4 +1,5 @@
 import type { ExecCreateRequest } from "../../api/engine/exec.ts";
+import { NotFoundError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { HostFacts } from "../../core/container/host-facts.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
@@ -27,9 +28,19 @@ export class ExecProcessBuilder {
 		return buildExecProcess({
 			record,
 			request,
-			userFiles: this.#files.readAccounts(`/proc/${record.lifecycle.pid}/root`),
+			userFiles: this.#accounts(record.id, record.lifecycle.pid),
 			host: this.#settings.host,
 			daemon: this.#settings.daemon,
 		});
+	}
+
+	/** The container may have ended a moment ago, and nobody has noted it yet. */
+	#accounts(id: string, pid: number): ReturnType<ContainerHostFiles["readAccounts"]> {
+		try {
+			return this.#files.readAccounts(`/proc/${pid}/root`);
+		} catch (error) {
+			if (error instanceof NotFoundError) throw notRunning(id);
+			throw error;
+		}
 	}
 }
