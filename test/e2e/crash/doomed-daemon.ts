@@ -11,6 +11,8 @@ const READS =
 	/\.(?:list|get|has|find|stack|usage|layerPath|layersInUse|containerUsage|describe|paths|kindOf|devices|allDevices|read[A-Z]\w*|host[A-Z]\w*|realPath|resolveSubpath|propagationOf|mountpoint|check|images|layers|open|size|inventory|occupiedSubnets|statistics)$/;
 /** The daemon may go on after its answer. */
 const AFTERMATH_MS = 250;
+/** For the end of a process that is killed already. */
+const DEATH_MS = 10_000;
 
 export class DoomedDaemon implements AsyncDisposable {
 	readonly #cgroupParent: string;
@@ -59,11 +61,23 @@ export class DoomedDaemon implements AsyncDisposable {
 			() => undefined,
 			(error: unknown) => error,
 		);
-		const died = await waitFor("its death", () => !this.daemon.isRunning, AFTERMATH_MS).catch(() => false);
+		await waitFor("its death", () => existsSync(path), AFTERMATH_MS).catch(() => undefined);
 		this.#order("none");
-		if (died) return readFileSync(path, "utf8");
+		// It may have read the order just before it was taken back; one that answers now has not.
+		if (existsSync(path) || !(await this.#answers())) {
+			await waitFor("its death", () => !this.daemon.isRunning, DEATH_MS);
+			return readFileSync(path, "utf8");
+		}
 		if (failure !== undefined) throw failure;
 		return undefined;
+	}
+
+	async #answers(): Promise<boolean> {
+		try {
+			return (await this.daemon.api("GET", "/_ping")).ok;
+		} catch {
+			return false; // ECONNREFUSED, ECONNRESET: it dies or is dead
+		}
 	}
 
 	/** Orders the death of a daemon that is started after this. */

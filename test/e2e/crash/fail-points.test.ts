@@ -23,6 +23,8 @@ afterAll(async () => {
 });
 
 async function newRound(operation: Operation): Promise<Round> {
+	// One that an earlier test left dead would fail all the others.
+	if (!doomed.daemon.isRunning) await doomed.daemon.start();
 	const round = new Round(doomed.daemon, `round${++rounds}`);
 	await operation.prepare?.(round);
 	return round;
