@@ -11,7 +11,10 @@ async function run(argv: readonly string[]): Promise<void> {
 	if (code !== 0) throw new Error(`${argv.join(" ")} ended with code ${code}:\n${stdout}${stderr}`);
 }
 
-/** The binary must not read .env or bunfig.toml of the user's directory. */
+/**
+ * The binary must not read .env or bunfig.toml of the user's directory. Split: else each command would load the bytecode of
+ * the whole program, daemon included.
+ */
 async function buildBinary(): Promise<void> {
 	const unfinished = join(DIST, `gantry.${process.pid}.tmp`);
 	try {
@@ -21,6 +24,7 @@ async function buildBinary(): Promise<void> {
 			"--compile",
 			"--bytecode",
 			"--format=esm",
+			"--splitting",
 			"--no-compile-autoload-dotenv",
 			"--no-compile-autoload-bunfig",
 			"--minify-syntax",
