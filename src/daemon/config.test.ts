@@ -124,6 +124,12 @@ describe("readInvocation()", () => {
 			"the following directives are specified both as a flag and in the configuration file: hosts: (from flag: [unix:///b], from file: [unix:///a])",
 		],
 		["a wrong type", { debug: "yes" }, [], "debug: must be a boolean"],
+		[
+			"a key given twice",
+			'{"labels": ["debug: \\"x\\"", "debug"], "log-opts": {"debug": "1"}, "debug" : true, "deb\\u0075g": false}',
+			[],
+			'the key "debug" is given twice',
+		],
 		["no object", "[]", [], "the configuration must be a JSON object"],
 		["what is not there", { "userns-remap": "default" }, [], 'option "userns-remap" is not available yet'],
 		["a reserved runtime", { runtimes: { runc: { path: "/x" } } }, [], "runtime name 'runc' is reserved"],

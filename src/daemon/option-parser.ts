@@ -121,7 +121,22 @@ function parseObject(text: string): object {
 	}
 	if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
 		throw new InvalidParameterError("the configuration must be a JSON object");
+	refuseRepeatedKeys(content);
 	return parsed;
+}
+
+/** JSON.parse takes the last one, and whoever wrote the first wonders. @param json an object, well-formed */
+function refuseRepeatedKeys(json: string): void {
+	const seen = new Set<string>();
+	let depth = 0;
+	for (const [token, colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
+		if (token === "{" || token === "[") depth++;
+		else if (token === "}" || token === "]") depth--;
+		if (colon === undefined || depth !== 1) continue;
+		const key = String(JSON.parse(token.slice(0, -colon.length)));
+		if (seen.has(key)) throw new InvalidParameterError(`the key "${key}" is given twice`);
+		seen.add(key);
+	}
 }
 
 function show(value: unknown): string {
