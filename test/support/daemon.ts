@@ -199,6 +199,12 @@ export class TestDaemon implements AsyncDisposable {
 		return mustRun([join(this.#programs, "gantry"), ...args], this.#clientOptions(options));
 	}
 
+	/** `gantryd` itself, on this daemon's roots while it is down, for what it answers by ending. */
+	gantryd(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+		const own = this.#arguments().filter((argument) => !argument.startsWith("--config-file="));
+		return runCommand([join(this.#programs, "gantryd"), ...own, ...args], { timeoutMs: 10_000, ...options });
+	}
+
 	/** `docker` or `gantry` on a pseudo-terminal. */
 	terminal(client: "docker" | "gantry", args: readonly string[], options: TerminalOptions = {}): TerminalSession {
 		const program = client === "docker" ? this.#dockerPath() : join(this.#programs, "gantry");
