@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BUSYBOX_CHANGES, makeBusyboxTar } from "../../tools/base-images/busybox.ts";
+import { findDockerClient } from "../../tools/run-tests/docker-client.ts";
 import { type CommandOptions, type CommandResult, mustRun, runCommand, waitFor } from "./commands.ts";
 import { readMounts, type SnapshotFilter } from "./leaks.ts";
 import { type NetworkSlot, takeNetworkSlot } from "./network-slots.ts";
@@ -22,8 +23,11 @@ const ROOT = join(import.meta.dir, "../..");
 const START_MS = 30_000;
 const STOP_MS = 30_000;
 
-/** The official client, where this machine has one. Tests that need it say so: `test.skipIf(dockerClient === undefined)`. */
-export const dockerClient: string | undefined = Bun.which("docker") ?? undefined;
+/**
+ * The official client, where this machine has one. Tests that compare with it say so: `test.skipIf(dockerClient === undefined)`.
+ * For the others our own stands in, which takes the same commands.
+ */
+export const dockerClient: string | undefined = findDockerClient();
 
 export interface TestDaemonOptions {
 	/** More flags of gantryd. */
@@ -180,7 +184,7 @@ export class TestDaemon implements AsyncDisposable {
 			throw new Error(`busybox was not imported: ${response.status} ${text}`);
 	}
 
-	/** The official client against this daemon. */
+	/** The official client against this daemon, or its stand-in. */
 	docker(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
 		return runCommand([this.#dockerPath(), ...args], this.#clientOptions(options));
 	}
@@ -212,8 +216,7 @@ export class TestDaemon implements AsyncDisposable {
 	}
 
 	#dockerPath(): string {
-		if (dockerClient === undefined) throw new Error("No docker client on this machine");
-		return dockerClient;
+		return dockerClient ?? join(this.#programs, "gantry");
 	}
 
 	#clientOptions(options: CommandOptions): CommandOptions {

@@ -5,6 +5,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findDockerClient, WITHOUT_DOCKER_CLIENT } from "./docker-client.ts";
 import { runTestProcess } from "./processes.ts";
 import {
 	addReports,
@@ -114,6 +115,7 @@ async function runParts(names: readonly string[], run: Run): Promise<Report> {
 
 function printReport(report: Report): void {
 	if (report.skips.length > 0) console.log(`\nSkipped:\n${report.skips.map((name) => `  ${name}`).join("\n")}`);
+	if (findDockerClient() === undefined) console.log(`\n${WITHOUT_DOCKER_CLIENT}`);
 	if (report.failures.length > 0) {
 		const lines = report.failures.map(
 			({ place, name, message }) => `  ${place}  ${name === place ? "" : name}\n      ${message}`,

@@ -10,16 +10,24 @@ export const PACKAGES = [
 	{ name: "libnftables1", purpose: "firewall rules" },
 	{ name: "nftables", purpose: "firewall rules" },
 	{ name: "iproute2", purpose: "network tools for the tests" },
+	{ name: "procps", purpose: "ps, for top" },
 	{ name: "busybox-static", purpose: "base image" },
 	{ name: "gcc", purpose: "compiler for the shim" },
 	{ name: "make", purpose: "compiler for the shim" },
 	{ name: "libc6-dev", purpose: "compiler for the shim" },
 ];
 
-/** Checks the machine and installs the missing packages. Throws SetupError with one message that says what to do. */
-export function prepareMachine(log) {
+/** Packages that only `npm test` installs. */
+export const TEST_PACKAGES = [
+	{ name: "openssl", purpose: "certificates" },
+	{ name: "curl", purpose: "a client that is not ours" },
+	{ name: "wget", purpose: "a client that is not ours" },
+];
+
+/** Checks the machine and installs the missing ones of `packages`. Throws SetupError with one message that says what to do. */
+export function prepareMachine(packages, log) {
 	if (process.platform !== "linux") throw new SetupError(`Gantry runs on Linux, not on ${process.platform}`);
-	const names = PACKAGES.map((each) => each.name);
+	const names = packages.map((each) => each.name);
 	if (process.env.GANTRY_SKIP_PACKAGES === "1") return;
 	const release = readOsRelease();
 	if (!isDebian(release))

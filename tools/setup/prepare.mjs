@@ -8,9 +8,9 @@ import { SetupError } from "./setup-error.mjs";
 const OLDEST_NODE = 20;
 
 /** Prepares machine and checkout, then runs `program` with Bun and ends with its exit code. */
-export async function prepareAndRun(program, args) {
+export async function prepareAndRun(program, args, packages) {
 	try {
-		prepare();
+		prepare(packages);
 	} catch (error) {
 		if (!(error instanceof SetupError)) throw error;
 		process.stderr.write(`\n${error.message}\n`);
@@ -19,11 +19,11 @@ export async function prepareAndRun(program, args) {
 	process.exit(await runWithBun([program, ...args]));
 }
 
-function prepare() {
+function prepare(packages) {
 	const major = Number.parseInt(process.versions.node, 10);
 	if (major < OLDEST_NODE) throw new SetupError(`Node ${OLDEST_NODE} or newer is needed; this is ${process.version}`);
 	const log = (line) => process.stdout.write(`set-up: ${line}\n`);
-	prepareMachine(log);
+	prepareMachine(packages, log);
 	prepareCheckout(log);
 }
 

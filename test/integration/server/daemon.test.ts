@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { runCommand, waitFor } from "../../support/commands.ts";
 import { dockerClient, TestDaemon } from "../../support/daemon.ts";
 
+const GANTRY = join(import.meta.dir, "../../../bin/gantry");
 const GANTRYD = join(import.meta.dir, "../../../bin/gantryd");
 const scratch = mkdtempSync(join(tmpdir(), "gantry-daemon-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -186,10 +187,9 @@ describe("gantryd over TCP", () => {
 		expect([anonymous.code === 0, anonymous.stdout]).toEqual([false, ""]);
 		const known = await runCommand([...curl, "--cert", `${tls}/cert.pem`, "--key", `${tls}/key.pem`]);
 		expect(known.stdout).toBe("OK");
-		if (dockerClient === undefined) return;
 		await daemon.loadBusybox();
 		const docker = [
-			dockerClient,
+			dockerClient ?? GANTRY,
 			"--tlsverify",
 			"--tlscacert",
 			`${tls}/ca.pem`,
@@ -223,28 +223,20 @@ test("a client that connects and says nothing does not keep the daemon from stop
 	await closed;
 }, 60_000);
 
-test.skipIf(dockerClient === undefined)(
-	"--init reaps, hands on signals and exit codes",
-	async () => {
-		await using daemon = await TestDaemon.start();
-		await daemon.loadBusybox();
-		const docker = (...argv: string[]) => runCommand([dockerClient ?? "", "-H", daemon.host, ...argv]);
-		const run = (...argv: string[]) => docker("run", "--rm", "--init", "busybox", ...argv);
-		expect((await run("sh", "-c", "exit 7")).code).toBe(7);
-		expect((await run("nosuch")).code).toBe(127);
-		expect((await run("/etc")).code).toBe(126);
-		expect((await run("sh", "-c", "kill -9 $$")).code).toBe(137);
-		// The orphan's parent is process 1, which must collect it: no zombie is left to be seen.
-		const orphans = await run(
-			"sh",
-			"-c",
-			"sh -c 'sleep 0.1 & exit' ; sleep 0.5; grep -l ^State:.Z /proc/[0-9]*/status",
-		);
-		expect([orphans.code, orphans.stdout]).toEqual([1, ""]);
-		await docker("run", "-d", "--init", "--name", "stopped", "busybox", "sleep", "60");
-		await docker("stop", "--time", "20", "stopped");
-		const inspect = await docker("inspect", "--format", "{{.State.ExitCode}} {{.HostConfig.Init}}", "stopped");
-		expect(inspect.stdout).toBe("143 true\n");
-	},
-	60_000,
-);
+test("--init reaps, hands on signals and exit codes", async () => {
+	await using daemon = await TestDaemon.start();
+	await daemon.loadBusybox();
+	const docker = (...argv: string[]) => runCommand([dockerClient ?? GANTRY, "-H", daemon.host, ...argv]);
+	const run = (...argv: string[]) => docker("run", "--rm", "--init", "busybox", ...argv);
+	expect((await run("sh", "-c", "exit 7")).code).toBe(7);
+	expect((await run("nosuch")).code).toBe(127);
+	expect((await run("/etc")).code).toBe(126);
+	expect((await run("sh", "-c", "kill -9 $$")).code).toBe(137);
+	// The orphan's parent is process 1, which must collect it: no zombie is left to be seen.
+	const orphans = await run("sh", "-c", "sh -c 'sleep 0.1 & exit' ; sleep 0.5; grep -l ^State:.Z /proc/[0-9]*/status");
+	expect([orphans.code, orphans.stdout]).toEqual([1, ""]);
+	await docker("run", "-d", "--init", "--name", "stopped", "busybox", "sleep", "60");
+	await docker("stop", "--time", "20", "stopped");
+	const inspect = await docker("inspect", "--format", "{{.State.ExitCode}} {{.HostConfig.Init}}", "stopped");
+	expect(inspect.stdout).toBe("143 true\n");
+}, 60_000);
