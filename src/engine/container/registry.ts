@@ -24,7 +24,10 @@ export class ContainerRegistry {
 
 	/** Reads the store, once, at daemon start. */
 	load(): void {
-		for (const record of this.#store.list()) this.#remember(record);
+		const records = this.#store.list();
+		for (const record of records) this.#remember(record);
+		// One under removal has given its name up, perhaps to one that was made before it.
+		for (const { id, name, lifecycle } of records) if (lifecycle.kind !== "removing") this.#idByName.set(name, id);
 	}
 
 	/** Visible containers, oldest first. */
