@@ -9,7 +9,7 @@ import { OPERATIONS } from "./operations.ts";
 import { seededRandom } from "./random.ts";
 
 const EVERY = process.env["GANTRY_CRASH_POINTS"] === "all";
-const CHOSEN = 4;
+const CHOSEN = 3;
 const random = seededRandom(20);
 const TIMEOUT_MS = EVERY ? 300_000 : 60_000;
 
