@@ -52,7 +52,7 @@ void loop_stop(void);
 
 /* spec.c: what the daemon asked for */
 struct spec {
-	const char *id, *mode, *runtime, *container, *bundle, *log, *log_path, *log_attributes, *memory_cgroup;
+	const char *id, *mode, *runtime, *runtime_copy, *container, *bundle, *log, *log_path, *log_attributes, *memory_cgroup;
 	int64_t version, terminal, width, height, open_stdin, stdin_once, uid, gid, log_max_bytes, log_max_files, stall_ms;
 	int64_t log_compress; /* for the daemon, which reads it here when it adopts the shim */
 	const char **arguments, **relays;

@@ -21,6 +21,7 @@ static const struct field FIELDS[] = {
 	FIELD("id", TEXT, id),
 	FIELD("mode", TEXT, mode),
 	FIELD("runtime", TEXT, runtime),
+	FIELD("runtime-copy", TEXT, runtime_copy),
 	FIELD("container", TEXT, container),
 	FIELD("bundle", TEXT, bundle),
 	FIELD("terminal", NUMBER, terminal),

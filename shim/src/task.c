@@ -174,6 +174,8 @@ static void become_runtime(const char **argv, const int *streams)
 	for (int i = 0; i < 3; i++)
 		if (dup2(streams[i], i) < 0)
 			_exit(127);
+	if (task.spec->runtime_copy)
+		execv(task.spec->runtime_copy, (char *const *)argv); /* gone with the daemon: then the program itself */
 	execv(argv[0], (char *const *)argv);
 	static const char TEXT[] = "cannot execute the OCI runtime: ";
 	const char *reason = strerrorname_np(errno);

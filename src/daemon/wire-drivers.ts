@@ -85,7 +85,7 @@ export function openDrivers(
 		seccomp: new LibseccompCompiler({ logger: logger.child({ part: "seccomp" }) }),
 		runtime: guard(
 			"runtime",
-			new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) }),
+			stack.use(new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) })),
 		),
 	};
 }

@@ -1,4 +1,5 @@
 /** Operations on open descriptors that `node:fs` does not offer. Plain reads and writes: use `node:fs` on the same numbers. */
+import { writeSync } from "node:fs";
 import { errnoCode } from "../../base/errors.ts";
 import { check, cString, errnoError, lastErrno, libc } from "./libc.ts";
 
@@ -24,6 +25,12 @@ const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETFD = 2;
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const MFD_EXEC = 0x10;
+const F_ADD_SEALS = 1033;
+/** SEAL, SHRINK, GROW and WRITE: what OCI runtimes ask of a copy of themselves. */
+const F_SEAL_ALL = 0xf;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -54,7 +61,33 @@ export function openPipe(options: { readonly nonBlocking?: boolean } = {}): Pipe
 
 /** An anonymous file in memory. */
 export function openMemoryFile(name: string): number {
-	return check(libc.memfd_create(cString(name), 1), "memfd_create", name);
+	return check(libc.memfd_create(cString(name), MFD_CLOEXEC), "memfd_create", name);
+}
+
+/**
+ * An executable file in memory whose content nobody can change any more, root included.
+ * @throws ErrnoError EACCES where the machine forbids to execute such files
+ */
+export function openSealedMemoryFile(name: string, content: Uint8Array): number {
+	const fd = openExecutableMemoryFile(name);
+	try {
+		for (let offset = 0; offset < content.length; ) offset += writeSync(fd, content, offset);
+		check(libc.fcntl(fd, F_ADD_SEALS, F_SEAL_ALL), "fcntl", fd);
+		return fd;
+	} catch (error) {
+		closeDescriptor(fd);
+		throw error;
+	}
+}
+
+/** Kernels before 6.3 do not know MFD_EXEC: there such files always are executable. */
+function openExecutableMemoryFile(name: string): number {
+	try {
+		return check(libc.memfd_create(cString(name), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC), "memfd_create", name);
+	} catch (error) {
+		if (errnoCode(error) !== "EINVAL") throw error;
+		return check(libc.memfd_create(cString(name), MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create", name);
+	}
 }
 
 /** Takes the exclusive lock of an open file; false when another open file description holds it. Ends with the descriptor. */

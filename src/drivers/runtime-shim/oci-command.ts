@@ -4,17 +4,19 @@ import { runtimeMessage } from "./start-failure.ts";
 
 /**
  * Runs `<runtime> <arguments>` to its end.
+ * @param copyPath a copy of the program to run in its place
  * @throws SystemError with what the runtime printed when it fails.
  */
 export async function runOciCommand(
 	runtime: RuntimeBinary,
 	command: readonly string[],
-	input: string | undefined = undefined,
+	{ copyPath, input }: { readonly copyPath: string | undefined; readonly input?: string },
 ): Promise<void> {
 	let child: Bun.Subprocess<Blob | "ignore", "ignore", "pipe">;
 	try {
 		child = Bun.spawn({
-			cmd: [runtime.path, ...runtime.args, ...command],
+			cmd: [copyPath ?? runtime.path, ...runtime.args, ...command],
+			argv0: runtime.path,
 			cwd: "/",
 			stdin: input === undefined ? "ignore" : new Blob([input]),
 			stdout: "ignore",

@@ -14,6 +14,7 @@ import type {
 } from "../../core/container/runtime.ts";
 import { killLeftover } from "./leftover-process.ts";
 import { runOciCommand } from "./oci-command.ts";
+import { SealedPrograms } from "./sealed-programs.ts";
 import { encodeSpec, listShimDirectories, ShimDirectory, type SpecRecord } from "./shim-directory.ts";
 import { spawnShim } from "./shim-process.ts";
 import { PROTOCOL_VERSION } from "./shim-protocol.ts";
@@ -29,18 +30,20 @@ export interface ShimRuntimeDeps {
 }
 
 /** Runs OCI containers under `gantry-shim`, one process for each container and each exec. */
-export class ShimRuntime implements ContainerRuntime {
+export class ShimRuntime implements ContainerRuntime, Disposable {
 	readonly #deps: ShimRuntimeDeps;
 	readonly #root: string;
+	readonly #programs: SealedPrograms;
 
 	constructor(deps: ShimRuntimeDeps) {
 		this.#deps = deps;
 		this.#root = join(deps.execRoot, "shim");
+		this.#programs = new SealedPrograms(deps.logger);
 	}
 
 	async launch(request: ContainerTaskRequest): Promise<Task> {
 		const records: SpecRecord[] = [
-			...taskRecords(request),
+			...this.#taskRecords(request),
 			["mode", "run"],
 			["container", request.id],
 			["bundle", request.bundle],
@@ -62,7 +65,7 @@ export class ShimRuntime implements ContainerRuntime {
 	}
 
 	async launchExec(request: ExecTaskRequest): Promise<Task> {
-		const records: SpecRecord[] = [...taskRecords(request), ["mode", "exec"], ["container", request.containerId]];
+		const records: SpecRecord[] = [...this.#taskRecords(request), ["mode", "exec"], ["container", request.containerId]];
 		const deps = this.#taskDeps(request.id, {
 			kind: "exec",
 			runtime: request.runtime.name,
@@ -108,19 +111,35 @@ export class ShimRuntime implements ContainerRuntime {
 	}
 
 	async delete(runtime: RuntimeBinary, containerId: string): Promise<void> {
-		await runOciCommand(runtime, ["delete", "--force", containerId]);
+		await this.#run(runtime, ["delete", "--force", containerId]);
 	}
 
 	async pause(runtime: RuntimeBinary, containerId: string): Promise<void> {
-		await runOciCommand(runtime, ["pause", containerId]);
+		await this.#run(runtime, ["pause", containerId]);
 	}
 
 	async resume(runtime: RuntimeBinary, containerId: string): Promise<void> {
-		await runOciCommand(runtime, ["resume", containerId]);
+		await this.#run(runtime, ["resume", containerId]);
 	}
 
 	async update(runtime: RuntimeBinary, containerId: string, resources: unknown): Promise<void> {
-		await runOciCommand(runtime, ["update", "--resources", "/dev/stdin", containerId], JSON.stringify(resources));
+		await this.#run(runtime, ["update", "--resources", "/dev/stdin", containerId], JSON.stringify(resources));
+	}
+
+	/** What runs goes on; nothing can be started any more. */
+	[Symbol.dispose](): void {
+		this.#programs[Symbol.dispose]();
+	}
+
+	async #run(runtime: RuntimeBinary, command: readonly string[], input?: string): Promise<void> {
+		const copyPath = this.#programs.pathOf(runtime.path);
+		await runOciCommand(runtime, command, { copyPath, ...(input === undefined ? {} : { input }) });
+	}
+
+	#taskRecords(request: TaskRequest): SpecRecord[] {
+		const copyPath = this.#programs.pathOf(request.runtime.path);
+		const records = taskRecords(request);
+		return copyPath === undefined ? records : [...records, ["runtime-copy", copyPath]];
 	}
 
 	#taskDeps(id: string, subject: StartSubject): ShimTaskDeps {

@@ -63,6 +63,7 @@ export class ShimFixture {
 	readonly runtime: RuntimeBinary;
 	readonly shims: ShimRuntime;
 	readonly #ids: string[] = [];
+	readonly #runtimes: ShimRuntime[] = [];
 
 	constructor(name: "crun" | "runc" = "crun", below = "run") {
 		this.execRoot = join(this.#execBase, below);
@@ -78,7 +79,10 @@ export class ShimFixture {
 
 	/** Another driver over the same directories, as a restarted daemon has it. */
 	newRuntime(): ShimRuntime {
-		return new ShimRuntime({ shimPath: SHIM_PATH, execRoot: this.execRoot, logger: silentLogger, clock: systemClock });
+		const { execRoot } = this;
+		const runtime = new ShimRuntime({ shimPath: SHIM_PATH, execRoot, logger: silentLogger, clock: systemClock });
+		this.#runtimes.push(runtime);
+		return runtime;
 	}
 
 	container(options: ProcessOptions, request: Partial<ContainerTaskRequest> = {}): ContainerTaskRequest {
@@ -146,6 +150,7 @@ export class ShimFixture {
 	/** Removes what the runtime keeps, then everything else; throws when shims or containers are left over. */
 	async close(): Promise<void> {
 		for (const id of this.#ids) await this.shims.delete(this.runtime, id).catch(() => {});
+		for (const runtime of this.#runtimes) runtime[Symbol.dispose]();
 		const left = await this.shims.list();
 		// A shim answers `forget` a moment before it ends, longer under a sanitizer.
 		for (let attempt = 0; attempt < 200 && shimProcesses(this.execRoot).length > 0; attempt++) await Bun.sleep(10);
