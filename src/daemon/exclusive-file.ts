@@ -26,8 +26,9 @@ export class ExclusiveFile implements Disposable {
 		const fd = openFile(path);
 		try {
 			if (!tryLockExclusive(fd)) throw new UnavailableError(options.heldMessage(holderOf(path)));
-			ftruncateSync(fd, 0);
+			// In this order it needs no space: the disk may be full.
 			writeSync(fd, `${process.pid}`, 0);
+			ftruncateSync(fd, Buffer.byteLength(`${process.pid}`));
 			return new ExclusiveFile(path, fd, options.removeOnClose);
 		} catch (error) {
 			closeSync(fd);

@@ -3,10 +3,12 @@ import { ConflictError, NotFoundError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerStore } from "../../core/container/container-store.ts";
 import { execute, parseRecord } from "./database.ts";
+import { SpaceReserve } from "./space-reserve.ts";
 
 type Row = { id: string; record: string };
 
 export class SqliteContainerStore implements ContainerStore {
+	readonly #reserve: SpaceReserve;
 	readonly #insert: Statement;
 	readonly #update: Statement;
 	readonly #delete: Statement;
@@ -14,6 +16,7 @@ export class SqliteContainerStore implements ContainerStore {
 	readonly #version: Statement<{ version: number }, [string]>;
 
 	constructor(database: Database) {
+		this.#reserve = new SpaceReserve(database.filename);
 		this.#insert = database.prepare(
 			"INSERT INTO containers (id, version, name, removing, record) VALUES (?, ?, ?, ?, ?)",
 		);
@@ -39,8 +42,9 @@ export class SqliteContainerStore implements ContainerStore {
 
 	update(record: ContainerRecord): void {
 		const { id, version, name } = record;
+		const write = () => this.#update.run(version, name, isRemoving(record), JSON.stringify(record), id, version - 1);
 		const result = execute(
-			() => this.#update.run(version, name, isRemoving(record), JSON.stringify(record), id, version - 1),
+			() => (isEnding(record) ? this.#reserve.run(write) : write()),
 			`the name ${name} is already in use`,
 		);
 		if (result.changes === 1) return;
@@ -50,8 +54,14 @@ export class SqliteContainerStore implements ContainerStore {
 	}
 
 	delete(id: string): void {
-		execute(() => this.#delete.run(id), `container ${id} is in use`);
+		execute(() => this.#reserve.run(() => this.#delete.run(id)), `container ${id} is in use`);
+		this.#reserve.refill();
 	}
+}
+
+/** What a stop or a removal writes, on a full disk too. */
+function isEnding({ lifecycle, stoppedByUser }: ContainerRecord): boolean {
+	return stoppedByUser || ["removing", "exited", "dead"].includes(lifecycle.kind);
 }
 
 function isRemoving(record: ContainerRecord): number {

@@ -1,12 +1,24 @@
 import { Database, SQLiteError } from "bun:sqlite";
 import { ConflictError, errorMessage, SystemError } from "../../base/errors.ts";
 import { MIGRATIONS } from "./schema.ts";
+import { SpaceReserve } from "./space-reserve.ts";
 
 /**
  * Opens (or creates) the database: write-ahead log, every commit on disk before it returns, migrated to the newest schema.
  * @throws SystemError when the file is no database, is damaged, or was written by a newer version.
  */
 export function openDatabase(path: string): Database {
+	const reserve = new SpaceReserve(path);
+	try {
+		const database = reserve.run(() => open(path));
+		reserve.refill();
+		return database;
+	} catch (cause) {
+		throw translate(cause, path);
+	}
+}
+
+function open(path: string): Database {
 	let database: Database | undefined;
 	try {
 		database = new Database(path, { create: true, readwrite: true, strict: true });
@@ -17,9 +29,9 @@ export function openDatabase(path: string): Database {
 		checkIntegrity(database, path);
 		migrate(database, path);
 		return database;
-	} catch (cause) {
+	} catch (error) {
 		database?.close();
-		throw translate(cause, path);
+		throw error;
 	}
 }
 

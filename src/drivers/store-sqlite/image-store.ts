@@ -2,11 +2,13 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Digest } from "../../base/digest.ts";
 import type { ImageRecord, ImageStore, LayerRecord } from "../../core/image/image-record.ts";
 import { execute, parseRecord } from "./database.ts";
+import { SpaceReserve } from "./space-reserve.ts";
 
 type Row = { id: string; record: string };
 
 /** `undefined` members are left out by JSON and read back as absent, which the records treat alike. */
 export class SqliteImageStore implements ImageStore {
+	readonly #reserve: SpaceReserve;
 	readonly #images: Statement<Row, []>;
 	readonly #layers: Statement<Row, []>;
 	readonly #putImage: Statement;
@@ -15,6 +17,7 @@ export class SqliteImageStore implements ImageStore {
 	readonly #deleteLayer: Statement;
 
 	constructor(database: Database) {
+		this.#reserve = new SpaceReserve(database.filename);
 		this.#images = database.prepare("SELECT id, record FROM images ORDER BY rowid");
 		this.#layers = database.prepare("SELECT chain_id AS id, record FROM layers ORDER BY rowid");
 		this.#putImage = database.prepare(
@@ -36,11 +39,13 @@ export class SqliteImageStore implements ImageStore {
 	}
 
 	putImage(record: ImageRecord): void {
-		execute(() => this.#putImage.run(record.id, JSON.stringify(record)), `image ${record.id} is in use`);
+		const write = () => this.#putImage.run(record.id, JSON.stringify(record));
+		// An image that loses its last tag is on its way out.
+		execute(() => (record.tags.length === 0 ? this.#reserve.run(write) : write()), `image ${record.id} is in use`);
 	}
 
 	deleteImage(id: Digest): void {
-		execute(() => this.#deleteImage.run(id), `image ${id} is in use`);
+		execute(() => this.#reserve.run(() => this.#deleteImage.run(id)), `image ${id} is in use`);
 	}
 
 	putLayer(record: LayerRecord): void {
@@ -48,6 +53,7 @@ export class SqliteImageStore implements ImageStore {
 	}
 
 	deleteLayer(chainId: Digest): void {
-		execute(() => this.#deleteLayer.run(chainId), `layer ${chainId} is in use`);
+		execute(() => this.#reserve.run(() => this.#deleteLayer.run(chainId)), `layer ${chainId} is in use`);
+		this.#reserve.refill();
 	}
 }

@@ -1,13 +1,16 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { VolumeRecord, VolumeStore } from "../../core/volume/volume-record.ts";
 import { execute, parseRecord } from "./database.ts";
+import { SpaceReserve } from "./space-reserve.ts";
 
 export class SqliteVolumeStore implements VolumeStore {
+	readonly #reserve: SpaceReserve;
 	readonly #insert: Statement;
 	readonly #delete: Statement;
 	readonly #list: Statement<{ name: string; record: string }, []>;
 
 	constructor(database: Database) {
+		this.#reserve = new SpaceReserve(database.filename);
 		this.#insert = database.prepare("INSERT INTO volumes (name, record) VALUES (?, ?)");
 		this.#delete = database.prepare("DELETE FROM volumes WHERE name = ?");
 		this.#list = database.prepare("SELECT name, record FROM volumes ORDER BY rowid");
@@ -25,6 +28,7 @@ export class SqliteVolumeStore implements VolumeStore {
 	}
 
 	delete(name: string): void {
-		execute(() => this.#delete.run(name), `volume ${name} is in use`);
+		execute(() => this.#reserve.run(() => this.#delete.run(name)), `volume ${name} is in use`);
+		this.#reserve.refill();
 	}
 }
