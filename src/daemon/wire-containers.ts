@@ -68,7 +68,15 @@ export function wireContainers(wiring: ContainerWiring) {
 	const background = new BackgroundWork(logger);
 	const networking = new ContainerNetworking({ networks, driver: network, containers: registry, events });
 	const filesystem = new ContainerFilesystem({ snapshotter, volumes, files });
-	const cleaner = new RunCleaner({ runtime, runtimes, networking, filesystem, files, tasks });
+	const cleaner = new RunCleaner({
+		runtime,
+		runtimes,
+		networking,
+		filesystem,
+		files,
+		tasks,
+		removeCgroups: (record) => monitor.removeCgroups(writer.cgroupsPath(record)),
+	});
 	const writer = new SpecificationWriter(
 		{ registry, files, networkFiles: networkFiles(), monitor, seccomp: drivers.seccomp },
 		{
@@ -91,6 +99,7 @@ export function wireContainers(wiring: ContainerWiring) {
 		attachments,
 		tasks,
 		cleaner,
+		clock,
 		logger,
 	});
 	const execs = new ExecService({

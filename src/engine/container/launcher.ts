@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { ContainerHealth, ContainerRecord } from "../../core/container/container-record.ts";
@@ -18,6 +19,8 @@ const SIGKILL = 9;
 export interface LaunchedTask {
 	readonly task: Task;
 	readonly pid: number;
+	/** Milliseconds since the epoch, not after its first output: clients ask for logs since its start. */
+	readonly startedAt: number;
 	readonly health?: ContainerHealth;
 }
 
@@ -31,6 +34,7 @@ export interface TaskLauncherDependencies {
 	readonly attachments: PendingAttachments;
 	readonly tasks: TaskTable;
 	readonly cleaner: RunCleaner;
+	readonly clock: Clock;
 	readonly logger: Logger;
 }
 
@@ -59,10 +63,11 @@ export class TaskLauncher {
 			]).then(([root, namespacePath]) => this.#deps.specification.write(record, { root, namespacePath, plan }));
 			const [launched] = await allOrFirstError([monitor, bundle]);
 			await this.#deps.attachments.connect(record.id, launched);
+			const startedAt = this.#deps.clock.now();
 			const pid = await launched.start();
 			this.#deps.tasks.set(record.id, launched);
 			this.#deps.filesystem.publishMounts(record);
-			return { task: launched, pid, ...initialHealth(record) };
+			return { task: launched, pid, startedAt, ...initialHealth(record) };
 		} catch (error) {
 			await this.#undo(record, task);
 			throw error;

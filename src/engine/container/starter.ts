@@ -100,7 +100,7 @@ export class ContainerStarter {
 	}
 
 	async #launch(starting: ContainerRecord, plan: NetworkPlan): Promise<ContainerRecord> {
-		const { launcher, registry, watcher, events, networking, clock } = this.#deps;
+		const { launcher, registry, watcher, events, networking } = this.#deps;
 		let launched: LaunchedTask;
 		try {
 			launched = await launcher.launch(starting, plan);
@@ -109,7 +109,7 @@ export class ContainerStarter {
 			this.#deps.attachments.abandon(starting.id);
 			throw error;
 		}
-		const started = { kind: "started", pid: launched.pid, at: clock.now() } as const;
+		const started = { kind: "started", pid: launched.pid, at: launched.startedAt } as const;
 		let record: ContainerRecord;
 		try {
 			record = registry.update(starting.id, {
