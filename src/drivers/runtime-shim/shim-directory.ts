@@ -40,7 +40,7 @@ export class ShimDirectory {
 		readonly root: string,
 		readonly id: string,
 	) {
-		if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/.test(id)) throw new InvalidParameterError(`invalid task ID: ${id}`);
+		if (!isTaskId(id)) throw new InvalidParameterError(`invalid task ID: ${id}`);
 	}
 
 	get path(): string {
@@ -117,10 +117,15 @@ export class ShimDirectory {
 	}
 }
 
-/** IDs that have a directory. */
+function isTaskId(text: string): boolean {
+	return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/.test(text);
+}
+
+/** IDs that have a directory. What else may lie there is nobody's task. */
 export async function listShimDirectories(root: string): Promise<string[]> {
 	try {
-		return await readdir(root);
+		const entries = await readdir(root, { withFileTypes: true });
+		return entries.flatMap((entry) => (entry.isDirectory() && isTaskId(entry.name) ? [entry.name] : []));
 	} catch (error) {
 		if (errnoCode(error) === "ENOENT") return [];
 		throw new SystemError(`Can't read ${root}`, { cause: error });

@@ -1,6 +1,6 @@
 /** What happened while no daemon was there: it finds out and puts it right. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { inspectAll } from "../../support/audit.ts";
 import { mustRun, runCommand, waitFor } from "../../support/commands.ts";
 import { DoomedDaemon } from "./doomed-daemon.ts";
@@ -315,4 +315,38 @@ test("after a reboot of the machine what ran has ended, policies hold, and every
 	expect(await daemon.mustDocker(["exec", "plain", "cat", "/file"])).toBe("mine");
 	expect(await daemon.mustDocker(["exec", "kept", "cat", "/kept/file"])).toBe("data");
 	expect(readdirSync(`${daemon.execRoot}/shim`)).toHaveLength(4);
+});
+
+test("what is no daemon's work, or half of it, keeps no daemon from starting", async () => {
+	const { daemon } = doomed;
+	const pid = await run("stays", { ...SLEEPER, ExposedPorts: { "80/tcp": {} }, HostConfig: { PublishAllPorts: true } });
+	await daemon.kill();
+	const { dataRoot, execRoot } = daemon;
+	const id = "f".repeat(64);
+	for (const directory of [
+		`${execRoot}/shim/.stray`,
+		`${execRoot}/shim/${id}`,
+		`${execRoot}/bundles/${id}`,
+		`${dataRoot}/containers/${id}`,
+		`${dataRoot}/snapshots/containers/${id}/upper`,
+		`${dataRoot}/snapshots/ingest/half`,
+		`${dataRoot}/snapshots/layers/${id}`,
+		`${dataRoot}/snapshots/layers/stray`,
+	])
+		mkdirSync(directory, { recursive: true });
+	for (const file of [
+		`${execRoot}/shim/file`,
+		`${execRoot}/shim/${id}/spec`,
+		`${execRoot}/netns/${id}`,
+		`${execRoot}/endpoints/${id}.json`,
+		`${execRoot}/endpoints/stray`,
+		`${dataRoot}/snapshots/layers/${id}/layer.json`,
+		`${dataRoot}/content/ingest/file`,
+	])
+		writeFileSync(file, "{");
+	await daemon.start();
+	expect((await stateOf("stays")).Pid).toBe(pid);
+	for (const stray of [`${execRoot}/shim/.stray`, `${execRoot}/shim/file`, `${execRoot}/endpoints/stray`])
+		rmSync(stray, { recursive: true, force: true });
+	expect(await doomed.audit()).toEqual([]);
 });
