@@ -36,6 +36,8 @@ export interface ResourceMonitor {
 	processes(pid: number): number[];
 	/** Directory of the memory controller's (v1) or the unified (v2) cgroup for an OCI `cgroupsPath`. */
 	memoryCgroup(cgroupsPath: string): string;
+	/** Removes the empty cgroups of an OCI `cgroupsPath` that are still there: OCI runtimes leave them when a create fails half-way. */
+	removeCgroups(cgroupsPath: string): void;
 	/** Whether `pid` still is the process that was started then: the container's recorded pid was not given away. */
 	isAlive(pid: number): boolean;
 	/** Output of `ps` with these arguments. @throws InvalidParameterError, SystemError with what ps says */

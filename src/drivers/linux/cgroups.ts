@@ -21,6 +21,8 @@ export interface CgroupLayout {
 	readonly controllers: ReadonlyMap<string, CgroupHierarchy>;
 	/** The v2 tree, in hybrid layouts too. */
 	readonly unified?: CgroupHierarchy;
+	/** Hierarchies without a controller, such as systemd's. */
+	readonly named: readonly CgroupHierarchy[];
 	/** Controllers the v2 tree has to give. */
 	readonly unifiedControllers: ReadonlySet<string>;
 }
@@ -30,10 +32,12 @@ const V1_NAMES: Readonly<Record<string, string>> = { io: "blkio" };
 
 export function readCgroupLayout(entries: readonly MountEntry[] = readMountInfo()): CgroupLayout {
 	const controllers = new Map<string, CgroupHierarchy>();
+	const named: CgroupHierarchy[] = [];
 	let unified: CgroupHierarchy | undefined;
 	for (const { fsType, mountPoint, root, superOptions } of entries) {
 		if (fsType === "cgroup2") unified ??= { mountPoint, root };
 		if (fsType !== "cgroup") continue;
+		if (superOptions.some((option) => option.startsWith("name="))) named.push({ mountPoint, root });
 		for (const option of superOptions)
 			if (isController(option) && !controllers.has(option)) controllers.set(option, { mountPoint, root });
 	}
@@ -42,6 +46,7 @@ export function readCgroupLayout(entries: readonly MountEntry[] = readMountInfo(
 	return {
 		version: controllers.size > 0 || unified === undefined ? 1 : 2,
 		controllers,
+		named,
 		...(unified !== undefined && { unified }),
 		unifiedControllers: new Set(unifiedControllers),
 	};

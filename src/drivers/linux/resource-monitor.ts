@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
-import { errnoCode, SystemError } from "../../base/errors.ts";
+import { errnoCode, errorMessage, SystemError } from "../../base/errors.ts";
 import type { ResourceMonitor, ResourceUsage } from "../../core/container/resource-monitor.ts";
 import { NANOSECONDS_PER_TICK, readUsageV1, readUsageV2 } from "./cgroup-usage.ts";
 import { type CgroupLayout, cgroupsOfProcess, directoryOf, processesOf, readCgroupLayout } from "./cgroups.ts";
@@ -40,6 +40,19 @@ export class LinuxResourceMonitor implements ResourceMonitor {
 	memoryCgroup(cgroupsPath: string): string {
 		const hierarchy = this.layout.version === 2 ? this.layout.unified : this.layout.controllers.get("memory");
 		return hierarchy === undefined ? "" : directoryOf(hierarchy, join("/", cgroupsPath));
+	}
+
+	removeCgroups(cgroupsPath: string): void {
+		const { controllers, named, unified } = this.layout;
+		const hierarchies = [...controllers.values(), ...named, ...(unified === undefined ? [] : [unified])];
+		for (const directory of new Set(hierarchies.map((each) => directoryOf(each, join("/", cgroupsPath)))))
+			try {
+				rmdirSync(directory);
+			} catch (cause) {
+				// ENOENT is the rule. EBUSY: a process is in it, which whoever ends that process sees to.
+				if (!["ENOENT", "EBUSY"].includes(errnoCode(cause) ?? ""))
+					throw new SystemError(`cannot remove cgroup ${directory}: ${errorMessage(cause)}`, { cause });
+			}
 	}
 
 	isAlive(pid: number): boolean {

@@ -16,6 +16,8 @@ export interface RunCleanerDependencies {
 	readonly filesystem: ContainerFilesystem;
 	readonly files: ContainerHostFiles;
 	readonly tasks: TaskTable;
+	/** Those that the OCI runtime has left. */
+	readonly removeCgroups: (record: ContainerRecord) => void;
 }
 
 /** Gives back everything that one run of a container took. Each step is idempotent, and one that fails stops none of the others. */
@@ -51,12 +53,13 @@ export class RunCleaner {
 
 	/** @param record as it was while it ran, with its assigned endpoints. @throws AggregateError of what failed */
 	async release(record: ContainerRecord, task: Task | undefined): Promise<void> {
-		const { runtime, runtimes, networking, filesystem, files, tasks } = this.#deps;
+		const { runtime, runtimes, networking, filesystem, files, tasks, removeCgroups } = this.#deps;
 		const { id } = record;
 		// The OCI runtime's state first: it may still hold the mounts and the namespace.
 		const runtimeState = runtime.delete(runtimes.get(record.runtime), id);
 		const results = await Promise.allSettled([
 			runtimeState.then(() => filesystem.release(record)),
+			runtimeState.then(() => removeCgroups(record)),
 			networking.tearDown(record),
 		]);
 		files.removeBundle(id);

@@ -143,6 +143,13 @@ describe.skipIf(dockerClient === undefined)("the limits of docker run", () => {
 		expect(missing).toMatchObject({ code: 127, stderr: expect.stringContaining("/dev/nope") });
 	});
 
+	test.skipIf(!isV1)("a start that the OCI runtime breaks off leaves no cgroup", async () => {
+		const id = await daemon.mustDocker(["create", "--ulimit", "nofile=10:10", "busybox", "true"]);
+		expect((await daemon.docker(["start", id])).code).toBe(1);
+		expect([...new Bun.Glob(`*/**/${id}`).scanSync({ cwd: V1, onlyFiles: false })]).toEqual([]);
+		await daemon.mustDocker(["rm", id]);
+	});
+
 	test("update changes a running container, and refuses what contradicts", async () => {
 		await daemon.mustDocker([
 			"run",

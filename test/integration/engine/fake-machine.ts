@@ -412,6 +412,7 @@ export const fakeMonitor: ResourceMonitor = {
 	system: () => ({ cpuNs: 1, onlineCpus: 1 }),
 	processes: () => [],
 	memoryCgroup: () => "",
+	removeCgroups: () => {},
 	isAlive: () => true,
 	listProcesses: async () => "UID PID\n",
 };
