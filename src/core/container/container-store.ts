@@ -1,6 +1,9 @@
 import type { ContainerRecord } from "./container-record.ts";
 
-/** Durable records of containers. Every method is one transaction: when it returns, it is on disk. */
+/**
+ * Durable records of containers. Every method is one transaction: when it returns, the death of the daemon leaves it alone, and
+ * that of the machine, too, unless recovery comes to the same without it.
+ */
 export interface ContainerStore {
 	/** All records, at daemon start. */
 	list(): ContainerRecord[];

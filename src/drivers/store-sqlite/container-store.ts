@@ -2,7 +2,7 @@ import type { Database, Statement } from "bun:sqlite";
 import { ConflictError, NotFoundError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerStore } from "../../core/container/container-store.ts";
-import { execute, parseRecord } from "./database.ts";
+import { execute, parseRecord, withoutSync } from "./database.ts";
 import { SpaceReserve } from "./space-reserve.ts";
 
 type Row = { id: string; record: string };
@@ -15,7 +15,7 @@ export class SqliteContainerStore implements ContainerStore {
 	readonly #list: Statement<Row, []>;
 	readonly #version: Statement<{ version: number }, [string]>;
 
-	constructor(database: Database) {
+	constructor(private readonly database: Database) {
 		this.#reserve = new SpaceReserve(database.filename);
 		this.#insert = database.prepare(
 			"INSERT INTO containers (id, version, name, removing, record) VALUES (?, ?, ?, ?, ?)",
@@ -43,8 +43,9 @@ export class SqliteContainerStore implements ContainerStore {
 	update(record: ContainerRecord): void {
 		const { id, version, name } = record;
 		const write = () => this.#update.run(version, name, isRemoving(record), JSON.stringify(record), id, version - 1);
+		const store = () => (isEnding(record) ? this.#reserve.run(write) : write());
 		const result = execute(
-			() => (isEnding(record) ? this.#reserve.run(write) : write()),
+			() => (isMadeGoodAfterBoot(record) ? withoutSync(this.database, store) : store()),
 			`the name ${name} is already in use`,
 		);
 		if (result.changes === 1) return;
@@ -54,7 +55,11 @@ export class SqliteContainerStore implements ContainerStore {
 	}
 
 	delete(id: string): void {
-		execute(() => this.#reserve.run(() => this.#delete.run(id)), `container ${id} is in use`);
+		// Its record says `removing`: where the deletion is lost with the machine, recovery deletes it again.
+		execute(
+			() => withoutSync(this.database, () => this.#reserve.run(() => this.#delete.run(id))),
+			`container ${id} is in use`,
+		);
 		this.#reserve.refill();
 	}
 }
@@ -62,6 +67,14 @@ export class SqliteContainerStore implements ContainerStore {
 /** What a stop or a removal writes, on a full disk too. */
 function isEnding({ lifecycle, stoppedByUser }: ContainerRecord): boolean {
 	return stoppedByUser || ["removing", "exited", "dead"].includes(lifecycle.kind);
+}
+
+/**
+ * Whether a boot brings about the same when this record was lost with the machine: what was about to start does not run then,
+ * and a container with `--rm` that ran is removed.
+ */
+function isMadeGoodAfterBoot({ lifecycle, hostConfig }: ContainerRecord): boolean {
+	return lifecycle.kind === "starting" || (lifecycle.kind === "removing" && hostConfig.AutoRemove === true);
 }
 
 function isRemoving(record: ContainerRecord): number {

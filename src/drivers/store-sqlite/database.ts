@@ -78,6 +78,19 @@ export function execute<T>(work: () => T, conflict: string): T {
 	}
 }
 
+/**
+ * Runs one statement whose commit does not wait for the disk: the death of the process leaves it alone, that of the machine may
+ * undo it, unless a commit that waits came after it. Order is kept: nothing later survives without it.
+ */
+export function withoutSync<T>(database: Database, work: () => T): T {
+	database.run("PRAGMA synchronous = NORMAL");
+	try {
+		return work();
+	} finally {
+		database.run("PRAGMA synchronous = FULL");
+	}
+}
+
 /** @throws SystemError naming the record that cannot be read. */
 export function parseRecord<T>(json: string, what: string): T {
 	try {

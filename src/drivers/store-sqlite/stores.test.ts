@@ -10,7 +10,7 @@ import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts"
 import { networkStoreContract } from "../../core/network/network-store-contract.ts";
 import { volumeStoreContract } from "../../core/volume/volume-store-contract.ts";
 import { SqliteContainerStore } from "./container-store.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, withoutSync } from "./database.ts";
 import { SqliteImageStore } from "./image-store.ts";
 import { SqliteMetaStore } from "./meta-store.ts";
 import { SqliteNetworkStore } from "./network-store.ts";
@@ -23,6 +23,16 @@ const freshPath = () => join(directory, `${count++}.db`);
 afterAll(() => rmSync(directory, { recursive: true }));
 
 containerStoreContract("SqliteContainerStore", () => new SqliteContainerStore(openDatabase(freshPath())));
+test("withoutSync() makes later commits wait for the disk again, also after a failure", () => {
+	const database = openDatabase(freshPath());
+	const mode = () => database.query("PRAGMA synchronous").get();
+	const full = mode();
+	expect(withoutSync(database, mode)).not.toEqual(full);
+	expect(mode()).toEqual(full);
+	expect(() => withoutSync(database, () => database.run("no SQL"))).toThrow();
+	expect(mode()).toEqual(full);
+});
+
 volumeStoreContract("SqliteVolumeStore", () => new SqliteVolumeStore(openDatabase(freshPath())));
 networkStoreContract("SqliteNetworkStore", () => new SqliteNetworkStore(openDatabase(freshPath())));
 
