@@ -6,6 +6,9 @@ import { join } from "node:path";
 const require = createRequire(join(process.env.PACKAGES, "node_modules", "_"));
 const { GenericContainer, Wait } = require("testcontainers");
 
+// It does not let the socket of a log keep Node running; the timer does.
+setInterval(() => {}, 1_000);
+
 const SCRIPT = "echo ready to serve; exec httpd -f -h /srv";
 const page = async (container) =>
 	(await fetch(`http://${container.getHost()}:${container.getMappedPort(80)}/index.html`)).text();
