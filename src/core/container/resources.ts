@@ -84,7 +84,10 @@ function checkReservation(resources: Resources, supported: boolean, warnings: st
 
 function checkSwappiness(resources: Resources, supported: boolean, warnings: string[]): void {
 	const swappiness = resources.MemorySwappiness ?? -1;
-	if (swappiness === -1) return;
+	if (swappiness === -1) {
+		resources.MemorySwappiness = null;
+		return;
+	}
 	if (swappiness < -1 || swappiness > 100) fail(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
 	if (supported) return;
 	warnings.push(unsupported("memory swappiness capabilities", "Memory swappiness discarded."));

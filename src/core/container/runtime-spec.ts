@@ -180,7 +180,12 @@ function planDevices(input: RuntimeSpecInput): { devices: LinuxSpec["devices"] &
 	const { hostConfig } = input.record;
 	if (hostConfig.Privileged === true) {
 		const devices = input.allDevices().map((device) => deviceSpec(device, device.path));
-		return { devices, rules: [{ allow: true, access: "rwm" }] };
+		const present = new Set(devices.map(({ path }) => path));
+		const mapped = mapDevices(hostConfig.Devices ?? [], input.findDevices).devices;
+		return {
+			devices: [...devices, ...mapped.filter(({ path }) => !present.has(path))],
+			rules: [{ allow: true, access: "rwm" }],
+		};
 	}
 	const { devices, rules } = mapDevices(hostConfig.Devices ?? [], input.findDevices);
 	const own = (hostConfig.DeviceCgroupRules ?? []).map(parseDeviceRule);

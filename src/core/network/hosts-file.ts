@@ -25,9 +25,11 @@ export function renderHostsFile(entries: readonly HostsEntry[]): string {
 	return [...LOCAL_ENTRIES, ...entries].map(({ address, names }) => `${address}\t${names.join(" ")}\n`).join("");
 }
 
-/** A container's own line: `host.domain host`, or just the host name. */
+/** A container's own line: `host.domain host`, also when the host name has the domain in it; or just the host name. */
 export function ownHostsEntry(address: string, hostname: string, domainname = ""): HostsEntry {
-	return { address, names: domainname === "" ? [hostname] : [`${hostname}.${domainname}`, hostname] };
+	if (domainname !== "") return { address, names: [`${hostname}.${domainname}`, hostname] };
+	const dot = hostname.indexOf(".");
+	return { address, names: dot > 0 ? [hostname, hostname.slice(0, dot)] : [hostname] };
 }
 
 /**

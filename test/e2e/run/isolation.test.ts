@@ -100,6 +100,9 @@ describe.skipIf(dockerClient === undefined)("the isolation of docker run", () =>
 		expect(await sh(["--device-cgroup-rule", "b 7:* rmw"], "mknod /tmp/d b 7 0; head -c1 /tmp/d && echo ok")).toEndWith(
 			"ok",
 		);
+		expect(await sh(["--privileged", "--device", "/dev/loop0:/dev/disk"], "ls /dev/disk /dev/loop0")).toBe(
+			"/dev/disk\n/dev/loop0",
+		);
 		expect((await daemon.docker(["run", "--rm", "--device-cgroup-rule", "nope", "busybox"])).code).toBe(125);
 	});
 

@@ -174,6 +174,7 @@ describe.skipIf(dockerClient === undefined)("the limits of docker run", () => {
 		const { HostConfig } = JSON.parse(await daemon.mustDocker(["inspect", "-f", "{{json .}}", "changed"]));
 		expect(HostConfig).toMatchObject({
 			Memory: 32 * MIB,
+			MemorySwappiness: null,
 			NanoCpus: 300_000_000,
 			PidsLimit: 33,
 			RestartPolicy: { Name: "on-failure", MaximumRetryCount: 4 },

@@ -42,6 +42,7 @@ describe.skipIf(dockerClient === undefined)("the process of docker run", () => {
 			"foo\nbar.example\n",
 		],
 		["writes the name into /etc/hosts", ["-h", "foo", "busybox", "grep", "-c", "foo$", "/etc/hosts"], "1\n"],
+		["writes its short form, too", ["-h", "a.b.c", "busybox", "grep", "-c", "a.b.c a$", "/etc/hosts"], "1\n"],
 		["puts an init before the process", ["--init", "busybox", "cat", "/proc/1/comm"], "docker-init\n"],
 		["has the process itself as 1 without", ["busybox", "cat", "/proc/self/status"], /\nPid:\t1\n/],
 		["sets the out-of-memory score", ["--oom-score-adj", "500", "busybox", "cat", "/proc/self/oom_score_adj"], "500\n"],
