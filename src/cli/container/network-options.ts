@@ -21,7 +21,7 @@ export function parseNetworks(options: ParsedOptions): NetworkOptions {
 	const attachments = ["net", "network"].flatMap((name) => parseValues(options, name, parseAttachment));
 	if (attachments.length === 0) attachments.push({ target: "default", endpoint: {} });
 	const kinds = new Set(attachments.map(({ target }) => isUserDefined(target)));
-	if (attachments.length > 1 && kinds.has(false))
+	if (kinds.size > 1)
 		throw new Error("conflicting options: cannot attach both user-defined and non-user-defined network-modes");
 	const [first] = attachments;
 	if (first === undefined) throw new Error("no network");
