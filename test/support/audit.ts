@@ -29,10 +29,10 @@ export interface AuditOptions {
 
 /**
  * What is there without a container it belongs to, and what a container should have and has not. Waits for a moment in which
- * nothing is out of order, since clean-up may go on after an answer.
+ * nothing is out of order, since clean-up may go on after an answer, and the kernel takes its time to end namespaces.
  * @returns a line for each thing, empty when all is well
  */
-export async function auditDaemon(daemon: TestDaemon, options: AuditOptions, patienceMs = 3_000): Promise<string[]> {
+export async function auditDaemon(daemon: TestDaemon, options: AuditOptions, patienceMs = 10_000): Promise<string[]> {
 	const deadline = Date.now() + patienceMs;
 	for (;;) {
 		const findings = await auditOnce(daemon, options);

@@ -1,4 +1,5 @@
 /** A daemon under test that can be told to die before a certain call to one of its drivers. */
+import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,8 +28,9 @@ export class DoomedDaemon implements AsyncDisposable {
 	}
 
 	static async start(): Promise<DoomedDaemon> {
-		const cgroupParent = `/gantry-test-${process.pid}`;
-		const controlFile = join(tmpdir(), `gantry-test-${process.pid}.fail`);
+		const name = `gantry-test-${randomBytes(6).toString("hex")}`;
+		const cgroupParent = `/${name}`;
+		const controlFile = join(tmpdir(), `${name}.fail`);
 		const daemon = await TestDaemon.start({
 			args: [`--cgroup-parent=${cgroupParent}`],
 			env: { GANTRY_FAIL_POINT_FILE: controlFile },
