@@ -16,13 +16,15 @@ const CLOSE_GRACE_MS = 1000;
  * it (docker-py) lose what comes along in the same packet; a process takes longer than this to start anyway.
  */
 const HEAD_LEAD_MS = 10;
+/** Clients that lose nothing: the official one, in Go, and ours. An exec may be over before the lead is. */
+const BUFFER_AWARE_CLIENT = /^(?:Docker|Gantry)-Client\b/;
 
 /** Resolves when the session has ended. */
 export async function spliceSession(exchange: Exchange, reply: HijackReply): Promise<void> {
 	const inputEnded = exchange.socket.readableEnded;
 	const socket = exchange.hijack();
 	socket.write(hijackHead(exchange, reply.contentType));
-	const lead = new Promise<void>((resolve) => setTimeout(resolve, HEAD_LEAD_MS));
+	const lead = headLead(exchange);
 	const session = await opened(socket, reply);
 	if (session === undefined) return;
 	const { stream } = session;
@@ -36,6 +38,12 @@ export async function spliceSession(exchange: Exchange, reply: HijackReply): Pro
 	pipeOutput(session, socket, reply);
 	await sessionEnd;
 	endSocket(socket);
+}
+
+/** Undefined when output may follow at once. */
+function headLead(exchange: Exchange): Promise<void> | undefined {
+	if (BUFFER_AWARE_CLIENT.test(exchange.head.headers.get("user-agent") ?? "")) return undefined;
+	return new Promise((resolve) => setTimeout(resolve, HEAD_LEAD_MS));
 }
 
 /** The session, or undefined after its failure was told. */
