@@ -192,8 +192,10 @@ export class ContainerFilesystem {
 			files.createBindSource(mount.source);
 		}
 		const fault = propagationFault(mount, files);
-		if (fault === undefined) return mount;
-		if (mount.impliedPropagation === true) return { ...mount, propagation: "rprivate" };
+		// Nothing is mounted below a file, and crun refuses to make one read-only recursively.
+		const settled = files.kindOf(mount.source) === "file" ? { ...mount, recursive: false } : mount;
+		if (fault === undefined) return settled;
+		if (mount.impliedPropagation === true) return { ...settled, propagation: "rprivate" };
 		throw new SystemError(fault);
 	}
 

@@ -146,6 +146,16 @@ describe("volumes", () => {
 });
 
 describe("binds", () => {
+	for (const runtime of ["crun", "runc"])
+		test(`may be single files, read-only and writable, with ${runtime}`, async () => {
+			const file = join(folder, `file-${runtime}`);
+			writeFileSync(file, "text");
+			const mounts = ["--runtime", runtime, "-v", `${file}:/ro:ro`, "-v", `${file}:/rw`];
+			expect(await suite.sh("cat /ro; echo more > /rw; cat /ro; touch /ro 2>&1 || true", ...mounts)).toMatch(
+				/^textmore\n.*Read-only file system/,
+			);
+		});
+
 	beforeAll(() => {
 		mkdirSync(join(folder, "below"), { recursive: true });
 		writeFileSync(join(folder, "file"), "of the host");
