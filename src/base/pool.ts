@@ -5,6 +5,11 @@ export class Pool {
 
 	constructor(readonly limit: number) {}
 
+	/** Whether the next work would have to wait. */
+	get isFull(): boolean {
+		return this.#running >= this.limit;
+	}
+
 	async run<T>(work: () => Promise<T>): Promise<T> {
 		if (this.#running >= this.limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
 		else this.#running++;

@@ -4,6 +4,7 @@ import { isAbsolute, resolve } from "node:path";
 import { type ApiVersion, atLeast, MAX_API_VERSION, MIN_API_VERSION, parseApiVersion } from "../api/engine/version.ts";
 import { errnoCode, errorMessage, InvalidParameterError, NotImplementedError } from "../base/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/logger.ts";
+import { parseMirror } from "../core/remotes/endpoint.ts";
 import { type OptionValues, optionName, parseConfigFile, parseFlags } from "./option-parser.ts";
 import { OPTIONS, type OptionRow } from "./option-table.ts";
 import type { OptionValue, PoolValue, RuntimeValue, UlimitValue } from "./option-values.ts";
@@ -18,6 +19,21 @@ export interface TlsConfig {
 	readonly caFile: string;
 	readonly certFile: string;
 	readonly keyFile: string;
+}
+
+export interface RegistryConfig {
+	readonly mirrors: readonly string[];
+	readonly insecure: readonly string[];
+	readonly maxDownloads: number;
+	readonly maxUploads: number;
+	readonly downloadAttempts: number;
+	/** Each with a directory per registry; earlier ones win. */
+	readonly hostDirectories: readonly string[];
+	readonly proxies: {
+		readonly http: string | undefined;
+		readonly https: string | undefined;
+		readonly exceptions: readonly string[];
+	};
 }
 
 export interface DaemonConfig {
@@ -76,7 +92,7 @@ export interface DaemonConfig {
 	readonly labels: readonly string[];
 	readonly shutdownTimeoutSeconds: number;
 	readonly minApiVersion: ApiVersion;
-	readonly registry: { readonly mirrors: readonly string[]; readonly insecure: readonly string[] };
+	readonly registry: RegistryConfig;
 	/** Names of the given options that nothing acts on yet. */
 	readonly idleOptions: readonly string[];
 }
@@ -200,10 +216,37 @@ function settle(table: OptionValues, environment: Environment, configFile: strin
 		labels: checkLabels(values.list("label")),
 		shutdownTimeoutSeconds: values.number("shutdown-timeout", 15, -1),
 		minApiVersion: minApiVersion(values.text("min-api-version") ?? environment["DOCKER_MIN_API_VERSION"]),
-		registry: { mirrors: values.list("registry-mirror"), insecure: values.list("insecure-registry") },
+		registry: registryConfig(values, environment),
 		idleOptions: rows()
 			.filter((row) => row.idle === true && table.has(optionName(row)))
 			.map(optionName),
+	};
+}
+
+const HOST_DIRECTORIES = ["/etc/gantry/certs.d", "/etc/docker/certs.d"];
+
+function registryConfig(values: Values, environment: Environment): RegistryConfig {
+	const mirrors = values.list("registry-mirror");
+	for (const mirror of mirrors) parseMirror(mirror);
+	const given = values.record<unknown>("proxies");
+	const proxy = (name: string) => {
+		const text = values.text(name) ?? (typeof given[name] === "string" ? given[name] : undefined);
+		const variable = name.replace("-", "_");
+		return text ?? environment[variable.toUpperCase()] ?? environment[variable];
+	};
+	const own = values.text("registry-config-directory");
+	return {
+		mirrors,
+		insecure: values.list("insecure-registry"),
+		maxDownloads: values.number("max-concurrent-downloads", 3, 1),
+		maxUploads: values.number("max-concurrent-uploads", 5, 1),
+		downloadAttempts: values.number("max-download-attempts", 5, 1),
+		hostDirectories: own === undefined ? HOST_DIRECTORIES : [absolute(own)],
+		proxies: {
+			http: proxy("http-proxy"),
+			https: proxy("https-proxy"),
+			exceptions: (proxy("no-proxy") ?? "").split(",").filter((entry) => entry.trim() !== ""),
+		},
 	};
 }
 

@@ -15,6 +15,8 @@ import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
 import { LibseccompCompiler } from "../drivers/linux/seccomp.ts";
 import { LogFileReader } from "../drivers/log-files/log-file-reader.ts";
 import { LinuxBridgeDriver } from "../drivers/network-bridge/bridge-driver.ts";
+import { HttpRemotes } from "../drivers/remotes-http/http-remotes.ts";
+import { forgetEnvironmentProxies } from "../drivers/remotes-http/proxy.ts";
 import { ShimRuntime } from "../drivers/runtime-shim/shim-runtime.ts";
 import { openSnapshotter } from "../drivers/snapshot-fs/open-snapshotter.ts";
 import { SqliteContainerStore } from "../drivers/store-sqlite/container-store.ts";
@@ -28,6 +30,7 @@ import type { DaemonConfig } from "./config.ts";
 import { firewallTableName } from "./container-defaults.ts";
 import type { DriverGuard } from "./fail-point.ts";
 import { findShim } from "./programs.ts";
+import { VERSION } from "./version.ts";
 
 /** Network namespaces kept ready: making one costs more than all the rest of a container's network. */
 const WARM_SANDBOXES = 3;
@@ -72,6 +75,7 @@ export function openDrivers(
 		snapshotter: guard("snapshotter", openSnapshotter(join(dataRoot, "snapshots"), config.storageDriver)),
 		applier: guard("applier", new FsLayerApplier(content)),
 		archiver: new FsTreeArchiver(),
+		remotes: openRemotes(config, clock),
 		logs: new LogFileReader(),
 		volumes: guard("volumes", new LocalVolumeDriver(join(dataRoot, "volumes"))),
 		files: guard("files", new LocalContainerFiles({ dataRoot, execRoot })),
@@ -88,6 +92,18 @@ export function openDrivers(
 			stack.use(new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) })),
 		),
 	};
+}
+
+function openRemotes({ registry }: DaemonConfig, clock: Clock): HttpRemotes {
+	forgetEnvironmentProxies(process.env);
+	return new HttpRemotes({
+		clock,
+		settings: registry,
+		hostDirectories: registry.hostDirectories,
+		proxies: registry.proxies,
+		attempts: registry.downloadAttempts,
+		userAgent: `gantry/${VERSION} (linux)`,
+	});
 }
 
 /** crun refuses a hybrid machine with a controller left on the v2 side. */

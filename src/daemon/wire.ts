@@ -55,9 +55,14 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			applier: drivers.applier,
 			events,
 			clock,
+			remotes: drivers.remotes,
 			containers: new RegistryImageUse({ registry, runtime: drivers.runtime, runtimes, events }),
 		},
-		{ platform: { os: "linux", architecture: drivers.host.architecture }, engineVersion: VERSION },
+		{
+			platform: { os: "linux", architecture: drivers.host.architecture },
+			engineVersion: VERSION,
+			maxDownloads: config.registry.maxDownloads,
+		},
 	);
 	const containers = wireContainers({
 		config,
@@ -102,6 +107,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			const config = reloaded(current, next);
 			const choice = withDefault(runtimeChoice, config.containers.runtime);
 			containers.creator.reconfigure(daemonDefaults(config, choice));
+			drivers.remotes.reconfigure(config.registry, config.registry.downloadAttempts);
 			system.reconfigure(engineSettings(config, choice, drivers.host.hostname), reloadAttributes(config, choice));
 			current = config;
 		},

@@ -17,6 +17,7 @@ import type { Platform } from "../api/oci/image.ts";
 import type { AttachSession } from "../core/container/attach-session.ts";
 import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
+import type { RegistryCredentials } from "../core/remotes/remote.ts";
 
 export interface ContainerLifecycleBackend {
 	create(
@@ -150,7 +151,12 @@ export interface ImageBackend {
 	): AsyncIterable<image.ProgressMessage>;
 	/** `POST /images/create?fromImage=`. */
 	pull(
-		reference: { readonly image: string; readonly tag: string; readonly platform: string },
+		request: {
+			readonly image: string;
+			readonly tag: string;
+			readonly platform: string;
+			readonly credentials: RegistryCredentials | undefined;
+		},
 		signal: AbortSignal,
 	): AsyncIterable<image.ProgressMessage>;
 	load(

@@ -10,8 +10,10 @@ import { NotFoundError } from "../../src/base/errors.ts";
 import type { EngineEvent } from "../../src/core/event/event-bus.ts";
 import type { ContainerImageUse, ImageUser } from "../../src/core/image/container-image-use.ts";
 import type { ImageStore } from "../../src/core/image/image-record.ts";
+import type { Remotes } from "../../src/core/remotes/remote.ts";
 import { FsContentStore } from "../../src/drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../../src/drivers/layer-fs/fs-layer-applier.ts";
+import { HttpRemotes, type HttpRemotesOptions } from "../../src/drivers/remotes-http/http-remotes.ts";
 import { OverlaySnapshotter } from "../../src/drivers/snapshot-fs/overlay-snapshotter.ts";
 import { MemoryImageStore } from "../../src/drivers/store-memory/image-store.ts";
 import { ImageService } from "../../src/engine/image/image-service.ts";
@@ -45,6 +47,19 @@ export class FakeContainers implements ContainerImageUse {
 	}
 }
 
+/** Registries of this machine: no mirrors, no proxies, nobody's certificates. */
+export function localRemotes(options: Partial<HttpRemotesOptions> = {}): HttpRemotes {
+	return new HttpRemotes({
+		clock: systemClock,
+		settings: { mirrors: [], insecure: [] },
+		hostDirectories: [],
+		proxies: { http: undefined, https: undefined, exceptions: [] },
+		attempts: 3,
+		userAgent: "gantry-test",
+		...options,
+	});
+}
+
 export class ImageBench implements AsyncDisposable {
 	readonly root: string;
 	readonly events: EngineEvent[] = [];
@@ -58,6 +73,7 @@ export class ImageBench implements AsyncDisposable {
 	constructor(
 		readonly store: ImageStore = new MemoryImageStore(),
 		root = mkdtempSync(join(tmpdir(), "gantry-images-")),
+		readonly remotes: Remotes = localRemotes(),
 	) {
 		this.root = realpathSync(root);
 		this.content = new FsContentStore(join(this.root, "content"));
@@ -82,8 +98,9 @@ export class ImageBench implements AsyncDisposable {
 				events: { publish: (event) => this.events.push(event) },
 				containers: this.containers,
 				clock: systemClock,
+				remotes: this.remotes,
 			},
-			{ platform: { os: "linux", architecture: "amd64" }, engineVersion: "0.1.0" },
+			{ platform: { os: "linux", architecture: "amd64" }, engineVersion: "0.1.0", maxDownloads: 3 },
 		);
 	}
 

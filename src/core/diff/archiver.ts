@@ -54,6 +54,8 @@ export interface AppliedLayer {
 export interface ApplyOptions {
 	/** Digest that the uncompressed tar must have. */
 	readonly diffId?: Digest | undefined;
+	/** Most bytes the uncompressed tar may have; an archive that unpacks to more is refused. */
+	readonly tarLimitBytes?: number | undefined;
 	/** Hears how many bytes were read from the archive so far. */
 	readonly onProgress?: ((bytes: number) => void) | undefined;
 }

@@ -18,6 +18,16 @@ export interface ImageRecord {
 	readonly repoDigests: readonly string[];
 	/** Normalised references with tags, e.g. `docker.io/library/busybox:latest`. */
 	readonly tags: readonly string[];
+	/** The manifests it was pulled or pushed with, newest first; their bytes are blobs of the content store. */
+	readonly manifests?: readonly ImageManifest[] | undefined;
+}
+
+/** A manifest exactly as a registry has it. */
+export interface ImageManifest {
+	readonly digest: Digest;
+	readonly mediaType: string;
+	/** The index it was chosen from. */
+	readonly index?: { readonly digest: Digest; readonly mediaType: string } | undefined;
 }
 
 /** How one layer can be written again byte for byte. */
@@ -29,6 +39,19 @@ export interface LayerRecord {
 	readonly tarSizeBytes: number;
 	/** Content-store blob of the re-assembly record; undefined when the layer is written by the deterministic writer. */
 	readonly assembly: Digest | undefined;
+	/** Forms of it that registries have, newest first. */
+	readonly blobs?: readonly LayerBlob[] | undefined;
+}
+
+/** A layer as a registry keeps it, mostly compressed. The bytes themselves are not kept here. */
+export interface LayerBlob {
+	readonly digest: Digest;
+	readonly sizeBytes: number;
+	readonly mediaType: string;
+	/** Of foreign layers. */
+	readonly urls?: readonly string[] | undefined;
+	/** Where it was seen: normalised names, newest first. */
+	readonly repositories: readonly string[];
 }
 
 /** Durable records of images, tags and layers. Every method is one transaction. */

@@ -130,6 +130,17 @@ export function snapshotterContract(name: string, make: () => Promise<Snapshotte
 			expect(lstatSync(mergedPath).mode & 0o7777).toBe(0o1777);
 		});
 
+		test("a layer unpacked before its parent was there has the parent's root at the end", async () => {
+			const upper = await snapshotter.beginIngest(undefined);
+			const lower = await snapshotter.beginIngest(undefined);
+			chmodSync(lower.path, 0o1777);
+			await lower.commit(sha256("lower"), undefined);
+			await upper.commit(sha256("upper"), sha256("lower"));
+			await snapshotter.prepare("one", sha256("upper"));
+			const { mergedPath } = await snapshotter.mount("one");
+			expect(lstatSync(mergedPath).mode & 0o7777).toBe(0o1777);
+		});
+
 		test("an image without layers gives a root with the mount points only", async () => {
 			await snapshotter.prepare("one", undefined);
 			const { mergedPath } = await snapshotter.mount("one");

@@ -48,6 +48,7 @@ export interface Snapshotter {
 	has(chainId: ChainId): boolean;
 	/** Directory of the layer's own files (overlay whiteouts as character devices 0/0, opaque as xattr). @throws NotFoundError */
 	layerPath(chainId: ChainId): string;
+	/** @param parent undefined, too, when it is not there yet: `commit` is told then, and gives the root the parent's owner */
 	beginIngest(parent: ChainId | undefined): Promise<SnapshotIngest>;
 	/** Directories of the whole stack, topmost first. @throws NotFoundError */
 	stack(chainId: ChainId): string[];

@@ -27,7 +27,10 @@ export class FsLayerApplier implements LayerApplier {
 			const reader = new TarReader(writer);
 			const pacer = new Pacer();
 			let tarSizeBytes = 0;
+			const limitBytes = options.tarLimitBytes ?? Number.POSITIVE_INFINITY;
 			for await (const chunk of decompressed(counted(tar, options.onProgress))) {
+				if (tarSizeBytes + chunk.length > limitBytes)
+					throw new InvalidParameterError(`layer unpacks to more than ${limitBytes} bytes`);
 				for (const piece of pieces(chunk)) {
 					hash.update(piece);
 					reader.push(piece);

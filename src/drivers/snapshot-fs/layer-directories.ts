@@ -83,6 +83,8 @@ export class LayerDirectories {
 			path,
 			abort,
 			commit: async (chainId, layerParent, usage) => {
+				// Layers are unpacked side by side: the parent may not have been there at the beginning.
+				if (parent === undefined && layerParent !== undefined) copyOwnership(this.path(layerParent), path);
 				if (!this.has(chainId)) await this.#publish(directory, chainId, layerParent, usage);
 				await abort();
 			},

@@ -1,14 +1,13 @@
-import type { Digest } from "../../base/digest.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
 
-export type ImageAction = "import" | "load" | "save" | "tag" | "untag" | "delete" | "pull";
+export type ImageAction = "import" | "load" | "save" | "tag" | "untag" | "delete" | "pull" | "push";
 
 /** Publishes an image's event: labels, and the name it was spoken of by. */
 export class ImageEvents {
 	constructor(readonly publisher: EventPublisher) {}
 
-	publish(action: ImageAction, id: Digest, name: string, image?: ImageRecord): void {
+	publish(action: ImageAction, id: string, name: string, image?: ImageRecord): void {
 		const labels = image?.config.config?.["Labels"];
 		this.publisher.publish({
 			type: "image",

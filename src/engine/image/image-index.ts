@@ -2,7 +2,7 @@ import { type Digest, sha256 } from "../../base/digest.ts";
 import { NotFoundError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import { chainIds } from "../../core/image/chain-id.ts";
-import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
+import type { ImageManifest, ImageRecord, ImageStore } from "../../core/image/image-record.ts";
 import { findImage, type ImageTable } from "../../core/image/lookup.ts";
 import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { splitReference } from "../../core/image/reference.ts";
@@ -94,6 +94,28 @@ export class ImageIndex implements ImageTable {
 		this.#byReference.set(tag, id);
 	}
 
+	/**
+	 * Remembers the manifest an image was pulled or pushed with.
+	 * @param repoDigest `name@digest`; it moves when another image had it (another platform of the same index)
+	 */
+	addManifest(id: Digest, manifest: ImageManifest, repoDigest: string): void {
+		const previous = this.byReference(repoDigest);
+		if (previous !== undefined && previous.id !== id)
+			this.#save({ ...previous, repoDigests: previous.repoDigests.filter((other) => other !== repoDigest) });
+		const image = this.#get(id);
+		const others = (image.manifests ?? []).filter(({ digest }) => digest !== manifest.digest);
+		const known = (image.manifests ?? []).find(({ digest }) => digest === manifest.digest);
+		const manifests = [{ ...manifest, index: manifest.index ?? known?.index }, ...others];
+		const repoDigests = image.repoDigests.includes(repoDigest) ? image.repoDigests : [...image.repoDigests, repoDigest];
+		this.#save({ ...image, manifests, repoDigests });
+		this.#byReference.set(repoDigest, id);
+	}
+
+	/** Blobs that images need: configurations, manifests and indexes. */
+	blobs(): Set<Digest> {
+		return new Set(this.all().flatMap((image) => [image.id, ...manifestBlobs(image)]));
+	}
+
 	/** Takes a tag or a repository digest away. */
 	untag(reference: string): void {
 		const image = this.byReference(reference);
@@ -115,7 +137,9 @@ export class ImageIndex implements ImageTable {
 		this.#byId.delete(id);
 		for (const reference of referencesOf(image))
 			if (this.#byReference.get(reference) === id) this.#byReference.delete(reference);
-		await this.#deps.content.delete(id);
+		const needed = this.blobs();
+		for (const digest of [id, ...manifestBlobs(image)])
+			if (!needed.has(digest)) await this.#deps.content.delete(digest);
 	}
 
 	#get(id: Digest): ImageRecord {
@@ -133,6 +157,10 @@ export class ImageIndex implements ImageTable {
 		this.#byId.set(record.id, record);
 		for (const reference of referencesOf(record)) this.#byReference.set(reference, record.id);
 	}
+}
+
+function manifestBlobs({ manifests = [] }: ImageRecord): Digest[] {
+	return manifests.flatMap(({ digest, index }) => (index === undefined ? [digest] : [digest, index.digest]));
 }
 
 /** Tags first, then digests. */

@@ -11,30 +11,28 @@ import type {
 import type { ApiVersion } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
-import { InvalidParameterError, NotFoundError, NotImplementedError } from "../../base/errors.ts";
+import { NotFoundError } from "../../base/errors.ts";
+import { Pool } from "../../base/pool.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import type { ContainerImageUse } from "../../core/image/container-image-use.ts";
 import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
-import {
-	familiar,
-	formatReference,
-	parseReference,
-	referenceFromParts,
-	withDefaultTag,
-} from "../../core/image/reference.ts";
+import { familiar, formatReference, referenceFromParts } from "../../core/image/reference.ts";
+import type { Remotes } from "../../core/remotes/remote.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import { type CommitOptions, ImageCommitter } from "./image-commit.ts";
 import { ImageEvents } from "./image-events.ts";
 import { ImageImporter, type ImportOptions } from "./image-import.ts";
 import { ImageIndex } from "./image-index.ts";
 import { ImageLoader, type LoadOptions } from "./image-load.ts";
+import { ImagePuller, type PullRequest } from "./image-pull.ts";
 import { ImageRemover, type RemoveOptions } from "./image-removal.ts";
 import { ImageSaver } from "./image-save.ts";
 import { ImageViews, type ListOptions } from "./image-views.ts";
 import { LayerRegistry } from "./layer-registry.ts";
+import { LayerPuller } from "./pull-layers.ts";
 
 export interface ImageServiceDependencies {
 	readonly store: ImageStore;
@@ -44,6 +42,7 @@ export interface ImageServiceDependencies {
 	readonly events: EventPublisher;
 	readonly containers: ContainerImageUse;
 	readonly clock: Clock;
+	readonly remotes: Remotes;
 }
 
 export interface ImageServiceOptions {
@@ -51,6 +50,8 @@ export interface ImageServiceOptions {
 	readonly platform: Platform;
 	/** Written into the configurations of images made here. */
 	readonly engineVersion: string;
+	/** Layers on their way from registries at once, over all pulls. */
+	readonly maxDownloads: number;
 }
 
 /** Every image operation of the Engine API. */
@@ -64,6 +65,7 @@ export class ImageService {
 	readonly #saver: ImageSaver;
 	readonly #remover: ImageRemover;
 	readonly #committer: ImageCommitter;
+	readonly #puller: ImagePuller;
 	readonly #content: ContentStore;
 
 	constructor(deps: ImageServiceDependencies, options: ImageServiceOptions) {
@@ -89,6 +91,16 @@ export class ImageService {
 		});
 		this.#saver = new ImageSaver({ index, layers, events, content });
 		this.#remover = new ImageRemover({ index, layers, events, containers, now });
+		this.#puller = new ImagePuller({
+			index,
+			layers,
+			events,
+			content,
+			remotes: deps.remotes,
+			platform: options.platform,
+			collectGarbage: () => this.collectGarbage(),
+			layerPuller: new LayerPuller(layers, new Pool(options.maxDownloads)),
+		});
 		this.#committer = new ImageCommitter({
 			index,
 			layers,
@@ -150,17 +162,9 @@ export class ImageService {
 		return this.#importer.import(source, options, signal);
 	}
 
-	/** @throws NotImplementedError: there is no client for registries yet */
-	pull(
-		reference: { readonly image: string; readonly tag: string; readonly platform: string },
-		_signal: AbortSignal,
-	): AsyncIterable<ProgressMessage> {
-		const named = parseReference(reference.image);
-		if (named.digest !== undefined && reference.tag !== "") throw new InvalidParameterError("invalid reference format");
-		const name = familiar(formatReference(reference.tag === "" ? withDefaultTag(named) : pulled(reference)));
-		throw new NotImplementedError(
-			`pulling from registries is not available yet: cannot get ${name}; bring the image with "import" or "load"`,
-		);
+	/** @throws InvalidParameterError, NotFoundError, RemoteError in Docker's words */
+	pull(request: PullRequest, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+		return this.#puller.pull(request, signal);
 	}
 
 	load(archive: Readable, options: LoadOptions, signal: AbortSignal): AsyncIterable<ProgressMessage> {
@@ -197,13 +201,7 @@ export class ImageService {
 			images.map((image) => image.chainId),
 			containers,
 		);
-		const kept = new Set<string>([...images.map((image) => image.id), ...this.#layers.assemblies()]);
+		const kept = new Set<string>([...this.#index.blobs(), ...this.#layers.assemblies()]);
 		for await (const { digest } of this.#content.list()) if (!kept.has(digest)) await this.#content.delete(digest);
 	}
-}
-
-/** A pull's tag may be a digest. */
-function pulled(reference: { readonly image: string; readonly tag: string }) {
-	const separator = reference.tag.includes(":") ? "@" : ":";
-	return parseReference(`${reference.image}${separator}${reference.tag}`);
 }

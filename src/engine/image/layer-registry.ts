@@ -4,7 +4,7 @@ import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
 import { chainId } from "../../core/image/chain-id.ts";
-import type { ImageStore, LayerRecord } from "../../core/image/image-record.ts";
+import type { ImageStore, LayerBlob, LayerRecord } from "../../core/image/image-record.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 
 export interface LayerRegistryDependencies {
@@ -21,7 +21,18 @@ export interface UnpackRequest {
 	/** What the uncompressed tar must have as its digest. */
 	readonly diffId?: Digest | undefined;
 	readonly onProgress?: ((bytes: number) => void) | undefined;
+	readonly tarLimitBytes?: number | undefined;
+	/** The parent is being made: awaited before the layer is put on top of it. Only with `diffId`. */
+	readonly parentReady?: Promise<unknown> | undefined;
+	/** Runs the unpacking when there is room for it. */
+	readonly schedule?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined;
+	/** Asked when all is unpacked and before it shows. @throws when what was read is not what it should be */
+	readonly verify?: (() => void) | undefined;
 }
+
+/** Base layers get around: what is remembered of each is bounded. */
+const REPOSITORY_LIMIT = 16;
+const BLOB_LIMIT = 4;
 
 /** Keeps layers alive while an image is being put together from them. */
 export class LayerLease implements Disposable {
@@ -111,6 +122,24 @@ export class LayerRegistry {
 		return this.#mutex.run(`unpack ${chain}`, () => this.#layers.get(chain) ?? this.#ingest(request, lease));
 	}
 
+	/** Remembers where a layer can be had in a compressed form. */
+	noteBlob(chain: Digest, blob: Omit<LayerBlob, "repositories">, repository: string): void {
+		const layer = this.#layers.get(chain);
+		if (layer === undefined) return;
+		const known = layer.blobs ?? [];
+		const [first] = known;
+		if (first?.digest === blob.digest && first.repositories[0] === repository) return;
+		const same = known.find(({ digest }) => digest === blob.digest);
+		const repositories = [repository, ...(same?.repositories ?? []).filter((name) => name !== repository)];
+		const blobs = [
+			{ ...blob, repositories: repositories.slice(0, REPOSITORY_LIMIT) },
+			...known.filter(({ digest }) => digest !== blob.digest),
+		];
+		const next = { ...layer, blobs: blobs.slice(0, BLOB_LIMIT) };
+		this.#deps.store.putLayer(next);
+		this.#layers.set(chain, next);
+	}
+
 	/** The layer's tar as it was unpacked. The reader compares its digest with the layer's. */
 	tar(layer: LayerRecord): Readable {
 		const { applier, snapshotter } = this.#deps;
@@ -157,14 +186,19 @@ export class LayerRegistry {
 		this.#ingesting++;
 		// What is just being deleted might be what this one makes.
 		await this.#sweep;
-		const ingest = await snapshotter.beginIngest(request.parent).catch((error: unknown) => {
+		const firstParent = request.parentReady === undefined ? request.parent : undefined;
+		const ingest = await snapshotter.beginIngest(firstParent).catch((error: unknown) => {
 			this.#ingesting--;
 			throw error;
 		});
 		try {
-			const { diffId, onProgress } = request;
-			const applied = await applier.apply(await request.open(), ingest.path, { diffId, onProgress });
+			const { diffId, onProgress, tarLimitBytes, schedule = (work) => work() } = request;
+			const applied = await schedule(async () =>
+				applier.apply(await request.open(), ingest.path, { diffId, onProgress, tarLimitBytes }),
+			);
 			this.#orphans.add(applied.assembly);
+			request.verify?.();
+			await request.parentReady;
 			const layer: LayerRecord = {
 				chainId: chainId(request.parent, applied.diffId),
 				diffId: applied.diffId,

@@ -3,6 +3,7 @@ import { atLeast } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
 import { parsePlatformJson } from "../../core/image/platform.ts";
+import { parseRegistryAuth } from "../../core/remotes/registry-auth.ts";
 import { type ApiRequest, parameter } from "../api-request.ts";
 import type { Backends, ImageBackend } from "../backends.ts";
 import { empty, json, type Reply } from "../http/reply.ts";
@@ -78,8 +79,10 @@ async function create(images: ImageBackend, request: ApiRequest): Promise<Reply>
 	const { query, signal } = request;
 	const platform = query.text("platform");
 	const tag = query.text("tag");
-	if (query.text("fromImage") !== "")
-		return progress(images.pull({ image: query.text("fromImage"), tag, platform }, signal));
+	if (query.text("fromImage") !== "") {
+		const credentials = parseRegistryAuth(request.headers.get("x-registry-auth"));
+		return progress(images.pull({ image: query.text("fromImage"), tag, platform, credentials }, signal));
+	}
 	const from = query.text("fromSrc");
 	if (from === "") throw new InvalidParameterError("either fromImage or fromSrc must be given");
 	const source = from === "-" ? request.body.stream() : await openRemoteSource(from, signal);

@@ -461,13 +461,6 @@ describe("after a crash", () => {
 	});
 });
 
-test("pull says how to do without", () => {
-	const pull = () => bench.service.pull({ image: "busybox", tag: "", platform: "" }, new AbortController().signal);
-	expect(pull).toThrow(
-		'pulling from registries is not available yet: cannot get busybox:latest; bring the image with "import" or "load"',
-	);
-});
-
 function commitOf(container: string, name: string) {
 	const [repository = "", tag = ""] = name.split(":");
 	return { container, repository, tag, comment: "", author: "", pause: true, changes: [], config: undefined };

@@ -1,0 +1,207 @@
+import type { ProgressMessage } from "../../api/engine/image.ts";
+import type { Manifest, Platform } from "../../api/oci/image.ts";
+import { type Digest, sha256 } from "../../base/digest.ts";
+import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import type { ImageManifest, ImageRecord } from "../../core/image/image-record.ts";
+import { parseImageConfig } from "../../core/image/parse-image-config.ts";
+import { parsePlatform } from "../../core/image/platform.ts";
+import { familiar, formatReference, type NamedReference, parseReference } from "../../core/image/reference.ts";
+import { placeOf } from "../../core/remotes/endpoint.ts";
+import { CONFIG_LIMIT_BYTES, checkIsImage, choosePlatform, parseManifest } from "../../core/remotes/manifest.ts";
+import { pullError } from "../../core/remotes/pull-error.ts";
+import type { Fetcher, RegistryCredentials, RemoteManifest, Remotes } from "../../core/remotes/remote.ts";
+import type { ImageEvents } from "./image-events.ts";
+import type { ImageIndex } from "./image-index.ts";
+import type { LayerRegistry } from "./layer-registry.ts";
+import { ProgressQueue } from "./progress-queue.ts";
+import type { LayerPuller, WantedLayer } from "./pull-layers.ts";
+import { verified } from "./verified-stream.ts";
+
+/** Indexes in indexes; nobody nests them deeper. */
+const INDEX_DEPTH_LIMIT = 4;
+const RESERVED_NAME = "scratch";
+
+export interface PullRequest {
+	/** As the user wrote it, perhaps with a tag or a digest. */
+	readonly image: string;
+	/** A tag or a digest; empty for what `image` says, and all tags when that says nothing. */
+	readonly tag: string;
+	/** Empty: the daemon's own. */
+	readonly platform: string;
+	readonly credentials: RegistryCredentials | undefined;
+}
+
+export interface PullDependencies {
+	readonly index: ImageIndex;
+	readonly layers: LayerRegistry;
+	readonly events: ImageEvents;
+	readonly content: ContentStore;
+	readonly remotes: Remotes;
+	readonly platform: Platform;
+	/** Removes what an unsuccessful pull leaves. */
+	readonly collectGarbage: () => Promise<void>;
+	readonly layerPuller: LayerPuller;
+}
+
+interface ChosenManifest {
+	readonly manifest: Manifest;
+	readonly record: ImageManifest;
+	/** As it goes into the content store, with the index it was chosen from. */
+	readonly documents: readonly Uint8Array[];
+	/** What the tag stands for: the index, if there is one. */
+	readonly top: Digest;
+}
+
+/** Images from registries. */
+export class ImagePuller {
+	constructor(readonly deps: PullDependencies) {}
+
+	/** @throws InvalidParameterError, NotFoundError, RemoteError in Docker's words; the first ones before any message */
+	pull(request: PullRequest, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+		const reference = pulledReference(request);
+		const platform = request.platform === "" ? this.deps.platform : parsePlatform(request.platform);
+		const progress = new ProgressQueue();
+		const work = (cancelled: AbortSignal) => this.#pull(reference, platform, request, progress, cancelled);
+		return progress.run(work, signal);
+	}
+
+	async #pull(
+		reference: NamedReference,
+		platform: Platform,
+		{ credentials }: PullRequest,
+		progress: ProgressQueue,
+		signal: AbortSignal,
+	): Promise<void> {
+		const fetcher = await this.deps.remotes.fetcher(reference.name, credentials);
+		const all = reference.tag === undefined && reference.digest === undefined;
+		const context = { fetcher, platform, progress, signal };
+		if (!all) return await this.#pullOne(reference, context);
+		const tags = await translated(reference, () => fetcher.tags(signal));
+		if (tags.length === 0) throw new NotFoundError(`repository ${familiar(reference.name)} not found: it has no tags`);
+		for (const tag of tags) await this.#pullOne(parseReference(`${reference.name}:${tag}`), context);
+	}
+
+	async #pullOne(reference: NamedReference, context: PullContext): Promise<void> {
+		const { progress } = context;
+		const wanted = reference.digest ?? reference.tag ?? "";
+		const chosen = await translated(reference, () => this.#choose(wanted, context));
+		progress.say({ status: `Pulling from ${placeOf(reference.name).path}`, id: wanted });
+		const before = this.deps.index.byReference(nameOf(reference))?.id;
+		const image = await this.#fetchImage(reference, chosen, context);
+		const isNew = before !== image.id;
+		if (reference.digest === undefined && isNew) this.deps.index.tag(image.id, formatReference(reference));
+		const short = familiar(nameOf(reference));
+		progress.say({ status: `Digest: ${chosen.top}` });
+		progress.say({
+			status: isNew ? `Status: Downloaded newer image for ${short}` : `Status: Image is up to date for ${short}`,
+		});
+		this.deps.events.publish("pull", short, familiar(reference.name), image);
+	}
+
+	/** Down from the index to the manifest for the platform. */
+	async #choose(wanted: string, { fetcher, platform, signal }: PullContext): Promise<ChosenManifest> {
+		const top = await fetcher.manifest(wanted, signal);
+		let current = top;
+		let index: RemoteManifest | undefined;
+		for (let depth = 0; depth < INDEX_DEPTH_LIMIT; depth++) {
+			const parsed = parseManifest(current.bytes, current.mediaType);
+			if (parsed.kind === "image") {
+				checkIsImage(parsed.manifest);
+				return chosenManifest(parsed.manifest, current, top, index);
+			}
+			index ??= current;
+			const descriptor = choosePlatform(parsed.index, platform);
+			current = await fetcher.manifest(descriptor.digest, signal);
+			if (current.bytes.length !== descriptor.size)
+				throw new InvalidParameterError(`manifest ${descriptor.digest} has another size than its index says`);
+		}
+		throw new InvalidParameterError("invalid image index: indexes nested too deeply");
+	}
+
+	async #fetchImage(reference: NamedReference, chosen: ChosenManifest, context: PullContext): Promise<ImageRecord> {
+		const { index, layers, layerPuller, collectGarbage } = this.deps;
+		const configBytes = await this.#config(chosen.manifest, context);
+		const diffIds = parseImageConfig(configBytes).rootfs.diff_ids;
+		const { layers: descriptors } = chosen.manifest;
+		if (diffIds.length !== descriptors.length)
+			throw new InvalidParameterError(
+				`invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${descriptors.length}`,
+			);
+		const wanted = descriptors.map((descriptor, position): WantedLayer => {
+			return { descriptor, diffId: diffIds[position] ?? descriptor.digest };
+		});
+		const lease = layers.lease();
+		try {
+			const chain = await layerPuller.pull(wanted, lease, { ...context, repository: reference.name });
+			for (const bytes of chosen.documents) await this.deps.content.put(bytes);
+			const image = await index.create({ configBytes, sizeBytes: layers.stackSizeBytes(chain) });
+			index.addManifest(image.id, chosen.record, `${reference.name}@${chosen.top}`);
+			lease[Symbol.dispose]();
+			return index.byId(image.id) ?? image;
+		} catch (error) {
+			lease[Symbol.dispose]();
+			await collectGarbage();
+			throw error;
+		}
+	}
+
+	/** The one that is here already, or from the registry. */
+	async #config({ config }: Manifest, { fetcher, signal }: PullContext): Promise<Uint8Array> {
+		if (this.deps.index.byId(config.digest) !== undefined) return this.deps.content.read(config.digest);
+		if (config.size > CONFIG_LIMIT_BYTES)
+			throw new InvalidParameterError(`image configuration is larger than ${CONFIG_LIMIT_BYTES} bytes`);
+		if (!config.digest.startsWith("sha256:"))
+			throw new InvalidParameterError(`unsupported digest algorithm: ${config.digest}`);
+		const blob = { digest: config.digest, sizeBytes: config.size };
+		const { stream } = verified(await fetcher.blob(blob, signal), blob);
+		const parts: Uint8Array[] = [];
+		for await (const part of stream) parts.push(part);
+		return Buffer.concat(parts);
+	}
+}
+
+interface PullContext {
+	readonly fetcher: Fetcher;
+	readonly platform: Platform;
+	readonly progress: ProgressQueue;
+	readonly signal: AbortSignal;
+}
+
+function chosenManifest(
+	manifest: Manifest,
+	current: RemoteManifest,
+	top: RemoteManifest,
+	index: RemoteManifest | undefined,
+): ChosenManifest {
+	const record = {
+		digest: current.digest,
+		mediaType: current.mediaType,
+		...(index === undefined ? {} : { index: { digest: sha256(index.bytes), mediaType: index.mediaType } }),
+	};
+	const documents = index === undefined ? [current.bytes] : [current.bytes, index.bytes];
+	return { manifest, record, documents, top: top.digest };
+}
+
+async function translated<T>(reference: NamedReference, work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		throw pullError(error, reference.name, nameOf(reference));
+	}
+}
+
+/** A digest says more than the tag beside it. */
+function nameOf(reference: NamedReference): string {
+	return formatReference(reference.digest === undefined ? reference : { ...reference, tag: undefined });
+}
+
+/** A pull's tag may be a digest; `pull -a` sends a name that ends in a colon. */
+function pulledReference({ image, tag }: PullRequest): NamedReference {
+	const named = parseReference(image.replace(/:$/, ""));
+	if (placeOf(named.name).path === `library/${RESERVED_NAME}` && placeOf(named.name).domain === "docker.io")
+		throw new InvalidParameterError(`'${RESERVED_NAME}' is a reserved name`);
+	if (tag === "") return named;
+	if (named.digest !== undefined) throw new InvalidParameterError("invalid reference format");
+	return parseReference(`${named.name}${tag.includes(":") ? "@" : ":"}${tag}`);
+}
