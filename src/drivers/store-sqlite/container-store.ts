@@ -13,7 +13,7 @@ export class SqliteContainerStore implements ContainerStore {
 	readonly #update: Statement;
 	readonly #delete: Statement;
 	readonly #list: Statement<Row, []>;
-	readonly #version: Statement<{ version: number }, [string]>;
+	readonly #stored: Statement<{ version: number; removing: number }, [string]>;
 
 	constructor(private readonly database: Database) {
 		this.#reserve = new SpaceReserve(database.filename);
@@ -25,7 +25,7 @@ export class SqliteContainerStore implements ContainerStore {
 		);
 		this.#delete = database.prepare("DELETE FROM containers WHERE id = ?");
 		this.#list = database.prepare("SELECT id, record FROM containers ORDER BY rowid");
-		this.#version = database.prepare("SELECT version FROM containers WHERE id = ?");
+		this.#stored = database.prepare("SELECT version, removing FROM containers WHERE id = ?");
 	}
 
 	list(): ContainerRecord[] {
@@ -45,11 +45,11 @@ export class SqliteContainerStore implements ContainerStore {
 		const write = () => this.#update.run(version, name, isRemoving(record), JSON.stringify(record), id, version - 1);
 		const store = () => (isEnding(record) ? this.#reserve.run(write) : write());
 		const result = execute(
-			() => (isMadeGoodAfterBoot(record) ? withoutSync(this.database, store) : store()),
+			() => (this.#isMadeGoodAfterBoot(record) ? withoutSync(this.database, store) : store()),
 			`the name ${name} is already in use`,
 		);
 		if (result.changes === 1) return;
-		const stored = this.#version.get(id);
+		const stored = this.#stored.get(id);
 		if (stored === null) throw new NotFoundError(`No such container: ${id}`);
 		throw new ConflictError(`container ${id} is at version ${stored.version}, not ${version - 1}`);
 	}
@@ -62,19 +62,20 @@ export class SqliteContainerStore implements ContainerStore {
 		);
 		this.#reserve.refill();
 	}
+
+	/**
+	 * Whether a boot brings about the same when this record was lost with the machine: what was about to start does not run
+	 * then, a container with `--rm` that ran is removed, and a removal once begun goes on whatever it noted.
+	 */
+	#isMadeGoodAfterBoot({ id, lifecycle, hostConfig }: ContainerRecord): boolean {
+		if (lifecycle.kind === "starting") return true;
+		return lifecycle.kind === "removing" && (hostConfig.AutoRemove === true || this.#stored.get(id)?.removing === 1);
+	}
 }
 
 /** What a stop or a removal writes, on a full disk too. */
 function isEnding({ lifecycle, stoppedByUser }: ContainerRecord): boolean {
 	return stoppedByUser || ["removing", "exited", "dead"].includes(lifecycle.kind);
-}
-
-/**
- * Whether a boot brings about the same when this record was lost with the machine: what was about to start does not run then,
- * and a container with `--rm` that ran is removed.
- */
-function isMadeGoodAfterBoot({ lifecycle, hostConfig }: ContainerRecord): boolean {
-	return lifecycle.kind === "starting" || (lifecycle.kind === "removing" && hostConfig.AutoRemove === true);
 }
 
 function isRemoving(record: ContainerRecord): number {
