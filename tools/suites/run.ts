@@ -2,7 +2,7 @@
  * Runs the integration tests of docker-py, dockerode or testcontainers-node, from a checkout made elsewhere, against one
  * engine, and lists what comes out differently against a second. See docs/suites.md.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,7 +11,14 @@ import { writeTar } from "../base-images/tar-writer.ts";
 import { compareResults, countOutcomes, type Difference, type SuiteResults } from "./results.ts";
 import { SUITES, type Suite } from "./suites.ts";
 
-const USAGE = `bun run suites ${Object.keys(SUITES).join("|")} CHECKOUT --host unix://SOCKET [--reference unix://SOCKET] [--python PATH] [TEST…]`;
+const USAGE = [
+	`bun run suites ${Object.keys(SUITES).join("|")} CHECKOUT --host unix://SOCKET [--netns FILE]`,
+	"    [--reference unix://SOCKET [--reference-netns FILE]] [--python PATH] [-- TEST-OR-OPTION-OF-THE-RUNNER…]",
+].join("\n");
+
+/** Where some suites look whatever they are told. */
+const DEFAULT_SOCKET = "/run/docker.sock";
+const TIME_LIMIT_MS = 30 * 60_000;
 
 /** A wrong command line or a suite that does not run; no stack is printed. */
 class SuiteError extends Error {}
@@ -42,25 +49,46 @@ async function provideImages(host: string, images: readonly string[]): Promise<v
 	}
 }
 
+interface Engine {
+	/** unix:///… */
+	readonly host: string;
+	/** Network namespace in which its published ports are on localhost; this process's when absent. */
+	readonly netns: string | undefined;
+}
+
 interface SuiteRun {
 	readonly checkout: string;
 	readonly python: string;
 	readonly filters: readonly string[];
 }
 
+/**
+ * The tests find the engine's socket in the default place, in a mount namespace of their own: this machine's own engine is out of
+ * their reach.
+ */
+function commandFor({ host, netns }: Engine, argv: readonly string[]): string[] {
+	const enterNetwork = netns === undefined ? [] : ["nsenter", `--net=${netns}`];
+	const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+	const enterMounts = ["unshare", "--mount", "sh", "-c", script, "sh", socketOf(host), DEFAULT_SOCKET];
+	return [...enterNetwork, ...enterMounts, ...argv];
+}
+
 /** The runner's own output goes to standard error: standard output is for the comparison. */
-async function runSuite(suite: Suite, host: string, run: SuiteRun): Promise<SuiteResults> {
-	await provideImages(host, suite.images);
+async function runSuite(suite: Suite, engine: Engine, run: SuiteRun): Promise<SuiteResults> {
+	await provideImages(engine.host, suite.images);
 	const directory = mkdtempSync(join(tmpdir(), "gantry-suite-"));
+	const isOurMountPoint = !existsSync(DEFAULT_SOCKET);
+	if (isOurMountPoint) writeFileSync(DEFAULT_SOCKET, "");
 	try {
 		const reportPath = join(directory, "report");
 		const argv = suite.argv({ reportPath, python: run.python, filters: run.filters });
-		const child = Bun.spawn([...argv], {
+		const child = Bun.spawn(commandFor(engine, argv), {
 			cwd: run.checkout,
-			env: { ...process.env, DOCKER_HOST: host, DOCKER_CONFIG: directory },
+			env: { ...process.env, DOCKER_HOST: `unix://${DEFAULT_SOCKET}`, DOCKER_CONFIG: directory },
 			stdin: "ignore",
 			stdout: 2,
 			stderr: 2,
+			timeout: TIME_LIMIT_MS,
 		});
 		const code = await child.exited;
 		// A code other than 0 only says that tests failed; without a report the runner itself did.
@@ -68,6 +96,7 @@ async function runSuite(suite: Suite, host: string, run: SuiteRun): Promise<Suit
 		return suite.parse(readFileSync(reportPath, "utf8"));
 	} finally {
 		rmSync(directory, { recursive: true, force: true });
+		if (isOurMountPoint) rmSync(DEFAULT_SOCKET, { force: true });
 	}
 }
 
@@ -88,7 +117,9 @@ async function main(argv: readonly string[]): Promise<number> {
 		allowPositionals: true,
 		options: {
 			host: { type: "string" },
+			netns: { type: "string" },
 			reference: { type: "string" },
+			"reference-netns": { type: "string" },
 			python: { type: "string", default: "python3" },
 		},
 	});
@@ -96,14 +127,14 @@ async function main(argv: readonly string[]): Promise<number> {
 	const suite = SUITES[name];
 	if (suite === undefined || checkout === undefined || values.host === undefined) throw new SuiteError(USAGE);
 	const run: SuiteRun = { checkout: resolve(checkout), python: values.python, filters };
-	const subject = await runSuite(suite, values.host, run);
+	const subject = await runSuite(suite, { host: values.host, netns: values.netns }, run);
 	console.log(countsLine(values.host, subject));
 	if (values.reference === undefined) {
 		for (const [test, result] of subject)
 			if (result.outcome === "failed") console.log(`  ${test}\n      ${result.message ?? ""}`);
 		return [...subject.values()].some((result) => result.outcome === "failed") ? 1 : 0;
 	}
-	const reference = await runSuite(suite, values.reference, run);
+	const reference = await runSuite(suite, { host: values.reference, netns: values["reference-netns"] }, run);
 	console.log(countsLine(values.reference, reference));
 	const differences = compareResults(subject, reference);
 	const worse = differences.filter(

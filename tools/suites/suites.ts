@@ -9,6 +9,11 @@ export interface Suite {
 	readonly images: readonly string[];
 }
 
+/** Options alone leave the choice of tests as it is. */
+function withDefault(filters: readonly string[], everything: string): readonly string[] {
+	return filters.every((filter) => filter.startsWith("-")) ? [...filters, everything] : filters;
+}
+
 export const SUITES: Readonly<Record<string, Suite>> = {
 	"docker-py": {
 		argv: ({ reportPath, python, filters }) => [
@@ -19,7 +24,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
 			"-p",
 			"no:cacheprovider",
 			`--junitxml=${reportPath}`,
-			...(filters.length === 0 ? ["tests/integration"] : filters),
+			...withDefault(filters, "tests/integration"),
 		],
 		parse: parsePytestJunit,
 		images: ["alpine:3.10", "alpine:latest", "busybox:latest"],
@@ -31,7 +36,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
 			"--timeout=120000",
 			"--reporter=json",
 			`--reporter-option=output=${reportPath}`,
-			...(filters.length === 0 ? ["test/*.js"] : filters),
+			...withDefault(filters, "test/*.js"),
 		],
 		parse: parseMochaJson,
 		images: ["ubuntu:latest", "busybox:latest"],
@@ -42,7 +47,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
 			"run",
 			"--reporter=json",
 			`--outputFile=${reportPath}`,
-			...(filters.length === 0 ? ["packages/testcontainers"] : filters),
+			...withDefault(filters, "packages/testcontainers"),
 		],
 		parse: parseVitestJson,
 		images: ["alpine:latest", "busybox:latest"],
