@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { errnoCode } from "../../base/errors.ts";
 import { unmountAll } from "./mount.ts";
 
 /**
@@ -11,12 +11,13 @@ export async function unmountInBackground(target: string): Promise<void> {
 	unmountAll(target);
 }
 
-function runUnmount(target: string): Promise<void> {
-	return new Promise((resolve) => {
-		const child = spawn("umount", ["--lazy", "--internal-only", "--no-canonicalize", "--no-mtab", target], {
-			stdio: "ignore",
-		});
-		child.on("error", () => resolve());
-		child.on("close", () => resolve());
-	});
+/** Whether it was there and succeeded is seen afterwards. */
+async function runUnmount(target: string): Promise<void> {
+	try {
+		await Bun.spawn(["umount", "--lazy", "--internal-only", "--no-canonicalize", "--no-mtab", target], {
+			stdio: ["ignore", "ignore", "ignore"],
+		}).exited;
+	} catch (error) {
+		if (errnoCode(error) !== "ENOENT") throw error; // no such program
+	}
 }
