@@ -76,7 +76,10 @@ interface Watch {
 	show(samples: StatsSample[]): Promise<void>;
 }
 
-/** Redraws until it is interrupted, or until all containers that were named have gone. */
+/**
+ * Redraws until it is interrupted, or until all containers that were named have gone.
+ * @throws Error when the daemon goes
+ */
 async function watch({ context, client, options, targets, isFixed, show }: Watch): Promise<number> {
 	const samples = new Map<string, StatsSample>();
 	const follow = async (target: StatsSample) => {
@@ -91,24 +94,28 @@ async function watch({ context, client, options, targets, isFixed, show }: Watch
 		if (!options.bool("all") || isFixed) samples.delete(target.id);
 	};
 	for (const target of targets) void follow(target);
-	if (!isFixed) void followEvents(client, options.bool("all"), samples, follow);
+	const ended = isFixed ? undefined : followEvents(client, options.bool("all"), samples, follow);
+	ended?.catch(() => {}); // the loop below awaits it, a little later
 	const isTable = options.text("format") === "" || options.text("format").startsWith("table");
 	for (;;) {
 		if (isTable) context.stdout.write(HOME + CLEAR_BELOW);
 		await show([...samples.values()]);
 		await context.stdout.flush();
 		if (isFixed && samples.size === 0) return 0;
-		await Bun.sleep(REDRAW_MS);
+		await Promise.race([Bun.sleep(REDRAW_MS), ...(ended === undefined ? [] : [ended])]);
 	}
 }
 
-/** Containers that start appear, those that end (or, with `--all`, are removed) disappear. */
+/**
+ * Containers that start appear, those that end (or, with `--all`, are removed) disappear.
+ * @throws Error when the stream of events ends
+ */
 async function followEvents(
 	client: EngineClient,
 	isAll: boolean,
 	samples: Map<string, StatsSample>,
 	follow: (target: StatsSample) => Promise<void>,
-): Promise<void> {
+): Promise<never> {
 	const filters = Filters.parse(["type=container"]);
 	for (const event of isAll ? ["create", "start", "destroy"] : ["start", "die"]) filters.add("event", event);
 	for await (const { Action, Actor } of daemonEvents(client, { filters })) {
@@ -116,4 +123,5 @@ async function followEvents(
 		if (Action === "die" || Action === "destroy") samples.delete(Actor.ID);
 		else void follow(target);
 	}
+	throw new Error("the daemon ended the stream of events");
 }

@@ -41,6 +41,7 @@ test("stopping leaves containers running and gives attached clients an end", asy
 			daemon.docker(["stats"]),
 			daemon.gantry(["logs", "-f", "attached"]),
 			daemon.gantry(["wait", "web"]),
+			daemon.gantry(["stats"]),
 			daemon.docker(["exec", "web", "sleep", "100"]),
 		);
 		await Bun.sleep(300);
