@@ -6,6 +6,7 @@ import { ContainerRegistry } from "../engine/container/registry.ts";
 import { RuntimeTable } from "../engine/container/runtimes.ts";
 import { EventBus } from "../engine/event/event-bus.ts";
 import { ImageService } from "../engine/image/image-service.ts";
+import { RegistryService } from "../engine/image/registry-service.ts";
 import { NetworkService } from "../engine/network/network-service.ts";
 import { SystemService } from "../engine/system/system-service.ts";
 import { VolumeService } from "../engine/volume/volume-service.ts";
@@ -62,6 +63,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			platform: { os: "linux", architecture: drivers.host.architecture },
 			engineVersion: VERSION,
 			maxDownloads: config.registry.maxDownloads,
+			maxUploads: config.registry.maxUploads,
 		},
 	);
 	const containers = wireContainers({
@@ -91,6 +93,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			views,
 			execs: containers.execs,
 			images,
+			registries: new RegistryService(drivers.remotes),
 			volumes,
 			networks,
 			system,

@@ -10,6 +10,7 @@ import type * as exec from "../api/engine/exec.ts";
 import type { Filters } from "../api/engine/filters.ts";
 import type * as image from "../api/engine/image.ts";
 import type * as network from "../api/engine/network.ts";
+import type * as registry from "../api/engine/registry.ts";
 import type { DiskUsageResponse, InfoResponse, VersionResponse } from "../api/engine/system.ts";
 import type { ApiVersion } from "../api/engine/version.ts";
 import type * as volume from "../api/engine/volume.ts";
@@ -159,6 +160,16 @@ export interface ImageBackend {
 		},
 		signal: AbortSignal,
 	): AsyncIterable<image.ProgressMessage>;
+	/** `tag` empty: all tags. */
+	push(
+		request: {
+			readonly image: string;
+			readonly tag: string;
+			readonly platform: Platform | undefined;
+			readonly credentials: RegistryCredentials | undefined;
+		},
+		signal: AbortSignal,
+	): AsyncIterable<image.ProgressMessage>;
 	load(
 		archive: Readable,
 		options: { readonly quiet: boolean; readonly platform: Platform | undefined },
@@ -176,6 +187,28 @@ export interface ImageBackend {
 		readonly changes: readonly string[];
 		readonly config: container.ContainerConfig | undefined;
 	}): Promise<{ Id: string }>;
+}
+
+export interface RegistryBackend {
+	login(
+		server: string,
+		credentials: RegistryCredentials | undefined,
+		signal: AbortSignal,
+	): Promise<registry.AuthResponse>;
+	search(
+		request: {
+			readonly term: string;
+			readonly limit: number;
+			readonly filters: Filters;
+			readonly credentials: RegistryCredentials | undefined;
+		},
+		signal: AbortSignal,
+	): Promise<registry.SearchResponse[]>;
+	distribution(
+		image: string,
+		credentials: RegistryCredentials | undefined,
+		signal: AbortSignal,
+	): Promise<registry.DistributionInspect>;
 }
 
 export interface VolumeBackend {
@@ -217,6 +250,7 @@ export interface Backends {
 	readonly views: ContainerViewBackend;
 	readonly execs: ExecBackend;
 	readonly images: ImageBackend;
+	readonly registries: RegistryBackend;
 	readonly volumes: VolumeBackend;
 	readonly networks: NetworkBackend;
 	readonly system: SystemBackend;

@@ -2,8 +2,20 @@
 import type * as container from "../api/engine/container.ts";
 import type * as exec from "../api/engine/exec.ts";
 import type * as network from "../api/engine/network.ts";
+import type * as registry from "../api/engine/registry.ts";
 import type * as volume from "../api/engine/volume.ts";
 import type { FieldShapes, Shape } from "./json-shape.ts";
+
+const AUTH_CONFIG: FieldShapes<registry.AuthConfig> = {
+	username: "string",
+	password: "string",
+	auth: "string",
+	email: "string",
+	serveraddress: "string",
+	identitytoken: "string",
+	registrytoken: "string",
+};
+export const AUTH_CONFIG_SHAPE: Shape = { fields: AUTH_CONFIG };
 
 const STRINGS: Shape = { list: "string" };
 const STRING_MAP: Shape = { map: "string" };

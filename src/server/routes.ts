@@ -6,6 +6,7 @@ import { containerStreamRoutes } from "./routes/container-stream.ts";
 import { execRoutes } from "./routes/exec.ts";
 import { imageRoutes } from "./routes/image.ts";
 import { networkRoutes } from "./routes/network.ts";
+import { registryRoutes } from "./routes/registry.ts";
 import { swarmRoutes } from "./routes/swarm.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { unavailableRoutes } from "./routes/unavailable.ts";
@@ -21,6 +22,7 @@ export function engineRoutes(backends: Backends): Route[] {
 		...containerFilesRoutes(backends),
 		...execRoutes(backends),
 		...imageRoutes(backends),
+		...registryRoutes(backends),
 		...volumeRoutes(backends),
 		...networkRoutes(backends),
 		...systemRoutes(backends),

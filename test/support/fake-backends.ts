@@ -10,6 +10,7 @@ const NOUNS: readonly (keyof Backends)[] = [
 	"views",
 	"execs",
 	"images",
+	"registries",
 	"volumes",
 	"networks",
 	"system",

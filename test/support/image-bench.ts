@@ -100,7 +100,7 @@ export class ImageBench implements AsyncDisposable {
 				clock: systemClock,
 				remotes: this.remotes,
 			},
-			{ platform: { os: "linux", architecture: "amd64" }, engineVersion: "0.1.0", maxDownloads: 3 },
+			{ platform: { os: "linux", architecture: "amd64" }, engineVersion: "0.1.0", maxDownloads: 3, maxUploads: 5 },
 		);
 	}
 

@@ -16,6 +16,8 @@ export interface RemoteFailure {
 	readonly code?: RemoteErrorCode | undefined;
 	/** Whether another attempt might do. */
 	readonly isTransient: boolean;
+	/** Nobody was there to talk to. */
+	readonly isUnreachable?: boolean;
 	/** What the registry asks to wait before that. */
 	readonly retryAfterMs?: number | undefined;
 }

@@ -49,7 +49,7 @@ export interface BlobUpload {
 	/** Known beforehand, or found out while it was sent. */
 	digest(): Digest;
 	/** From the beginning, at each attempt. */
-	open(): Readable;
+	open(): AsyncIterable<Uint8Array>;
 	/** When known. */
 	readonly sizeBytes?: number | undefined;
 	readonly onProgress?: ((sentBytes: number) => void) | undefined;

@@ -11,6 +11,14 @@ export function isTransientStatus(status: number): boolean {
 	return TRANSIENT_STATUSES.has(status);
 }
 
+export interface RetryPolicy {
+	readonly attempts: number;
+	/** Whether the other side has answered before. */
+	readonly wasThere?: boolean;
+	/** Between 0 and 1: spreads those who wait for the same. */
+	readonly random?: number;
+}
+
 /**
  * How long to wait before the next attempt.
  * @param failures how many attempts in a row failed without any progress, 1 for the first
@@ -19,10 +27,11 @@ export function isTransientStatus(status: number): boolean {
 export function retryDelayMs(
 	error: unknown,
 	failures: number,
-	attempts: number,
-	random = Math.random(),
+	{ attempts, wasThere = false, random = Math.random() }: RetryPolicy,
 ): number | undefined {
 	if (!(error instanceof RemoteError) || !error.failure.isTransient || failures >= attempts) return undefined;
+	// A wrong address does not become right; a registry that was there a moment ago may come back.
+	if (error.failure.isUnreachable === true && failures === 1 && !wasThere) return undefined;
 	const asked = error.failure.retryAfterMs;
 	if (asked !== undefined) return asked > LONGEST_RETRY_AFTER_MS ? undefined : asked;
 	const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LONGEST_DELAY_MS);

@@ -81,13 +81,14 @@ export class BlobTransfer {
 	async #recover(error: unknown): Promise<void> {
 		if (error instanceof CancelledError || this.signal.aborted) throw error;
 		this.#failures++;
-		const isFinal = retryDelayMs(error, this.#failures, this.source.retry.attempts) === undefined;
+		const retry = { ...this.source.retry, wasThere: this.#offset > 0 };
+		const isFinal = retryDelayMs(error, this.#failures, retry) === undefined;
 		if (isFinal && error instanceof RemoteError && this.#places.length > 1) {
 			this.#places.shift();
 			this.#failures = 0;
 			return;
 		}
-		await beforeRetry(error, this.#failures, this.source.retry, this.signal);
+		await beforeRetry(error, this.#failures, retry, this.signal);
 	}
 
 	/** A host that does not know ranges sends everything again. */

@@ -253,6 +253,12 @@ async function* noted(
 	}
 }
 
+const UNREACHABLE: ReadonlySet<string> = new Set([
+	"ConnectionRefused",
+	"ECONNREFUSED",
+	"FailedToOpenSocket",
+	"ENOTFOUND",
+]);
 const CERTIFICATE_ERRORS = /CERT|UNABLE_TO|SELF_SIGNED|ALTNAME|DEPTH_ZERO/;
 
 /** In Go's words where clients know them. */
@@ -262,7 +268,8 @@ function transportError({ method, url }: HttpRequest, cause: unknown): Error {
 	const isCertificate = CERTIFICATE_ERRORS.test(code);
 	const verb = `${method[0]}${method.slice(1).toLowerCase()}`;
 	const message = `${verb} "${withoutSecrets(url)}": ${reasonOf(code, cause, url)}`;
-	return new RemoteError(message, { status: 0, isTransient: !isCertificate }, { cause });
+	const isUnreachable = UNREACHABLE.has(code);
+	return new RemoteError(message, { status: 0, isTransient: !isCertificate, isUnreachable }, { cause });
 }
 
 function reasonOf(code: string, cause: unknown, url: URL): string {

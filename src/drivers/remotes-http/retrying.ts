@@ -5,6 +5,8 @@ import { retryDelayMs } from "../../core/remotes/retry.ts";
 export interface RetryOptions {
 	readonly clock: Clock;
 	readonly attempts: number;
+	/** Whether the other side has answered before. */
+	readonly wasThere?: boolean;
 	readonly onRetry?: ((delaySeconds: number) => void) | undefined;
 }
 
@@ -23,10 +25,10 @@ export async function retrying<T>(work: () => Promise<T>, options: RetryOptions,
 export async function beforeRetry(
 	error: unknown,
 	failures: number,
-	{ clock, attempts, onRetry }: RetryOptions,
+	{ clock, onRetry, ...policy }: RetryOptions,
 	signal: AbortSignal,
 ): Promise<void> {
-	const delayMs = signal.aborted ? undefined : retryDelayMs(error, failures, attempts);
+	const delayMs = signal.aborted ? undefined : retryDelayMs(error, failures, policy);
 	if (delayMs === undefined) throw error;
 	onRetry?.(Math.ceil(delayMs / 1000));
 	try {

@@ -28,11 +28,13 @@ import { ImageImporter, type ImportOptions } from "./image-import.ts";
 import { ImageIndex } from "./image-index.ts";
 import { ImageLoader, type LoadOptions } from "./image-load.ts";
 import { ImagePuller, type PullRequest } from "./image-pull.ts";
+import { ImagePusher, type PushRequest } from "./image-push.ts";
 import { ImageRemover, type RemoveOptions } from "./image-removal.ts";
 import { ImageSaver } from "./image-save.ts";
 import { ImageViews, type ListOptions } from "./image-views.ts";
 import { LayerRegistry } from "./layer-registry.ts";
 import { LayerPuller } from "./pull-layers.ts";
+import { LayerPusher } from "./push-layers.ts";
 
 export interface ImageServiceDependencies {
 	readonly store: ImageStore;
@@ -52,6 +54,8 @@ export interface ImageServiceOptions {
 	readonly engineVersion: string;
 	/** Layers on their way from registries at once, over all pulls. */
 	readonly maxDownloads: number;
+	/** The same for pushes. */
+	readonly maxUploads: number;
 }
 
 /** Every image operation of the Engine API. */
@@ -66,6 +70,7 @@ export class ImageService {
 	readonly #remover: ImageRemover;
 	readonly #committer: ImageCommitter;
 	readonly #puller: ImagePuller;
+	readonly #pusher: ImagePusher;
 	readonly #content: ContentStore;
 
 	constructor(deps: ImageServiceDependencies, options: ImageServiceOptions) {
@@ -100,6 +105,14 @@ export class ImageService {
 			platform: options.platform,
 			collectGarbage: () => this.collectGarbage(),
 			layerPuller: new LayerPuller(layers, new Pool(options.maxDownloads)),
+		});
+		this.#pusher = new ImagePusher({
+			index,
+			layers,
+			events,
+			content,
+			remotes: deps.remotes,
+			layerPusher: new LayerPusher(layers, deps.remotes, new Pool(options.maxUploads)),
 		});
 		this.#committer = new ImageCommitter({
 			index,
@@ -165,6 +178,11 @@ export class ImageService {
 	/** @throws InvalidParameterError, NotFoundError, RemoteError in Docker's words */
 	pull(request: PullRequest, signal: AbortSignal): AsyncIterable<ProgressMessage> {
 		return this.#puller.pull(request, signal);
+	}
+
+	/** @throws InvalidParameterError; everything else comes after the first message */
+	push(request: PushRequest, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+		return this.#pusher.push(request, signal);
 	}
 
 	load(archive: Readable, options: LoadOptions, signal: AbortSignal): AsyncIterable<ProgressMessage> {

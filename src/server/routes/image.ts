@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { atLeast } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
-import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
 import { parsePlatformJson } from "../../core/image/platform.ts";
 import { parseRegistryAuth } from "../../core/remotes/registry-auth.ts";
 import { type ApiRequest, parameter } from "../api-request.ts";
@@ -51,13 +51,17 @@ export function imageRoutes({ images }: Backends): Route[] {
 				return empty(201);
 			},
 		},
-		{ method: "POST", path: "/images/{name...}/push", handle: push },
+		{ method: "POST", path: "/images/{name...}/push", handle: (request) => push(images, request) },
 		{ method: "DELETE", path: "/images/{name...}", handle: (request) => remove(images, request) },
 	];
 }
 
-function push(): Reply {
-	throw new NotImplementedError("pushing to registries is not available yet");
+function push(images: ImageBackend, request: ApiRequest): Reply {
+	const { query, signal, headers } = request;
+	const platform = atLeast(request.version, 46) ? parsePlatformJson(query.text("platform")) : undefined;
+	const credentials = parseRegistryAuth(headers.get("x-registry-auth"));
+	const image = parameter(request, "name");
+	return progress(images.push({ image, tag: query.text("tag"), platform, credentials }, signal));
 }
 
 async function list(images: ImageBackend, { query, version }: ApiRequest): Promise<Reply> {

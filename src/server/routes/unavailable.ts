@@ -6,7 +6,6 @@ import type { Method, Route } from "../router.ts";
 
 const BUILDING = "building images is not available yet";
 const PLUGINS = "plugins are not available yet";
-const REGISTRIES = "talking to registries is not available yet";
 const CHECKPOINTS = "checkpoints are not available yet";
 
 const NOT_YET: readonly (readonly [Method, string, string])[] = [
@@ -14,9 +13,6 @@ const NOT_YET: readonly (readonly [Method, string, string])[] = [
 	["POST", "/build/cancel", BUILDING],
 	["POST", "/session", BUILDING],
 	["POST", "/grpc", BUILDING],
-	["POST", "/auth", REGISTRIES],
-	["GET", "/images/search", REGISTRIES],
-	["GET", "/distribution/{name...}/json", REGISTRIES],
 	["GET", "/plugins/privileges", PLUGINS],
 	["POST", "/plugins/pull", PLUGINS],
 	["POST", "/plugins/create", PLUGINS],

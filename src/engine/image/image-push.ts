@@ -1,0 +1,207 @@
+import { Readable } from "node:stream";
+import type { ProgressMessage } from "../../api/engine/image.ts";
+import type { Descriptor, Manifest, Platform } from "../../api/oci/image.ts";
+import type { Digest } from "../../base/digest.ts";
+import { errorKind, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
+import { shortId } from "../../base/ids.ts";
+import type { ContentStore } from "../../core/content/content-store.ts";
+import type { ImageManifest, ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
+import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
+import { familiar, formatReference, parseReference, splitReference } from "../../core/image/reference.ts";
+import { parseManifest } from "../../core/remotes/manifest.ts";
+import { newManifest } from "../../core/remotes/push-manifest.ts";
+import type { Pusher, RegistryCredentials, RemoteManifest, Remotes } from "../../core/remotes/remote.ts";
+import type { ImageEvents } from "./image-events.ts";
+import type { ImageIndex } from "./image-index.ts";
+import type { LayerRegistry } from "./layer-registry.ts";
+import { ProgressQueue } from "./progress-queue.ts";
+import type { LayerPushContext, LayerPusher } from "./push-layers.ts";
+
+export interface PushRequest {
+	/** Without a tag. */
+	readonly image: string;
+	/** Empty: all tags of the repository. */
+	readonly tag: string;
+	readonly platform: Platform | undefined;
+	readonly credentials: RegistryCredentials | undefined;
+}
+
+export interface PushDependencies {
+	readonly index: ImageIndex;
+	readonly layers: LayerRegistry;
+	readonly events: ImageEvents;
+	readonly content: ContentStore;
+	readonly remotes: Remotes;
+	readonly layerPusher: LayerPusher;
+}
+
+/** A manifest as it was pulled or pushed before. */
+interface KnownManifest {
+	readonly remote: RemoteManifest;
+	readonly layers: readonly Descriptor[];
+	readonly index: ImageManifest["index"];
+}
+
+interface PushTarget extends LayerPushContext {
+	readonly tag: string;
+}
+
+/** Images to registries. What was pulled goes out with the digests it came with, wherever the bytes can still be had. */
+export class ImagePusher {
+	constructor(readonly deps: PushDependencies) {}
+
+	/** @throws InvalidParameterError for a name that is none; everything else comes after the first message */
+	push(request: PushRequest, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+		const named = parseReference(request.image.replace(/:$/, ""));
+		if (named.digest !== undefined) throw new InvalidParameterError("cannot push a digest reference");
+		const tag = request.tag === "" ? named.tag : request.tag;
+		const target = tag === undefined ? named : parseReference(`${named.name}:${tag}`);
+		const progress = new ProgressQueue();
+		return progress.run((cancelled) => this.#push(target.name, target.tag, request, progress, cancelled), signal);
+	}
+
+	async #push(
+		repository: string,
+		tag: string | undefined,
+		{ credentials, platform }: PushRequest,
+		progress: ProgressQueue,
+		signal: AbortSignal,
+	): Promise<void> {
+		progress.say({ status: `The push refers to repository [${repository}]` });
+		const images = this.#images(repository, tag);
+		const pusher = await this.deps.remotes.pusher(repository, credentials);
+		for (const { image, tag } of images) {
+			if (platform !== undefined && !suitsPlatform(platform, image.config))
+				throw new NotFoundError(
+					`image with reference ${familiar(repository)}:${tag} was found but does not provide the specified platform (${formatPlatform(platform)})`,
+				);
+			await this.#pushOne(image, { pusher, repository, tag, credentials, progress, signal });
+		}
+	}
+
+	#images(repository: string, tag: string | undefined): { readonly image: ImageRecord; readonly tag: string }[] {
+		const all = this.deps.index.all().flatMap((image) =>
+			image.tags.flatMap((reference) => {
+				const { name, tag = "" } = splitReference(reference);
+				return name === repository ? [{ image, tag }] : [];
+			}),
+		);
+		if (all.length === 0)
+			throw new NotFoundError(`An image does not exist locally with the tag: ${familiar(repository)}`);
+		if (tag === undefined) return all.sort((a, b) => (a.tag < b.tag ? -1 : 1));
+		const chosen = all.filter((entry) => entry.tag === tag);
+		if (chosen.length === 0) throw new NotFoundError(`tag does not exist: ${familiar(`${repository}:${tag}`)}`);
+		return chosen;
+	}
+
+	async #pushOne(image: ImageRecord, target: PushTarget): Promise<void> {
+		const { layers, index, content, events } = this.deps;
+		using lease = layers.lease();
+		const stack = layers.stack(image.chainId).reverse();
+		if (stack.length !== image.config.rootfs.diff_ids.length) throw new SystemError(`image ${image.id} lacks layers`);
+		for (const layer of stack) lease.hold(layer.chainId);
+		for (const layer of stack) target.progress.state(shortId(layer.diffId), "Preparing");
+		const known = await this.#knownManifest(image, stack.length);
+		const pushed = await this.#layers(stack, known?.layers, target);
+		const configBytes = await content.read(image.id);
+		await this.#config(image.id, configBytes, target);
+		const isSame = known !== undefined && pushed.every(({ digest }, at) => digest === known.layers[at]?.digest);
+		const manifest = isSame ? known.remote : newManifest({ digest: image.id, size: configBytes.length }, pushed);
+		const top = await this.#manifests(manifest, isSame ? known.index : undefined, target);
+		await content.put(manifest.bytes);
+		const record = { digest: manifest.digest, mediaType: manifest.mediaType };
+		index.addManifest(image.id, record, `${target.repository}@${top.digest}`);
+		const { tag, progress } = target;
+		progress.say({ status: `${tag}: digest: ${top.digest} size: ${top.bytes.length}` });
+		progress.say({ aux: { Tag: tag, Digest: top.digest, Size: top.bytes.length } });
+		const name = familiar(formatReference({ name: target.repository, tag, digest: undefined }));
+		events.publish("push", name, familiar(target.repository), image);
+	}
+
+	/** @throws the first failure, when the others have stopped */
+	async #layers(
+		stack: readonly LayerRecord[],
+		wanted: readonly Descriptor[] | undefined,
+		target: PushTarget,
+	): Promise<Descriptor[]> {
+		const stop = new AbortController();
+		const context = { ...target, signal: AbortSignal.any([target.signal, stop.signal]) };
+		let failure: unknown;
+		const all = stack.map(async (layer, at) => {
+			try {
+				return await this.deps.layerPusher.push(layer, wanted?.[at], context);
+			} catch (error) {
+				failure ??= error;
+				stop.abort();
+				throw error;
+			}
+		});
+		const settled = await Promise.allSettled(all);
+		if (failure !== undefined) throw failure;
+		return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+	}
+
+	async #config(digest: Digest, bytes: Uint8Array, { pusher, signal }: PushTarget): Promise<void> {
+		if (await pusher.hasBlob(digest, signal)) return;
+		const upload = { digest: () => digest, open: () => Readable.from([bytes]), sizeBytes: bytes.length };
+		await pusher.uploadBlob(upload, signal);
+	}
+
+	/**
+	 * The manifest, and the index it came with when the repository has all that belongs to it.
+	 * @returns what the tag stands for now
+	 */
+	async #manifests(
+		manifest: RemoteManifest,
+		index: ImageManifest["index"],
+		{ pusher, tag, signal, progress }: PushTarget,
+	): Promise<RemoteManifest> {
+		const whole = index === undefined ? undefined : await this.#read(index);
+		if (whole === undefined) {
+			await pusher.putManifest(tag, manifest, signal);
+			return manifest;
+		}
+		await pusher.putManifest(manifest.digest, manifest, signal);
+		const isComplete = await this.#isComplete(whole, pusher, signal);
+		await pusher.putManifest(tag, isComplete ? whole : manifest, signal);
+		if (!isComplete)
+			progress.say({
+				aux: {
+					manifestPushedInsteadOfIndex: true,
+					originalIndex: { mediaType: whole.mediaType, digest: whole.digest, size: whole.bytes.length },
+					selectedManifest: { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.bytes.length },
+				},
+			});
+		return isComplete ? whole : manifest;
+	}
+
+	async #isComplete(index: RemoteManifest, pusher: Pusher, signal: AbortSignal): Promise<boolean> {
+		const parsed = parseManifest(index.bytes, index.mediaType);
+		if (parsed.kind !== "index") return false;
+		for (const { digest } of parsed.index.manifests) if (!(await pusher.hasManifest(digest, signal))) return false;
+		return true;
+	}
+
+	/** The newest one that still fits the image. */
+	async #knownManifest(image: ImageRecord, layerCount: number): Promise<KnownManifest | undefined> {
+		for (const record of image.manifests ?? []) {
+			const remote = await this.#read(record);
+			if (remote === undefined) continue;
+			const parsed = parseManifest(remote.bytes, remote.mediaType);
+			const manifest: Manifest | undefined = parsed.kind === "image" ? parsed.manifest : undefined;
+			if (manifest?.config.digest === image.id && manifest.layers.length === layerCount)
+				return { remote, layers: manifest.layers, index: record.index };
+		}
+		return undefined;
+	}
+
+	/** @returns undefined when it is not here any more: then it is made anew */
+	async #read({ digest, mediaType }: Pick<ImageManifest, "digest" | "mediaType">): Promise<RemoteManifest | undefined> {
+		try {
+			return { digest, mediaType, bytes: await this.deps.content.read(digest) };
+		} catch (error) {
+			if (errorKind(error) === "not-found") return undefined;
+			throw error;
+		}
+	}
+}

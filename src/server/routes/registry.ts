@@ -1,0 +1,43 @@
+import type { AuthConfig } from "../../api/engine/registry.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
+import { credentialsOf, parseRegistryAuth } from "../../core/remotes/registry-auth.ts";
+import { type ApiRequest, parameter, requireJson } from "../api-request.ts";
+import type { Backends, RegistryBackend } from "../backends.ts";
+import { AUTH_CONFIG_SHAPE } from "../body-shapes.ts";
+import { json, type Reply } from "../http/reply.ts";
+import type { Route } from "../router.ts";
+
+export function registryRoutes({ registries }: Backends): Route[] {
+	return [
+		{ method: "POST", path: "/auth", handle: (request) => login(registries, request) },
+		{ method: "GET", path: "/images/search", handle: (request) => search(registries, request) },
+		{
+			method: "GET",
+			path: "/distribution/{name...}/json",
+			handle: async (request) =>
+				json(await registries.distribution(parameter(request, "name"), credentialsIn(request), request.signal)),
+		},
+	];
+}
+
+async function login(registries: RegistryBackend, request: ApiRequest): Promise<Reply> {
+	const body = await requireJson<AuthConfig>(request, AUTH_CONFIG_SHAPE);
+	return json(await registries.login(body.serveraddress ?? "", credentialsOf(body), request.signal));
+}
+
+async function search(registries: RegistryBackend, request: ApiRequest): Promise<Reply> {
+	const { query, signal } = request;
+	const limit = query.text("limit");
+	if (!/^\d*$/.test(limit)) throw new InvalidParameterError(`invalid limit specified: ${limit}`);
+	const options = {
+		term: query.text("term"),
+		limit: Number(limit),
+		filters: query.filters(),
+		credentials: credentialsIn(request),
+	};
+	return json(await registries.search(options, signal));
+}
+
+function credentialsIn({ headers }: ApiRequest) {
+	return parseRegistryAuth(headers.get("x-registry-auth"));
+}
