@@ -1,3 +1,4 @@
+import { ApiError } from "../../client/api-error.ts";
 import { describeError } from "../describe-error.ts";
 import { ExitError, UsageError } from "../usage-error.ts";
 
@@ -5,7 +6,9 @@ import { ExitError, UsageError } from "../usage-error.ts";
 export function startFailure(error: unknown, verb: string): Error {
 	if (error instanceof ExitError || error instanceof UsageError) return error;
 	const text = describeError(error);
-	return new ExitError(exitCodeOf(text), `gantry: ${text}\n\nRun 'gantry ${verb} --help' for more information`);
+	// A file of the command line's own that is missing says nothing about the container's command.
+	const code = error instanceof ApiError ? exitCodeOf(text) : 125;
+	return new ExitError(code, `gantry: ${text}\n\nRun 'gantry ${verb} --help' for more information`);
 }
 
 function exitCodeOf(text: string): number {
