@@ -33,9 +33,14 @@ import type { EventBus } from "../engine/event/event-bus.ts";
 import { ExecProcessBuilder } from "../engine/exec/exec-process.ts";
 import { ExecService } from "../engine/exec/exec-service.ts";
 import type { ImageService } from "../engine/image/image-service.ts";
+import { ContainerNames } from "../engine/network/container-names.ts";
 import { ContainerNetworking } from "../engine/network/container-networking.ts";
+import { ContainerPorts } from "../engine/network/container-ports.ts";
+import type { EndpointAssigner } from "../engine/network/endpoint-assigner.ts";
+import { NetworkConnector } from "../engine/network/network-connector.ts";
 import { NetworkFilesWriter } from "../engine/network/network-files.ts";
-import type { NetworkService } from "../engine/network/network-service.ts";
+import { NetworkOperations } from "../engine/network/network-operations.ts";
+import { endpointNetwork, type NetworkService } from "../engine/network/network-service.ts";
 import type { VolumeService } from "../engine/volume/volume-service.ts";
 import type { DaemonConfig } from "./config.ts";
 import { daemonDefaults, specDefaults } from "./container-defaults.ts";
@@ -51,6 +56,7 @@ export interface ContainerWiring {
 	readonly events: EventBus;
 	readonly images: ImageService;
 	readonly networks: NetworkService;
+	readonly assigner: EndpointAssigner;
 	readonly volumes: VolumeService;
 	readonly logger: Logger;
 }
@@ -58,7 +64,7 @@ export interface ContainerWiring {
 export type Containers = ReturnType<typeof wireContainers>;
 
 export function wireContainers(wiring: ContainerWiring) {
-	const { config, drivers, registry, runtimes, events, images, networks, volumes, logger } = wiring;
+	const { config, drivers, registry, runtimes, events, images, networks, assigner, volumes, logger } = wiring;
 	const { clock, files, host, monitor, network, runtime, snapshotter } = drivers;
 	const defaults = daemonDefaults(config, wiring.runtimeChoice);
 	const specification = specDefaults(config);
@@ -66,7 +72,20 @@ export function wireContainers(wiring: ContainerWiring) {
 	const waits = new ContainerWaits();
 	const attachments = new PendingAttachments();
 	const background = new BackgroundWork(logger);
-	const networking = new ContainerNetworking({ networks, driver: network, containers: registry, events });
+	const names = new ContainerNames(
+		{ table: drivers.names, server: drivers.nameServer },
+		{ nameservers: config.dns.servers, options: config.dns.options },
+	);
+	const ports = new ContainerPorts({ networks, driver: network, containers: registry });
+	const networking = new ContainerNetworking({
+		networks,
+		driver: network,
+		containers: registry,
+		assigner,
+		ports,
+		names,
+		events,
+	});
 	const filesystem = new ContainerFilesystem({ snapshotter, volumes, files });
 	const cleaner = new RunCleaner({
 		runtime,
@@ -77,8 +96,22 @@ export function wireContainers(wiring: ContainerWiring) {
 		tasks,
 		removeCgroups: (record) => monitor.removeCgroups(writer.cgroupsPath(record)),
 	});
+	const { servers, search, options } = config.dns;
+	const networkFiles = new NetworkFilesWriter(
+		{ registry, networking, files },
+		{ nameservers: servers, search, options, hostGateways: config.bridge.hostGatewayAddresses },
+	);
+	const connector = new NetworkConnector({
+		networks,
+		networking,
+		assigner,
+		names,
+		files: networkFiles,
+		driver: network,
+		registry,
+	});
 	const writer = new SpecificationWriter(
-		{ registry, files, networkFiles: networkFiles(), monitor, seccomp: drivers.seccomp },
+		{ registry, files, networkFiles, monitor, seccomp: drivers.seccomp },
 		{
 			host,
 			daemon: specification,
@@ -150,8 +183,15 @@ export function wireContainers(wiring: ContainerWiring) {
 		supervisor,
 		starter,
 	);
+	const endpointNetworks = {
+		nameOf: (reference: string) => networks.nameOf(reference),
+		find(name: string) {
+			const record = networks.find(name);
+			return record === undefined ? undefined : endpointNetwork(record);
+		},
+	};
 	const creator = new ContainerCreator(
-		{ registry, images, snapshotter, filesystem, files, events, clock },
+		{ registry, images, networks: endpointNetworks, snapshotter, filesystem, files, events, clock },
 		{ defaults, host, platform: `linux/${host.architecture}` },
 	);
 	const service = new ContainerService({
@@ -159,7 +199,15 @@ export function wireContainers(wiring: ContainerWiring) {
 		creator,
 		starter,
 		stopper,
-		changes: new ContainerChanges({ registry, tasks, runtime, runtimes, host, events }),
+		changes: new ContainerChanges({
+			registry,
+			tasks,
+			runtime,
+			runtimes,
+			host,
+			events,
+			renamed: (record) => networking.renamed(record),
+		}),
 		removal,
 		pruner: new ContainerPruner({ registry, removal, snapshotter, events, clock }),
 		supervisor,
@@ -206,15 +254,19 @@ export function wireContainers(wiring: ContainerWiring) {
 	const views = new ContainerViews({ registry, images, networks, volumes, execs, files, snapshotter, clock }, (id) =>
 		join(config.execRoot, "netns", id),
 	);
-	return { service, views, streams, files: containerFiles, execs, health, supervisor, creator, recovery };
-
-	function networkFiles(): NetworkFilesWriter {
-		const { servers, search, options } = config.dns;
-		return new NetworkFilesWriter(
-			{ registry, networking, files },
-			{ nameservers: servers, search, options, hostGateways: config.bridge.hostGatewayAddresses },
-		);
-	}
+	const networkOperations = new NetworkOperations(networks, connector);
+	return {
+		service,
+		networkOperations,
+		views,
+		streams,
+		files: containerFiles,
+		execs,
+		health,
+		supervisor,
+		creator,
+		recovery,
+	};
 }
 
 function isKnown(images: ImageService, imageId: string): boolean {

@@ -1,9 +1,11 @@
 /** Everything that touches the machine, opened bottom-up. The only file that says `new` on a driver. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { HostFacts } from "../core/container/host-facts.ts";
+import { NameTable } from "../core/network/name-table.ts";
+import { parseResolvConf } from "../core/network/resolv-conf.ts";
 import { LocalContainerFiles } from "../drivers/container-files/local-container-files.ts";
 import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
@@ -14,6 +16,7 @@ import { releaseFreedMemory } from "../drivers/linux/memory.ts";
 import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
 import { LibseccompCompiler } from "../drivers/linux/seccomp.ts";
 import { LogFileReader } from "../drivers/log-files/log-file-reader.ts";
+import { SandboxNameServer } from "../drivers/name-server/sandbox-name-server.ts";
 import { LinuxBridgeDriver } from "../drivers/network-bridge/bridge-driver.ts";
 import { HttpRemotes } from "../drivers/remotes-http/http-remotes.ts";
 import { forgetEnvironmentProxies } from "../drivers/remotes-http/proxy.ts";
@@ -60,11 +63,21 @@ export function openDrivers(
 		},
 	);
 	stack.defer(() => network.close());
+	const names = new NameTable();
+	const nameServer = new SandboxNameServer({
+		directory: names,
+		hostServers: () => parseResolvConf(readFileSync("/etc/resolv.conf", "utf8")).nameservers,
+		clock,
+		logger: logger.child({ part: "names" }),
+	});
+	stack.defer(() => nameServer.closeAll());
 	return {
 		clock,
 		host,
 		content: guard("content", content),
 		network: guard("network", network),
+		names,
+		nameServer: guard("nameServer", nameServer),
 		stores: {
 			containers: guard("containerStore", new SqliteContainerStore(database)),
 			images: guard("imageStore", new SqliteImageStore(database)),

@@ -7,6 +7,7 @@ import { RuntimeTable } from "../engine/container/runtimes.ts";
 import { EventBus } from "../engine/event/event-bus.ts";
 import { ImageService } from "../engine/image/image-service.ts";
 import { RegistryService } from "../engine/image/registry-service.ts";
+import { EndpointAssigner } from "../engine/network/endpoint-assigner.ts";
 import { NetworkService } from "../engine/network/network-service.ts";
 import { SystemService } from "../engine/system/system-service.ts";
 import { VolumeService } from "../engine/volume/volume-service.ts";
@@ -18,6 +19,9 @@ import { findRuntimes, type RuntimeChoice, withDefault } from "./programs.ts";
 import { VERSION } from "./version.ts";
 import { wireContainers } from "./wire-containers.ts";
 import { type Drivers, openDrivers } from "./wire-drivers.ts";
+
+/** Of networks whose options name none. */
+const DEFAULT_NETWORK_MTU = 1500;
 
 export interface Engine extends AsyncDisposable {
 	readonly backends: Backends;
@@ -39,7 +43,8 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	const registry = new ContainerRegistry(stores.containers);
 	registry.load();
 	const runtimes = new RuntimeTable(runtimeChoice.binaries);
-	const networks = await wireNetworks(config, drivers, registry);
+	const assigner = new EndpointAssigner();
+	const networks = await wireNetworks({ config, drivers, registry, assigner, events, logger });
 	const volumes = new VolumeService({
 		store: stores.volumes,
 		driver: drivers.volumes,
@@ -75,6 +80,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		events,
 		images,
 		networks,
+		assigner,
 		volumes,
 		logger,
 	});
@@ -95,7 +101,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			images,
 			registries: new RegistryService(drivers.remotes),
 			volumes,
-			networks,
+			networks: containers.networkOperations,
 			system,
 		},
 		async start() {
@@ -118,21 +124,36 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	};
 }
 
-async function wireNetworks(
-	config: DaemonConfig,
-	drivers: Drivers,
-	containers: ContainerRegistry,
-): Promise<NetworkService> {
+interface NetworkWiring {
+	readonly config: DaemonConfig;
+	readonly drivers: Drivers;
+	readonly registry: ContainerRegistry;
+	readonly assigner: EndpointAssigner;
+	readonly events: EventBus;
+	readonly logger: Logger;
+}
+
+async function wireNetworks(wiring: NetworkWiring): Promise<NetworkService> {
+	const { config, drivers, registry, assigner, events, logger } = wiring;
 	const { bridge } = config;
 	const occupied = await drivers.network.occupiedSubnets();
 	const networks = new NetworkService(
-		{ store: drivers.stores.networks, driver: drivers.network, containers, clock: drivers.clock },
+		{
+			store: drivers.stores.networks,
+			driver: drivers.network,
+			containers: registry,
+			addresses: assigner.addresses,
+			events,
+			clock: drivers.clock,
+			logger,
+		},
 		{
 			bridge: bridge.name,
 			...(bridge.address === undefined ? {} : { address: bridge.address }),
 			...(bridge.address6 === undefined ? {} : { address6: bridge.address6 }),
 			...(bridge.fixedCidr === undefined ? {} : { range: bridge.fixedCidr }),
 			mtu: bridge.mtu,
+			networkMtu: DEFAULT_NETWORK_MTU,
 			interContainer: bridge.interContainer,
 			masquerade: bridge.masquerade,
 			hostAddress: bridge.hostAddress,

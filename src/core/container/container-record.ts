@@ -38,7 +38,9 @@ export interface ContainerEndpoint {
 	readonly assigned?: {
 		readonly networkId: string;
 		readonly endpointId: string;
-		/** Without prefix length. */
+		/** Name of the interface in the container; absent in records of earlier versions, which had `eth0` alone. */
+		readonly interfaceName?: string;
+		/** Without prefix length; empty without IPv4. */
 		readonly address: string;
 		readonly prefixLength: number;
 		readonly gateway: string;

@@ -11,7 +11,7 @@ import { type EngineError, InvalidParameterError, NotFoundError } from "../../ba
 import { newId } from "../../base/ids.ts";
 import { parseLink } from "../network/links.ts";
 import type { ContainerMount, ContainerRecord } from "./container-record.ts";
-import { requestedEndpoints } from "./endpoints.ts";
+import { type EndpointNetworks, requestedEndpoints } from "./endpoints.ts";
 import { type DaemonDefaults, normaliseHostConfig } from "./host-config.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { mergeConfig } from "./merge-config.ts";
@@ -30,6 +30,7 @@ export interface CreateInput {
 	readonly host: HostFacts;
 	/** Another container by name or ID (`container:` modes, `--volumes-from`). @throws NotFoundError */
 	readonly findContainer: (name: string) => Pick<ContainerRecord, "id" | "mounts">;
+	readonly networks?: EndpointNetworks;
 	/** Names of anonymous volumes; random when absent. */
 	readonly newVolumeName?: () => string;
 }
@@ -61,7 +62,7 @@ export function normaliseCreate(input: CreateInput): SettledContainer {
 		mountsOf: (name) => asParameterFault(() => input.findContainer(name).mounts),
 	});
 	checkLinks(hostConfig, input.findContainer);
-	const { endpoints, warnings } = requestedEndpoints(merged, hostConfig, networking, version);
+	const { endpoints, warnings } = requestedEndpoints(merged, hostConfig, networking, version, input.networks);
 	return {
 		config: completeConfig(merged, hostConfig, input),
 		hostConfig,

@@ -1,10 +1,20 @@
 import type { ContainerConfig, EndpointSettings, HostConfig, NetworkingConfig } from "../../api/engine/container.ts";
 import { type ApiVersion, atLeast } from "../../api/engine/version.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
+import { contains, parseSubnet, tryParseIp } from "../network/ip-address.ts";
 import { isAddress } from "./host-config.ts";
 import { containerOfMode } from "./namespace-mode.ts";
 
 const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
+
+/** The networks there are; endpoints may name others, which have to be there at the start. */
+export interface EndpointNetworks {
+	/** The network's name, for one that is named by its ID; anything else unchanged. */
+	nameOf(reference: string): string;
+	find(name: string): EndpointNetwork | undefined;
+}
+
+const NO_NETWORKS: EndpointNetworks = { nameOf: (reference) => reference, find: () => undefined };
 
 export interface RequestedEndpoints {
 	/** By network name. */
@@ -21,11 +31,12 @@ export function requestedEndpoints(
 	hostConfig: HostConfig,
 	networking: NetworkingConfig | undefined,
 	version: ApiVersion,
+	networks: EndpointNetworks = NO_NETWORKS,
 ): RequestedEndpoints {
-	const mode = hostConfig.NetworkMode ?? "bridge";
+	const mode = networks.nameOf(hostConfig.NetworkMode ?? "bridge");
 	const endpoints: Record<string, EndpointSettings> = {};
 	for (const [name, settings] of Object.entries(networking?.EndpointsConfig ?? {})) {
-		const network = name === "default" ? "bridge" : name;
+		const network = name === "default" ? "bridge" : networks.nameOf(name);
 		if (settings === null)
 			throw new InvalidParameterError(`invalid config for network ${network}: EndpointsConfig is nil`);
 		endpoints[network] = { ...settings };
@@ -39,7 +50,7 @@ export function requestedEndpoints(
 	if (Object.keys(endpoints).length === 0) endpoints[mode] = {};
 	const primary = endpoints[mode];
 	if ((config.MacAddress ?? "") !== "" && primary !== undefined) applyMacAddress(config.MacAddress ?? "", primary);
-	for (const [name, settings] of Object.entries(endpoints)) checkEndpoint(name, settings);
+	for (const [name, settings] of Object.entries(endpoints)) checkEndpoint(name, settings, networks.find(name));
 	return { endpoints, warnings: macWarnings(config, version) };
 }
 
@@ -57,19 +68,40 @@ function macWarnings(config: ContainerConfig, version: ApiVersion): string[] {
 	return ["The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."];
 }
 
+/** What a network allows its endpoints; unknown while it does not exist. */
+export interface EndpointNetwork {
+	/** Subnets that the user chose, CIDR form. */
+	readonly userSubnets: readonly string[];
+}
+
 /** @throws InvalidParameterError listing everything that is wrong with the endpoint */
-export function checkEndpoint(network: string, settings: EndpointSettings): void {
-	const prefix = `invalid config for network ${network}: `;
+export function checkEndpoint(name: string, settings: EndpointSettings, network?: EndpointNetwork): void {
+	const prefix = `invalid config for network ${name}: `;
 	const mac = settings.MacAddress ?? "";
 	if (mac !== "" && !/^([0-9a-f]{2}([:-])){5}[0-9a-f]{2}$/i.test(mac))
 		throw new InvalidParameterError(`${prefix}invalid MAC address ${mac}`);
-	const faults = endpointFaults(PREDEFINED.has(network), settings);
+	checkEndpointSettings(prefix, endpointFaults(PREDEFINED.has(name), settings, network));
+}
+
+/** As `checkEndpoint`, for a container that is connected later: without the network's name. @throws InvalidParameterError */
+export function checkConnection(name: string, settings: EndpointSettings, network: EndpointNetwork): void {
+	checkEndpointSettings("", endpointFaults(PREDEFINED.has(name), settings, network));
+}
+
+function checkEndpointSettings(prefix: string, faults: readonly string[]): void {
 	if (faults.length === 0) return;
 	const list = faults.length === 1 ? faults[0] : faults.map((fault) => `* ${fault}`).join("\n");
 	throw new InvalidParameterError(`${prefix}invalid endpoint settings:\n${list}`);
 }
 
-function endpointFaults(predefined: boolean, settings: EndpointSettings): string[] {
+const WITHOUT_SUBNET =
+	"user specified IP address is supported only when connecting to networks with user configured subnets";
+
+function endpointFaults(
+	predefined: boolean,
+	settings: EndpointSettings,
+	network: EndpointNetwork | undefined,
+): string[] {
 	const faults: string[] = [];
 	const { IPv4Address = "", IPv6Address = "", LinkLocalIPs = [] } = settings.IPAMConfig ?? {};
 	const hasAddress = IPv4Address !== "" || IPv6Address !== "" || LinkLocalIPs.length > 0;
@@ -81,7 +113,18 @@ function endpointFaults(predefined: boolean, settings: EndpointSettings): string
 	if (IPv6Address !== "" && (!isAddress(IPv6Address) || !IPv6Address.includes(":")))
 		faults.push(`invalid IPv6 address: ${IPv6Address}`);
 	for (const address of LinkLocalIPs) if (!isAddress(address)) faults.push(`invalid link-local IP address: ${address}`);
-	if (predefined && hasAddress)
-		faults.push("user specified IP address is supported only when connecting to networks with user configured subnets");
+	if (predefined && hasAddress) faults.push(WITHOUT_SUBNET);
+	else if (network !== undefined) faults.push(...subnetFaults([IPv4Address, IPv6Address], network));
 	return faults;
+}
+
+function subnetFaults(addresses: readonly string[], { userSubnets }: EndpointNetwork): string[] {
+	return addresses.flatMap((text) => {
+		if (text === "") return [];
+		const subnets = userSubnets.map(parseSubnet).filter(({ family }) => (family === 6) === text.includes(":"));
+		if (subnets.length === 0) return [WITHOUT_SUBNET];
+		const address = tryParseIp(text);
+		if (address === undefined || subnets.some((subnet) => contains(subnet, address))) return [];
+		return [`no configured subnet or ip-range contain the IP address ${text}`];
+	});
 }

@@ -48,7 +48,7 @@ function isPredefined(network: string): boolean {
 	return network === "bridge" || network === "host" || network === "none";
 }
 
-function dnsNames(requested: EndpointSettings, record: ContainerRecord): string[] {
+export function dnsNames(requested: EndpointSettings, record: ContainerRecord): string[] {
 	return [
 		...new Set([record.name, ...(requested.Aliases ?? []), record.id.slice(0, 12), record.config.Hostname ?? ""]),
 	].filter((name) => name !== "");
@@ -103,7 +103,7 @@ export function viewPortMap(record: ContainerRecord): PortMap {
 		for (const port of parseExposedPort(key)) ports[formatPort(port)] = null;
 	for (const { containerPort, protocol, hostAddress, hostPort } of record.mappings) {
 		const key = formatPort({ port: containerPort, protocol });
-		const binding: PortBinding = { HostIp: hostAddress, HostPort: String(hostPort) };
+		const binding: PortBinding = { HostIp: hostAddress, HostPort: hostPort === 0 ? "" : String(hostPort) };
 		ports[key] = [...(ports[key] ?? []), binding];
 	}
 	return ports;

@@ -6,12 +6,21 @@ export interface BridgeNetwork {
 	readonly id: string;
 	/** Linux interface name of the bridge, at most 15 bytes. */
 	readonly bridge: string;
-	/** IPv4 subnet in CIDR form, e.g. `172.18.0.0/16`, and the gateway, which is the bridge's own address. */
-	readonly subnet: string;
-	readonly gateway: string;
+	/** IPv4 subnet in CIDR form, e.g. `172.18.0.0/16`; absent where the network has no IPv4. */
+	readonly subnet?: string;
+	/** The bridge's own address, which containers route to; absent in the gateway mode `isolated`. */
+	readonly gateway?: string;
 	/** IPv6 subnet and gateway where the network has IPv6. */
 	readonly subnet6?: string;
 	readonly gateway6?: string;
+	/** How IPv4 gets in and out; absent means `nat`. */
+	readonly gatewayMode?: GatewayMode;
+	readonly gatewayMode6?: GatewayMode;
+	/** Source address of what leaves through NAT; absent: the address of the interface it leaves by. */
+	readonly sourceAddress?: string;
+	readonly sourceAddress6?: string;
+	/** The gateway is somebody else's address: the bridge itself gets none (IPv4). */
+	readonly inhibitAddress?: boolean;
 	readonly mtu: number;
 	/** Containers of this network may talk to one another. */
 	readonly interContainer: boolean;
@@ -20,6 +29,12 @@ export interface BridgeNetwork {
 	/** No way in or out but the bridge itself. */
 	readonly internal: boolean;
 }
+
+/**
+ * `nat`: out by masquerading, in by published ports alone. `nat-unprotected`: in to every port of a container as well, for who
+ * has a route. `routed`: no translation at all, published ports are opened. `isolated`: the host has no address on the bridge.
+ */
+export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
 
 export type TransportProtocol = "tcp" | "udp" | "sctp";
 
@@ -56,12 +71,24 @@ export interface EndpointPlan {
 	/** Name inside the container: `eth0`. */
 	readonly interfaceName: string;
 	/** CIDR form, e.g. `172.18.0.2/16`. */
-	readonly address: string;
+	readonly address?: string;
 	readonly address6?: string;
+	/** Further addresses, CIDR form, that nobody allocates (`LinkLocalIPs`). */
+	readonly linkLocalAddresses?: readonly string[];
 	readonly macAddress: string;
-	/** Default route of the container goes through this endpoint's gateway. */
+	/** The container's default route goes through this endpoint's gateway. */
 	readonly defaultRoute: boolean;
+	/** The same for IPv6, where it goes another way than IPv4. */
+	readonly defaultRoute6?: boolean;
+	/** `net.*` sysctls of this interface alone, by full name. */
+	readonly sysctls?: Readonly<Record<string, string>>;
 	readonly mappings: readonly PortMapping[];
+}
+
+/** A default route of a sandbox. */
+export interface SandboxGateway {
+	readonly interfaceName: string;
+	readonly gateway: string;
 }
 
 /** A container's network namespace, bound to a file so that it lives without a process. */
@@ -109,8 +136,21 @@ export interface BridgeDriver {
 	/**
 	 * Takes one endpoint off the network at once; its interface disappears a moment later, or with the namespace when
 	 * `removeSandbox` follows.
+	 * @param options.wait resolve when the interface is gone, for a container that lives on
 	 */
-	disconnect(network: BridgeNetwork, containerId: string, endpointId: string): Promise<void>;
+	disconnect(
+		network: BridgeNetwork,
+		containerId: string,
+		endpointId: string,
+		options?: { readonly wait: boolean },
+	): Promise<void>;
+	/** Replaces the default routes of a sandbox; a family without a gateway loses its one. */
+	setGateways(
+		sandbox: NetworkSandbox,
+		gateways: { readonly v4?: SandboxGateway; readonly v6?: SandboxGateway },
+	): Promise<void>;
+	/** Replaces the published ports of an endpoint. Ports that another endpoint has are taken over in one transaction. */
+	publish(endpointId: string, mappings: readonly PortMapping[]): Promise<void>;
 	/** Interface counters inside a sandbox, for stats. */
 	statistics(containerId: string): Promise<Readonly<Record<string, InterfaceStatistics>>>;
 	inventory(): Promise<NetworkInventory>;

@@ -22,8 +22,12 @@ export interface NetworkRecord {
 	readonly labels: Readonly<Record<string, string>>;
 	/** Driver options as given or as Docker shows them for the default bridge. */
 	readonly options: Readonly<Record<string, string>>;
-	/** Subnets, CIDR form; empty for host and none. */
+	/** Subnets, CIDR form, as asked for or as chosen; empty for host and none. */
 	readonly ipam: readonly NetworkSubnet[];
+	/** Options for address management, shown and not used by anything; null when none were sent. */
+	readonly ipamOptions?: Readonly<Record<string, string>> | null;
+	/** The user chose the subnets, by family: only there may he choose addresses, too. */
+	readonly userSubnets?: { readonly v4: boolean; readonly v6: boolean };
 	/** Present for bridges alone. */
 	readonly bridge?: BridgeNetwork;
 }

@@ -25,7 +25,7 @@ export function networkView(record: NetworkRecord, members: readonly ContainerRe
 		EnableIPv6: record.enableIpv6,
 		IPAM: {
 			Driver: "default",
-			Options: null,
+			Options: record.ipamOptions ?? null,
 			Config: ipamConfig(record),
 		},
 		Internal: record.internal,

@@ -36,6 +36,8 @@ export interface ContainerResolvConfOptions {
 	readonly sharesHostNetwork: boolean;
 	/** Without it IPv6 servers are left out. */
 	readonly hasIpv6: boolean;
+	/** The embedded name server, which alone is named where there is one; it asks the others. */
+	readonly embeddedServer?: string;
 }
 
 /** What the container's file says. A search list of one dot means none. */
@@ -44,11 +46,18 @@ export function resolvConfForContainer(host: ResolvConf, options: ContainerResol
 	const choose = (own: readonly string[] | undefined, fromHost: readonly string[]) =>
 		own !== undefined && own.length > 0 ? own : fromHost;
 	const search = choose(given.search, host.search);
-	return {
-		nameservers: choose(given.nameservers, reachableNameservers(host.nameservers, options)),
+	const settled = {
 		search: search.length === 1 && search[0] === "." ? [] : search,
 		options: choose(given.options, host.options),
 	};
+	if (options.embeddedServer !== undefined)
+		return { ...settled, nameservers: [options.embeddedServer], options: withDots(settled.options) };
+	return { ...settled, nameservers: choose(given.nameservers, reachableNameservers(host.nameservers, options)) };
+}
+
+/** Names of containers have no dots: they are asked for as they are before the search list is tried. */
+function withDots(options: readonly string[]): readonly string[] {
+	return options.some((option) => option.startsWith("ndots:")) ? options : [...options, "ndots:0"];
 }
 
 function reachableNameservers(servers: readonly string[], options: ContainerResolvConfOptions): readonly string[] {

@@ -41,3 +41,12 @@ function firstFree(block: Subnet, prefixLength: number, obstacles: readonly Subn
 	}
 	return undefined;
 }
+
+/**
+ * A pool of unique local IPv6 addresses (RFC 4193), the same for one seed: a /48 that is cut into /64 subnets.
+ * @param seed at least ten random hexadecimal digits
+ */
+export function uniqueLocalPool(seed: string): SubnetPool {
+	const digits = `fd${seed.slice(0, 10)}`;
+	return { base: `${digits.match(/.{4}/g)?.join(":")}::/48`, prefixLength: 64 };
+}

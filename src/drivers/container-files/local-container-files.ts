@@ -58,6 +58,15 @@ export class LocalContainerFiles implements ContainerHostFiles {
 		});
 	}
 
+	editNetworkFile(id: string, file: keyof NetworkFiles, edit: (text: string) => string): void {
+		const path = this.paths(id)[file];
+		translated("cannot change the container's network files", () => {
+			const before = readHostText(path) ?? "";
+			const after = edit(before);
+			if (after !== before) writeFileSync(path, after, { mode: 0o644 });
+		});
+	}
+
 	writeBundle(id: string, config: unknown): string {
 		const { bundle } = this.paths(id);
 		makeDirectory(bundle);

@@ -7,6 +7,7 @@ const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -23,6 +24,7 @@ const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RTN_UNICAST = 1;
 const RT_SCOPE_LINK = 253;
+const RT_SCOPE_NOWHERE = 255;
 const ADDRESS_HEADER_BYTES = 8;
 const ROUTE_HEADER_BYTES = 12;
 
@@ -99,6 +101,17 @@ export function addRouteRequest(route: {
 		payload,
 		purpose: `route add ${route.destination ?? "default"} via ${route.gateway ?? "link"}`,
 	};
+}
+
+/** The default route of a family through one interface. @throws ErrnoError ESRCH when there is none */
+export function deleteRouteRequest(route: { readonly linkIndex: number; readonly family: 4 | 6 }): NetlinkRequest {
+	const header = Buffer.alloc(ROUTE_HEADER_BYTES);
+	header.writeUInt8(route.family === 4 ? AF_INET : AF_INET6, 0);
+	header.writeUInt8(RT_TABLE_MAIN, 4);
+	// Any scope.
+	header.writeUInt8(RT_SCOPE_NOWHERE, 6);
+	const payload = new NetlinkPayload(header).uint32(RTA_OIF, route.linkIndex);
+	return { type: RTM_DELROUTE, payload, purpose: "route delete default" };
 }
 
 export function listAddresses(socket: NetlinkSocket): InterfaceAddress[] {

@@ -19,8 +19,10 @@ import type {
 	InterfaceStatistics,
 	NetworkInventory,
 	NetworkSandbox,
+	PortMapping,
 	PortRequest,
 	PortReservation,
+	SandboxGateway,
 } from "../../core/network/driver.ts";
 import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
 import { listAddresses, listRoutes } from "../linux/addresses.ts";
@@ -36,8 +38,8 @@ import {
 } from "../linux/namespaces.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../linux/netlink.ts";
 import { Nftables } from "../linux/nftables.ts";
-import { enableForwarding, ensureBridge, refuseOtherKinds } from "./bridge-link.ts";
-import { hostInterfaceName, makeEndpointLink, silenceEndpointLink } from "./endpoint-link.ts";
+import { enableForwarding, ensureBridge, isOwnBridge, refuseOtherKinds } from "./bridge-link.ts";
+import { hostInterfaceName, makeEndpointLink, replaceDefaultRoutes, silenceEndpointLink } from "./endpoint-link.ts";
 import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
 import { Firewall } from "./firewall.ts";
 import type { TableFamily } from "./firewall-rules.ts";
@@ -123,7 +125,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 
 	async removeNetwork(network: BridgeNetwork): Promise<void> {
 		await this.#translate(`failed to remove bridge network ${network.bridge}`, async () => {
-			await this.#deleteLink(network.bridge);
+			if (isOwnBridge(this.#netlink, network)) await this.#deleteLink(network.bridge);
 			this.#firewall.removeNetwork(network);
 		});
 	}
@@ -176,8 +178,9 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			containerId: plan.containerId,
 			networkId: network.id,
 			hostInterface: hostInterfaceName(plan.endpointId),
-			address: plan.address,
+			...(plan.address !== undefined && { address: plan.address }),
 			...(plan.address6 !== undefined && { address6: plan.address6 }),
+			...routedFamilies(network),
 			mappings: plan.mappings,
 		};
 		try {
@@ -192,16 +195,48 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		}
 	}
 
-	async disconnect(_network: BridgeNetwork, _containerId: string, endpointId: string): Promise<void> {
+	async disconnect(
+		_network: BridgeNetwork,
+		_containerId: string,
+		endpointId: string,
+		options: { readonly wait: boolean } = { wait: false },
+	): Promise<void> {
 		const state = this.#states.get(endpointId);
 		if (state === undefined || this.#leaving.has(endpointId)) return;
-		await this.#translate("failed to disconnect", () => {
+		await this.#translate("failed to disconnect", async () => {
 			silenceEndpointLink(this.#netlink, state.hostInterface);
 			this.#forgetPorts(state);
+			if (options.wait) return await this.#leave(state);
 			this.#leaving.set(
 				endpointId,
 				this.#clock.after(LEAVE_DELAY_MS, () => void this.#leave(state)),
 			);
+		});
+	}
+
+	async setGateways(
+		sandbox: NetworkSandbox,
+		gateways: { readonly v4?: SandboxGateway; readonly v6?: SandboxGateway },
+	): Promise<void> {
+		await this.#translate("failed to set default routes", () => {
+			const fd = openNamespace(sandbox.path);
+			try {
+				using inside = openNetlinkIn(fd);
+				replaceDefaultRoutes(inside, gateways);
+			} finally {
+				closeDescriptor(fd);
+			}
+		});
+	}
+
+	async publish(endpointId: string, mappings: readonly PortMapping[]): Promise<void> {
+		const state = this.#states.get(endpointId);
+		if (state === undefined) throw new NotFoundError(`endpoint ${endpointId} not found`);
+		await this.#translate("failed to publish ports", () => {
+			const published = { ...state, mappings };
+			this.#states.save(published);
+			this.#firewall.replaceEndpoint(published);
+			this.#forgetFlows({ ...state, mappings: [...state.mappings, ...mappings] });
 		});
 	}
 
@@ -347,6 +382,14 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			throw new SystemError(`${purpose}: ${errorMessage(cause)}`, { cause });
 		}
 	}
+}
+
+function routedFamilies({ gatewayMode, gatewayMode6 }: BridgeNetwork): Pick<EndpointState, "routed"> {
+	const routed = [
+		...(gatewayMode === "routed" ? [4 as const] : []),
+		...(gatewayMode6 === "routed" ? [6 as const] : []),
+	];
+	return routed.length === 0 ? {} : { routed };
 }
 
 function tableFamilies(): readonly TableFamily[] {

@@ -17,6 +17,11 @@ export function refuseOtherKinds(netlink: NetlinkSocket, name: string): void {
 		throw new ConflictError(`existing interface ${name} is not a bridge`);
 }
 
+/** Whether the interface was made for this network; a bridge that the administrator made stays when the network goes. */
+export function isOwnBridge(netlink: NetlinkSocket, network: BridgeNetwork): boolean {
+	return findLink(netlink, network.bridge)?.alias === `${ALIAS_PREFIX}${network.id}`;
+}
+
 /** @returns index of the bridge @throws ErrnoError, SystemError */
 export function ensureBridge(netlink: NetlinkSocket, network: BridgeNetwork): number {
 	const link = findLink(netlink, network.bridge) ?? makeBridge(netlink, network);
@@ -41,18 +46,19 @@ function makeBridge(netlink: NetlinkSocket, network: BridgeNetwork): Link {
 	netlink.request(addBridgeRequest(network.bridge, { macAddress, mtu: network.mtu }));
 	const alias = `${ALIAS_PREFIX}${network.id}`;
 	netlink.request(
-		setLinkRequest(network.bridge, { alias, ...(network.subnet6 === undefined && { noLinkLocal: true }) }),
+		setLinkRequest(network.bridge, { alias, ...(network.gateway6 === undefined && { noLinkLocal: true }) }),
 	);
 	const link = findLink(netlink, network.bridge);
 	if (link === undefined) throw new SystemError(`bridge ${network.bridge} vanished while it was made`);
 	return link;
 }
 
+/** An isolated network has no address of the host on it, and an inhibited one somebody else's. */
 function wantedAddresses(network: BridgeNetwork): string[] {
-	const withLength = (gateway: string, subnet: string) => `${gateway}/${parseCidr(subnet).subnet.prefixLength}`;
-	const v4 = withLength(network.gateway, network.subnet);
-	if (network.subnet6 === undefined || network.gateway6 === undefined) return [v4];
-	return [v4, withLength(network.gateway6, network.subnet6)];
+	const withLength = (gateway: string | undefined, subnet: string | undefined) =>
+		gateway === undefined || subnet === undefined ? [] : [`${gateway}/${parseCidr(subnet).subnet.prefixLength}`];
+	const v4 = network.inhibitAddress === true ? [] : withLength(network.gateway, network.subnet);
+	return [...v4, ...withLength(network.gateway6, network.subnet6)];
 }
 
 function isWanted(network: BridgeNetwork, address: InterfaceAddress): boolean {

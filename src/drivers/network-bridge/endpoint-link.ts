@@ -1,7 +1,7 @@
 /** The pair of virtual interfaces between a bridge and a container's namespace. */
 import { existsSync } from "node:fs";
-import type { BridgeNetwork, EndpointPlan } from "../../core/network/driver.ts";
-import { addAddressRequest, addRouteRequest } from "../linux/addresses.ts";
+import type { BridgeNetwork, EndpointPlan, SandboxGateway } from "../../core/network/driver.ts";
+import { addAddressRequest, addRouteRequest, deleteRouteRequest, listRoutes } from "../linux/addresses.ts";
 import {
 	addVethRequest,
 	type BridgePortOptions,
@@ -14,6 +14,7 @@ import { inNetworkNamespace } from "../linux/namespaces.ts";
 import { type NetlinkRequest, NetlinkSocket } from "../linux/netlink.ts";
 import { writeSysctl } from "./sandbox-pool.ts";
 
+const DEFAULT_ROUTES: readonly string[] = ["0.0.0.0/0", "::/0"];
 const BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 
 /** Fifteen bytes at most: `veth` and eleven digits of the endpoint's ID. */
@@ -32,7 +33,7 @@ export interface EndpointLinkInput {
 export function makeEndpointLink(host: NetlinkSocket, input: EndpointLinkInput): void {
 	const { network, plan, namespaceFd, bridgeIndex } = input;
 	const name = hostInterfaceName(plan.endpointId);
-	const hasIpv6 = plan.address6 !== undefined;
+	const hasIpv6 = [plan.address6, ...(plan.linkLocalAddresses ?? [])].some((cidr) => cidr?.includes(":"));
 	using inside = inNetworkNamespace(namespaceFd, () => new NetlinkSocket());
 	if (findLinkIndex(host, name) !== undefined) deleteLink(host, name);
 	else if (findLinkIndex(inside, plan.interfaceName) !== undefined) deleteLink(inside, plan.interfaceName);
@@ -47,8 +48,14 @@ export function makeEndpointLink(host: NetlinkSocket, input: EndpointLinkInput):
 		// With br_netfilter the bridge itself carries translated packets: a container's call to its own published port must turn.
 		...(plan.mappings.length > 0 && existsSync(BRIDGE_NETFILTER) && { hairpin: true }),
 	});
-	if (hasIpv6)
-		inNetworkNamespace(namespaceFd, () => writeSysctl(`net.ipv6.conf.${plan.interfaceName}.disable_ipv6`, "0"));
+	const sysctls = Object.entries({
+		...(hasIpv6 && { [`net.ipv6.conf.${plan.interfaceName.replaceAll(".", "/")}.disable_ipv6`]: "0" }),
+		...plan.sysctls,
+	});
+	if (sysctls.length > 0)
+		inNetworkNamespace(namespaceFd, () => {
+			for (const [name, value] of sysctls) writeSysctl(name, value);
+		});
 	configureInside(inside, network, plan);
 	settleCarrier(host, name, network.bridge);
 }
@@ -65,15 +72,35 @@ function settleCarrier(host: NetlinkSocket, port: string, bridge: string): void 
 
 function configureInside(inside: NetlinkSocket, network: BridgeNetwork, plan: EndpointPlan): void {
 	const linkIndex = findLinkIndex(inside, plan.interfaceName) ?? 0;
-	const requests: NetlinkRequest[] = [addAddressRequest(linkIndex, plan.address)];
-	if (plan.address6 !== undefined) requests.push(addAddressRequest(linkIndex, plan.address6));
+	const { address, address6, linkLocalAddresses = [] } = plan;
+	const addresses = [address, address6, ...linkLocalAddresses].filter((cidr) => cidr !== undefined);
+	const requests: NetlinkRequest[] = addresses.map((cidr) => addAddressRequest(linkIndex, cidr));
 	requests.push(setLinkRequest(linkIndex, { up: true }));
-	if (plan.defaultRoute && !network.internal) {
-		requests.push(addRouteRequest({ linkIndex, gateway: network.gateway }));
-		if (plan.address6 !== undefined && network.gateway6 !== undefined)
+	if (!network.internal) {
+		if (plan.defaultRoute && address !== undefined && network.gateway !== undefined)
+			requests.push(addRouteRequest({ linkIndex, gateway: network.gateway }));
+		if ((plan.defaultRoute6 ?? plan.defaultRoute) && address6 !== undefined && network.gateway6 !== undefined)
 			requests.push(addRouteRequest({ linkIndex, gateway: network.gateway6 }));
 	}
 	inside.requestAll(requests);
+}
+
+/** Default routes of a namespace, one for each family at most. @param inside socket of the namespace @throws ErrnoError */
+export function replaceDefaultRoutes(
+	inside: NetlinkSocket,
+	gateways: { readonly v4?: SandboxGateway; readonly v6?: SandboxGateway },
+): void {
+	const present = listRoutes(inside).filter(({ destination }) => DEFAULT_ROUTES.includes(destination));
+	for (const family of [4, 6] as const) {
+		const wanted = family === 4 ? gateways.v4 : gateways.v6;
+		const linkIndex = wanted === undefined ? undefined : findLinkIndex(inside, wanted.interfaceName);
+		const routes = present.filter(({ destination }) => destination.includes(":") === (family === 6));
+		for (const route of routes)
+			if (route.linkIndex !== linkIndex || route.gateway !== wanted?.gateway)
+				inside.request(deleteRouteRequest({ linkIndex: route.linkIndex, family }));
+		if (wanted !== undefined && linkIndex !== undefined)
+			inside.request(addRouteRequest({ linkIndex, gateway: wanted.gateway }));
+	}
 }
 
 function setPortOptions(host: NetlinkSocket, name: string, options: BridgePortOptions): void {

@@ -17,8 +17,10 @@ export interface EndpointState {
 	/** Name of the host's end of the pair. */
 	readonly hostInterface: string;
 	/** CIDR form. */
-	readonly address: string;
+	readonly address?: string;
 	readonly address6?: string;
+	/** Families whose ports are opened and not translated (gateway mode `routed`). */
+	readonly routed?: readonly (4 | 6)[];
 	readonly mappings: readonly PortMapping[];
 }
 
@@ -66,11 +68,19 @@ export class EndpointStates {
 function readState(path: string): EndpointState | undefined {
 	try {
 		const state: Partial<EndpointState> = JSON.parse(readFileSync(path, "utf8"));
-		const { endpointId, containerId, networkId, hostInterface, address, mappings } = state;
+		const { endpointId, containerId, networkId, hostInterface, address, address6, routed, mappings } = state;
 		if (endpointId === undefined || containerId === undefined || networkId === undefined) return undefined;
-		if (hostInterface === undefined || address === undefined || mappings === undefined) return undefined;
-		const address6 = state.address6 === undefined ? {} : { address6: state.address6 };
-		return { endpointId, containerId, networkId, hostInterface, address, ...address6, mappings };
+		if (hostInterface === undefined || mappings === undefined) return undefined;
+		return {
+			endpointId,
+			containerId,
+			networkId,
+			hostInterface,
+			...(address !== undefined && { address }),
+			...(address6 !== undefined && { address6 }),
+			...(routed !== undefined && { routed }),
+			mappings,
+		};
 	} catch (error) {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;

@@ -4,7 +4,7 @@
  *   prerouting, output (nat)   → publish: destination → container, by the maps `published` (any host address) and
  *                                `published_at` (one host address); the number of published ports does not cost per packet
  *   postrouting (nat)          → nat_to (into a bridge), nat_from (out of it), by interface, a chain for each network
- *   forward (filter)           → from_bridge, to_bridge, likewise
+ *   forward (filter)           → from_bridge, to_bridge, likewise; the set `opened` has the published ports of routed networks
  *   shield (filter, raw)       loopback addresses of the host cannot be addressed from a bridge, though route_localnet is on
  *
  * The set `relayed` names bridges whose containers are kept apart by isolated ports: a translated packet between two of them
@@ -14,7 +14,7 @@
  * host's forward policy closes.
  */
 
-import type { BridgeNetwork } from "../../core/network/driver.ts";
+import type { BridgeNetwork, GatewayMode, PortMapping } from "../../core/network/driver.ts";
 import { formatSubnet, isUnspecified, parseIp, parseSubnet } from "../../core/network/ip-address.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 
@@ -26,8 +26,11 @@ const LOOPBACK = { ip: "127.0.0.0/8", ip6: "::1/128" } as const;
 
 const INTERFACE_SETS = ["bridges", "relayed"] as const;
 const INTERFACE_MAPS = ["from_bridge", "to_bridge", "nat_from", "nat_to"] as const;
-export const PORT_MAPS = ["published", "published_at"] as const;
+export const PORT_MAPS = ["published", "published_at", "opened"] as const;
 export type PortMapName = (typeof PORT_MAPS)[number];
+
+/** Container ports of routed networks that were published: the address is the container's own. */
+const OPENED = "opened";
 
 /** Table, maps and base chains. Running it again renews the rules of the base chains and leaves elements and networks alone. */
 export function baseRules(table: string, family: TableFamily): string {
@@ -59,6 +62,7 @@ export function baseRules(table: string, family: TableFamily): string {
 		`add table ${at}`,
 		`add map ${at} published { type inet_proto . inet_service : ${target}; }`,
 		`add map ${at} published_at { type ${address} . inet_proto . inet_service : ${target}; }`,
+		`add set ${at} ${OPENED} { type ${address} . inet_proto . inet_service; }`,
 		...INTERFACE_MAPS.map((map) => `add map ${at} ${map} { type ifname : verdict; }`),
 		...INTERFACE_SETS.map((set) => `add set ${at} ${set} { type ifname; }`),
 		...Object.entries(hooks).map(([chain, hook]) => `add chain ${at} ${chain} ${hook}`),
@@ -84,16 +88,8 @@ export function networkRules(table: string, family: TableFamily, network: Bridge
 	const interfaceName = `"${network.bridge}"`;
 	const chains: Readonly<Record<(typeof INTERFACE_MAPS)[number], readonly string[]>> = {
 		from_bridge: network.internal ? [`oifname != ${interfaceName} drop`] : [],
-		to_bridge: [
-			"ct state established,related accept",
-			...(network.internal ? [] : ["ct status dnat accept"]),
-			...(network.interContainer ? [`iifname ${interfaceName} accept`] : []),
-			"drop",
-		],
-		nat_from:
-			network.masquerade && !network.internal && subnet !== undefined
-				? [`${family} saddr ${subnet} oifname != ${interfaceName} masquerade`]
-				: [],
+		to_bridge: intoBridge(family, network),
+		nat_from: outOfBridge(family, network, subnet),
 		nat_to: natIntoBridge(family, subnet),
 	};
 	return [
@@ -111,6 +107,39 @@ export function networkRules(table: string, family: TableFamily, network: Bridge
 		}),
 		"",
 	].join("\n");
+}
+
+function modeOf(family: TableFamily, network: BridgeNetwork): GatewayMode {
+	return (family === "ip" ? network.gatewayMode : network.gatewayMode6) ?? "nat";
+}
+
+/** What may be forwarded to the containers of a network. */
+function intoBridge(family: TableFamily, network: BridgeNetwork): string[] {
+	const mode = modeOf(family, network);
+	const icmp = family === "ip" ? "icmp" : "icmpv6";
+	const unasked: Readonly<Record<GatewayMode, readonly string[]>> = {
+		nat: ["ct status dnat accept"],
+		"nat-unprotected": ["accept"],
+		routed: [`${family} daddr . meta l4proto . th dport @${OPENED} accept`, `meta l4proto ${icmp} accept`],
+		isolated: [],
+	};
+	return [
+		"ct state established,related accept",
+		// Neighbours first: what they may do has nothing to do with the way in from elsewhere.
+		...(network.interContainer ? [`iifname "${network.bridge}" accept`] : []),
+		...(network.interContainer || mode === "nat" ? [] : ["ct status dnat accept", `iifname "${network.bridge}" drop`]),
+		...(network.internal ? [] : unasked[mode]),
+		"drop",
+	];
+}
+
+/** Source NAT of what leaves a network by other interfaces. */
+function outOfBridge(family: TableFamily, network: BridgeNetwork, subnet: string | undefined): string[] {
+	const mode = modeOf(family, network);
+	if (!network.masquerade || network.internal || subnet === undefined || mode === "routed") return [];
+	const source = family === "ip" ? network.sourceAddress : network.sourceAddress6;
+	const action = source === undefined ? "masquerade" : `snat to ${source}`;
+	return [`${family} saddr ${subnet} oifname != "${network.bridge}" ${action}`];
 }
 
 /**
@@ -149,8 +178,8 @@ export interface PortElement {
 	readonly map: PortMapName;
 	/** `tcp . 8080` or `127.0.0.1 . tcp . 8080`. */
 	readonly key: string;
-	/** `172.17.0.2 . 80`. */
-	readonly value: string;
+	/** `172.17.0.2 . 80`; absent for an element of a set. */
+	readonly value?: string;
 }
 
 /** Elements of an endpoint. A mapping the container has no address for (IPv6 to an IPv4-only one) is left to the relays. */
@@ -160,6 +189,7 @@ export function portElements(endpoint: EndpointState): PortElement[] {
 		const family: TableFamily = host.family === 4 ? "ip" : "ip6";
 		const address = (family === "ip" ? endpoint.address : endpoint.address6)?.split("/")[0];
 		if (address === undefined) return [];
+		if (endpoint.routed?.includes(host.family) === true) return openedPort(family, address, mapping);
 		const port = `${mapping.protocol} . ${mapping.hostPort}`;
 		const value = `${address} . ${mapping.containerPort}`;
 		return isUnspecified(host)
@@ -168,12 +198,17 @@ export function portElements(endpoint: EndpointState): PortElement[] {
 	});
 }
 
+function openedPort(family: TableFamily, address: string, { protocol, containerPort }: PortMapping): PortElement {
+	return { family, map: OPENED, key: `${address} . ${protocol} . ${containerPort}` };
+}
+
 export function elementId(element: PortElement): string {
 	return `${element.family} ${element.map} ${element.key}`;
 }
 
 export function addElement(table: string, element: PortElement): string {
-	return `add element ${element.family} ${table} ${element.map} { ${element.key} : ${element.value} }\n`;
+	const value = element.value === undefined ? "" : ` : ${element.value}`;
+	return `add element ${element.family} ${table} ${element.map} { ${element.key}${value} }\n`;
 }
 
 export function deleteElement(table: string, element: PortElement): string {

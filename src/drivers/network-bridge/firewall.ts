@@ -58,6 +58,7 @@ export class Firewall {
 		const flush = this.families.flatMap((family) => [
 			`flush map ${family} ${this.table} published`,
 			`flush map ${family} ${this.table} published_at`,
+			`flush set ${family} ${this.table} opened`,
 		]);
 		const elements = [...this.#elements.values()].map(({ element }) => addElement(this.table, element));
 		this.#runOrReset(`${this.#base()}${flush.join("\n")}\n${elements.join("")}`, "initialize");
@@ -85,6 +86,24 @@ export class Firewall {
 			...elements.map((element) => addElement(this.table, element)),
 		];
 		this.#runOrReset(text.join(""), "add endpoint");
+	}
+
+	/** Other ports for an endpoint that has some, in one transaction. Those that another endpoint has change hands. */
+	replaceEndpoint(endpoint: EndpointState): void {
+		const before = [...this.#elements].filter(([, { owner }]) => owner === endpoint.endpointId);
+		const wanted = this.#elementsOf(endpoint);
+		const stale = new Map(before.map(([id, { element }]) => [id, element]));
+		for (const element of wanted) {
+			const taken = this.#elements.get(elementId(element))?.element;
+			if (taken !== undefined) stale.set(elementId(taken), taken);
+		}
+		for (const [id] of before) this.#elements.delete(id);
+		for (const element of wanted) this.#own(endpoint.endpointId, element);
+		const text = [
+			...[...stale.values()].map((element) => deleteElement(this.table, element)),
+			...wanted.map((element) => addElement(this.table, element)),
+		].join("");
+		if (text !== "") this.#runOrReset(text, "replace endpoint");
 	}
 
 	removeEndpoint(endpointId: string): void {

@@ -1,5 +1,6 @@
 import type { ContainerUpdateRequest } from "../../api/engine/container.ts";
 import { EngineError, InvalidParameterError } from "../../base/errors.ts";
+import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { HostFacts } from "../../core/container/host-facts.ts";
 import { normaliseName } from "../../core/container/name.ts";
 import type { ContainerRuntime } from "../../core/container/runtime.ts";
@@ -18,6 +19,8 @@ export interface ContainerChangesDependencies {
 	readonly runtimes: RuntimeTable;
 	readonly host: HostFacts;
 	readonly events: EventPublisher;
+	/** The network's names of a running container change with its own. */
+	readonly renamed: (record: ContainerRecord) => void;
 }
 
 /** What can be changed of a container that stays: pause, name, limits, terminal size. */
@@ -68,6 +71,7 @@ export class ContainerChanges {
 				throw new InvalidParameterError("Renaming a container with the same name as its current name");
 			nameable(() => registry.checkName(wanted));
 			const record = registry.update(id, { name: wanted });
+			this.#deps.renamed(record);
 			publishContainerEvent(events, record, "rename", { oldName: `/${old}` });
 		});
 	}

@@ -10,6 +10,7 @@ import { ConflictError, InvalidParameterError, NotFoundError, NotImplementedErro
 import { newId } from "../../base/ids.ts";
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
 import { normaliseCreate, type SettledContainer } from "../../core/container/create.ts";
+import type { EndpointNetworks } from "../../core/container/endpoints.ts";
 import type { DaemonDefaults } from "../../core/container/host-config.ts";
 import type { HostFacts } from "../../core/container/host-facts.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
@@ -39,6 +40,7 @@ export interface CreateSettings {
 export interface ContainerCreatorDependencies {
 	readonly registry: ContainerRegistry;
 	readonly images: ImageResolver;
+	readonly networks: EndpointNetworks;
 	readonly snapshotter: Snapshotter;
 	readonly filesystem: ContainerFilesystem;
 	readonly files: ContainerHostFiles;
@@ -86,6 +88,7 @@ export class ContainerCreator {
 			defaults: this.#defaults,
 			host: this.#settings.host,
 			findContainer: (reference) => registry.resolve(reference),
+			networks: this.#deps.networks,
 		});
 		this.#checkMounts(settled);
 		const record = this.#record(id, name ?? this.#freeName(), image, request.Image ?? "", settled);

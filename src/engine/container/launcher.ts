@@ -6,7 +6,8 @@ import { INITIAL_HEALTH, planHealth } from "../../core/container/health.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { logSink } from "../../core/container/log-config.ts";
 import type { ContainerRuntime, LogSink, Task } from "../../core/container/runtime.ts";
-import type { ContainerNetworking, NetworkPlan } from "../network/container-networking.ts";
+import type { ContainerNetworking } from "../network/container-networking.ts";
+import type { NetworkPlan } from "../network/network-plan.ts";
 import type { PendingAttachments } from "./attachments.ts";
 import type { ContainerFilesystem } from "./filesystem.ts";
 import type { RunCleaner } from "./run-cleaner.ts";
@@ -101,7 +102,7 @@ export class TaskLauncher {
 			stdinOnce: config.StdinOnce === true,
 			log: sinkOf(record),
 			...(memoryCgroup === undefined ? {} : { memoryCgroup }),
-			relays: plan.reservation?.relays(plan.bridge?.assigned.address ?? "") ?? [],
+			relays: plan.reservation?.relays(relayTarget(plan)) ?? [],
 		});
 	}
 
@@ -112,6 +113,11 @@ export class TaskLauncher {
 			this.#deps.logger.error("undoing a start failed", { container: record.id, error: errorMessage(error) });
 		}
 	}
+}
+
+/** Where the monitor passes on what reaches the ports' own sockets and not the firewall's translation. */
+function relayTarget({ gateways }: NetworkPlan): string {
+	return gateways.v4?.assigned.address || (gateways.v6?.assigned.address6 ?? "");
 }
 
 /** Waits for both, so that nothing is still being made when the undo begins; then throws the first error, if any. */

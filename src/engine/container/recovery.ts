@@ -150,7 +150,7 @@ export class ContainerRecovery {
 		const { networking, filesystem, supervisor, runtimes } = this.#services;
 		const task = this.#task(record.id);
 		if (task === undefined) return;
-		networking.adopt(record);
+		await networking.adopt(record);
 		await filesystem.adopt(record);
 		supervisor.watch(record.id, task);
 		// The pause may have been stored and not yet done.

@@ -9,8 +9,8 @@ import { buildRuntimeSpec, type SpecDefaults } from "../../core/container/runtim
 import type { SeccompCompiler } from "../../core/container/seccomp-compiler.ts";
 import { type BlockDevices, throttledDevices } from "../../core/container/spec-resources.ts";
 import { isRunning } from "../../core/container/state.ts";
-import type { NetworkPlan } from "../network/container-networking.ts";
 import type { NetworkFilesWriter } from "../network/network-files.ts";
+import type { NetworkPlan } from "../network/network-plan.ts";
 import type { PreparedRoot } from "./filesystem.ts";
 import type { ContainerRegistry } from "./registry.ts";
 

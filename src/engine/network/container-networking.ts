@@ -1,169 +1,231 @@
-import { errorKind, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
+import {
+	EngineError,
+	errorKind,
+	errorMessage,
+	InvalidParameterError,
+	NotFoundError,
+	SystemError,
+} from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
 import { containerOfMode } from "../../core/container/namespace-mode.ts";
 import { isRunning } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
-import { AddressPool } from "../../core/network/address-pool.ts";
-import type {
-	BridgeDriver,
-	BridgeNetwork,
-	NetworkSandbox,
-	PortMapping,
-	PortRequest,
-	PortReservation,
-} from "../../core/network/driver.ts";
-import { macAddressFor, parseMacAddress } from "../../core/network/mac-address.ts";
+import type { BridgeDriver, NetworkSandbox } from "../../core/network/driver.ts";
 import type { NetworkRecord } from "../../core/network/network-record.ts";
-import { planPorts } from "../../core/network/port-plan.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
+import type { ContainerNames } from "./container-names.ts";
+import type { ContainerPorts } from "./container-ports.ts";
+import type { EndpointAssigner } from "./endpoint-assigner.ts";
+import {
+	type Assigned,
+	type BridgeEndpoint,
+	endpointPlan,
+	type Gateways,
+	gatewaysOf,
+	interfaceNameOf,
+	mappingsOf,
+	type NetworkPlan,
+} from "./network-plan.ts";
 import type { NetworkService } from "./network-service.ts";
-
-type Assigned = NonNullable<ContainerEndpoint["assigned"]>;
-
-/** What a start settles before anything is made: addresses are taken, host ports are bound. */
-export interface NetworkPlan {
-	readonly endpoints: Readonly<Record<string, ContainerEndpoint>>;
-	readonly mappings: readonly PortMapping[];
-	readonly reservation?: PortReservation;
-	/** The bridge endpoint, where there is one. */
-	readonly bridge?: { readonly network: BridgeNetwork; readonly assigned: Assigned };
-	/** Who shares another container's network goes by its names. */
-	readonly names?: { readonly Hostname: string; readonly Domainname: string };
-}
 
 export interface ContainerNetworkingDependencies {
 	readonly networks: NetworkService;
 	readonly driver: BridgeDriver;
 	readonly containers: ContainerRegistry;
+	readonly assigner: EndpointAssigner;
+	readonly ports: ContainerPorts;
+	readonly names: ContainerNames;
 	readonly events: EventPublisher;
 }
 
-interface Pools {
-	readonly v4: AddressPool;
-	readonly v6: AddressPool | undefined;
-}
+const FAILED = "failed to set up container networking";
+const NO_GATEWAYS: Gateways = { v4: undefined, v6: undefined };
 
-/** A host port could not be had; it may be free again in a moment, when a run that has just ended is cleaned up. */
-export class PortUnavailableError extends SystemError {}
-
-/** The network side of a container's life: addresses, sandbox, endpoint and ports from start to exit. */
+/** The network side of a container's life: addresses, sandbox, endpoints, names and ports from start to exit. */
 export class ContainerNetworking {
 	readonly #deps: ContainerNetworkingDependencies;
-	/** By network ID. In memory only; at start taken from the records of what runs. */
-	readonly #pools = new Map<string, Pools>();
 
 	constructor(deps: ContainerNetworkingDependencies) {
 		this.#deps = deps;
 	}
 
-	/** Takes the addresses that the record of a running container names, at daemon start. */
-	adopt(record: ContainerRecord): void {
-		for (const { assigned } of Object.values(record.endpoints)) {
-			const network = assigned === undefined ? undefined : this.#deps.networks.find(assigned.networkId);
-			if (assigned === undefined || network?.bridge === undefined || assigned.address === "") continue;
-			const pools = this.#poolsOf(network.bridge, network);
-			for (const [pool, address] of [
-				[pools.v4, assigned.address],
-				[pools.v6, assigned.address6],
-			] as const)
-				if (pool !== undefined && address !== undefined && !pool.isTaken(address)) takeIfPossible(pool, address);
-		}
+	/**
+	 * Takes over a container that runs, at daemon start: its addresses, its names, and a connection that a crash cut short
+	 * between record and kernel.
+	 */
+	async adopt(record: ContainerRecord): Promise<void> {
+		const { assigner, driver, names } = this.#deps;
+		const bridges = this.bridgesOf(record);
+		for (const { network, assigned } of bridges) assigner.adopt(network, assigned);
+		if (!hasSandbox(record) || bridges.length === 0) return;
+		const gateways = gatewaysOf(bridges);
+		const sandbox = await driver.createSandbox(record.id);
+		const present = new Set((await driver.inventory()).endpoints);
+		for (const endpoint of bridges)
+			if (!present.has(endpoint.assigned.endpointId))
+				await driver.connect(
+					endpoint.bridge,
+					sandbox,
+					endpointPlan(record, endpoint, { gateways, mappings: record.mappings }),
+				);
+		if (bridges.length > 1 || present.size === 0) await this.applyGateways(record);
+		await names.open(record, sandbox, { bridges, gateways });
 	}
 
 	/**
 	 * Settles addresses and binds host ports. Nothing stays behind when it throws.
-	 * @throws ConflictError a port is in use, InvalidParameterError, UnavailableError no address left
+	 * @throws ForbiddenError an address is in use, InvalidParameterError, NotFoundError, PortUnavailableError, UnavailableError
 	 */
 	plan(record: ContainerRecord): NetworkPlan {
-		checkTogether(Object.keys(record.endpoints));
-		const [name, endpoint] = Object.entries(record.endpoints)[0] ?? [];
-		if (name === undefined || endpoint === undefined || record.config.NetworkDisabled === true)
-			return { endpoints: record.endpoints, mappings: [], ...this.#sharedNames(record) };
-		const network = this.#deps.networks.find(name);
-		if (network === undefined)
-			throw new NotFoundError(`failed to set up container networking: network ${name} not found`);
-		if (network.bridge === undefined)
-			return { endpoints: { [name]: { ...endpoint, assigned: bareEndpoint(network) } }, mappings: [] };
-		const assigned = this.#assign(network.bridge, network, record, endpoint);
-		try {
-			const reservation = this.#reservePorts(record, assigned);
+		if (Object.keys(record.endpoints).length === 0 || record.config.NetworkDisabled === true)
 			return {
-				endpoints: { ...record.endpoints, [name]: { ...endpoint, assigned } },
-				mappings: reservation?.mappings ?? [],
-				...(reservation === undefined ? {} : { reservation }),
-				bridge: { network: network.bridge, assigned },
+				endpoints: record.endpoints,
+				mappings: [],
+				bridges: [],
+				gateways: NO_GATEWAYS,
+				...this.#sharedNames(record),
 			};
+		checkTogether(Object.keys(record.endpoints));
+		const endpoints: Record<string, ContainerEndpoint> = {};
+		const bridges: BridgeEndpoint[] = [];
+		try {
+			for (const name of startOrder(record)) {
+				const { requested = {} } = record.endpoints[name] ?? {};
+				const assigned = this.#assign(record, name, requested, bridges);
+				endpoints[name] = { requested, assigned };
+			}
+			const gateways = gatewaysOf(bridges);
+			const reserved = this.#deps.ports.reserve(record, gateways);
+			return { endpoints, ...reserved, bridges, gateways };
 		} catch (error) {
-			this.#release(network.bridge, assigned);
+			for (const { assigned } of bridges) this.#deps.assigner.release(assigned);
 			throw error;
 		}
 	}
 
 	/** Makes the sandbox and connects it. @returns the namespace's path, or undefined for the host's namespace */
 	async setUp(record: ContainerRecord, plan: NetworkPlan): Promise<string | undefined> {
+		const { driver, names } = this.#deps;
 		const mode = record.hostConfig.NetworkMode ?? "default";
 		if (mode === "host") return undefined;
 		if (mode.startsWith("container:")) return this.#namespaceOf(mode.slice("container:".length));
-		const sandbox = await this.#deps.driver.createSandbox(record.id, {
+		const sandbox = await driver.createSandbox(record.id, {
 			sysctls: networkSysctls(record.hostConfig.Sysctls ?? {}),
 		});
-		if (plan.bridge !== undefined) await this.#connect(record, plan, plan.bridge, sandbox);
+		for (const endpoint of plan.bridges) await this.#connect(record, endpoint, plan, sandbox);
+		if (plan.bridges.length > 0) await names.open(record, sandbox, plan);
 		return sandbox.path;
 	}
 
 	/** Removes what `setUp` made and gives the addresses back. Idempotent. @param record with its assigned endpoints */
 	async tearDown(record: ContainerRecord): Promise<void> {
-		for (const [name, { assigned }] of Object.entries(record.endpoints)) {
-			if (assigned === undefined) continue;
-			const bridge = this.#deps.networks.find(name)?.bridge;
-			if (bridge === undefined) continue;
-			await this.#deps.driver.disconnect(bridge, record.id, assigned.endpointId);
-			this.#release(bridge, assigned);
+		const { assigner, driver, names } = this.#deps;
+		names.close(record.id);
+		for (const { bridge, assigned } of this.bridgesOf(record)) {
+			names.withdraw(assigned.endpointId);
+			await driver.disconnect(bridge, record.id, assigned.endpointId);
+			assigner.release(assigned);
 		}
-		if (hasSandbox(record)) await this.#deps.driver.removeSandbox(record.id);
+		if (hasSandbox(record)) await driver.removeSandbox(record.id);
+	}
+
+	/** The endpoints of a running container that have addresses, in the order of its interfaces. */
+	bridgesOf(record: ContainerRecord): BridgeEndpoint[] {
+		return Object.entries(record.endpoints).flatMap(([name, { requested, assigned }]) => {
+			if (assigned === undefined) return [];
+			const network = this.#deps.networks.find(assigned.networkId) ?? this.#deps.networks.find(name);
+			if (network?.bridge === undefined) return [];
+			return { network, bridge: network.bridge, requested, assigned };
+		});
+	}
+
+	/** What a start settled, from the record of a container that runs. */
+	planOf(record: ContainerRecord): NetworkPlan {
+		const bridges = this.bridgesOf(record);
+		return { endpoints: record.endpoints, mappings: record.mappings, bridges, gateways: gatewaysOf(bridges) };
+	}
+
+	/** Default routes and published ports as the endpoints of a running container want them now. */
+	async applyGateways(record: ContainerRecord): Promise<void> {
+		const { driver } = this.#deps;
+		const { bridges, gateways, mappings } = this.planOf(record);
+		const { v4, v6 } = gateways;
+		await driver.setGateways(await driver.createSandbox(record.id), {
+			...(v4 === undefined
+				? {}
+				: { v4: { interfaceName: interfaceNameOf(v4.assigned), gateway: v4.assigned.gateway } }),
+			...(v6 === undefined
+				? {}
+				: { v6: { interfaceName: interfaceNameOf(v6.assigned), gateway: v6.assigned.gateway6 ?? "" } }),
+		});
+		if (mappings.length === 0) return;
+		// Who gives ports away comes last: the new owner takes them over without a gap.
+		const shares = bridges.map((endpoint) => ({ endpoint, own: mappingsOf(endpoint, gateways, mappings) }));
+		for (const { endpoint, own } of shares.sort((a, b) => b.own.length - a.own.length))
+			await driver.publish(endpoint.assigned.endpointId, own);
+	}
+
+	/** After a change of the container's name. */
+	renamed(record: ContainerRecord): void {
+		if (isRunning(record.lifecycle)) this.#deps.names.announce(record, this.bridgesOf(record));
 	}
 
 	publish(record: ContainerRecord, action: "connect" | "disconnect"): void {
 		for (const [name, { assigned }] of Object.entries(record.endpoints)) {
-			const network = this.#deps.networks.find(name);
+			const network = this.#deps.networks.find(assigned?.networkId ?? name);
 			if (network === undefined || assigned === undefined) continue;
-			this.#deps.events.publish({
-				type: "network",
-				action,
-				actorId: network.id,
-				attributes: { container: record.id, name: network.name, type: network.driver },
-			});
+			this.publishOne(record, network, action);
 		}
 	}
 
+	publishOne(record: ContainerRecord, network: NetworkRecord, action: "connect" | "disconnect"): void {
+		this.#deps.events.publish({
+			type: "network",
+			action,
+			actorId: network.id,
+			attributes: { container: record.id, name: network.name, type: network.driver },
+		});
+	}
+
 	/** Addresses that `host-gateway` stands for. */
-	hostGateways(plan: NetworkPlan): string[] {
-		const gateway = plan.bridge?.network.gateway ?? this.#deps.networks.find("bridge")?.bridge?.gateway;
-		const gateway6 = plan.bridge?.network.gateway6;
-		return [...(gateway === undefined ? [] : [gateway]), ...(gateway6 === undefined ? [] : [gateway6])];
+	hostGateways({ gateways }: Pick<NetworkPlan, "gateways">): string[] {
+		const gateway = gateways.v4?.bridge.gateway ?? this.#deps.networks.find("bridge")?.bridge?.gateway;
+		const gateway6 = gateways.v6?.bridge.gateway6;
+		return [gateway, gateway6].filter((address) => address !== undefined);
+	}
+
+	/** @param bridges gets the new endpoint when it is one */
+	#assign(
+		record: ContainerRecord,
+		name: string,
+		requested: ContainerEndpoint["requested"],
+		bridges: BridgeEndpoint[],
+	): Assigned {
+		const network = this.#deps.networks.find(name);
+		if (network === undefined) throw new NotFoundError(`${FAILED}: network ${name} not found`);
+		if (network.bridge === undefined) return bareEndpoint(network);
+		try {
+			const interfaces = new Set(bridges.map(({ assigned }) => interfaceNameOf(assigned)));
+			const endpoint = this.#deps.assigner.assign(record, network, requested, interfaces);
+			bridges.push(endpoint);
+			return endpoint.assigned;
+		} catch (cause) {
+			throw new EngineError(errorKind(cause), `${FAILED}: ${errorMessage(cause)}`, { cause });
+		}
 	}
 
 	async #connect(
 		record: ContainerRecord,
+		endpoint: BridgeEndpoint,
 		plan: NetworkPlan,
-		{ network, assigned }: NonNullable<NetworkPlan["bridge"]>,
 		sandbox: NetworkSandbox,
 	): Promise<void> {
 		try {
-			await this.#deps.driver.connect(network, sandbox, {
-				endpointId: assigned.endpointId,
-				containerId: record.id,
-				interfaceName: "eth0",
-				address: `${assigned.address}/${assigned.prefixLength}`,
-				...(assigned.address6 === undefined ? {} : { address6: `${assigned.address6}/${assigned.prefixLength6}` }),
-				macAddress: assigned.macAddress,
-				defaultRoute: true,
-				mappings: plan.mappings,
-			});
+			await this.#deps.driver.connect(endpoint.bridge, sandbox, endpointPlan(record, endpoint, plan));
 		} catch (cause) {
 			throw new SystemError(
-				`failed to set up container networking: failed to create endpoint ${record.name} on network bridge: ${errorMessage(cause)}`,
+				`${FAILED}: failed to create endpoint ${record.name} on network ${endpoint.network.name}: ${errorMessage(cause)}`,
 				{ cause },
 			);
 		}
@@ -191,111 +253,31 @@ export class ContainerNetworking {
 			throw new InvalidParameterError(`cannot join network namespace of a non running container: ${target.id}`);
 		return `/proc/${target.lifecycle.pid}/ns/net`;
 	}
-
-	#assign(
-		bridge: BridgeNetwork,
-		network: NetworkRecord,
-		record: ContainerRecord,
-		endpoint: ContainerEndpoint,
-	): Assigned {
-		const pools = this.#poolsOf(bridge, network);
-		const address = pools.v4.allocate();
-		try {
-			const address6 = pools.v6?.allocate();
-			const mac = endpoint.requested.MacAddress || record.config.MacAddress || "";
-			return {
-				networkId: network.id,
-				endpointId: newId(),
-				address,
-				prefixLength: pools.v4.subnet.prefixLength,
-				gateway: bridge.gateway,
-				...(address6 === undefined || pools.v6 === undefined
-					? {}
-					: { address6, prefixLength6: pools.v6.subnet.prefixLength, gateway6: bridge.gateway6 ?? "" }),
-				macAddress: mac === "" ? macAddressFor(address) : parseMacAddress(mac),
-			};
-		} catch (error) {
-			pools.v4.release(address);
-			throw error;
-		}
-	}
-
-	#reservePorts(record: ContainerRecord, assigned: Assigned): PortReservation | undefined {
-		const requests = planPorts({
-			exposedPorts: record.config.ExposedPorts ?? {},
-			portBindings: record.hostConfig.PortBindings ?? {},
-			publishAll: record.hostConfig.PublishAllPorts === true,
-			defaultHostAddresses: this.#deps.networks.defaultHostAddresses(),
-		});
-		if (requests.length === 0) return undefined;
-		try {
-			return this.#deps.driver.reservePorts(requests);
-		} catch (cause) {
-			if (errorKind(cause) === "not-implemented") throw cause;
-			const inUse = errorKind(cause) === "conflict";
-			const why = (inUse ? this.#portsHeldByContainers(requests) : undefined) ?? errorMessage(cause);
-			const message = `failed to set up container networking: driver failed programming external connectivity on endpoint ${record.name} (${assigned.endpointId}): ${why}`;
-			throw inUse ? new PortUnavailableError(message, { cause }) : new SystemError(message, { cause });
-		}
-	}
-
-	/** Docker's words when the port is taken by another container and not by some other process. */
-	#portsHeldByContainers(requests: readonly PortRequest[]): string | undefined {
-		const held = this.#deps.containers.all().flatMap((record) => record.mappings);
-		for (const { protocol, hostAddress, hostPortStart, hostPortEnd } of requests) {
-			const taken = held.some(
-				(mapping) =>
-					mapping.protocol === protocol && mapping.hostPort >= hostPortStart && mapping.hostPort <= hostPortEnd,
-			);
-			if (hostPortStart > 0 && taken)
-				return `Bind for ${hostAddress}:${hostPortStart} failed: port is already allocated`;
-		}
-		return undefined;
-	}
-
-	#release(bridge: BridgeNetwork, assigned: Assigned): void {
-		const pools = this.#pools.get(bridge.id);
-		pools?.v4.release(assigned.address);
-		if (assigned.address6 !== undefined) pools?.v6?.release(assigned.address6);
-	}
-
-	#poolsOf(bridge: BridgeNetwork, network: NetworkRecord): Pools {
-		const known = this.#pools.get(bridge.id);
-		if (known !== undefined) return known;
-		const range = network.ipam[0]?.range;
-		const pools: Pools = {
-			v4: new AddressPool(bridge.subnet, { ...(range === undefined ? {} : { range }), reserved: [bridge.gateway] }),
-			v6:
-				bridge.subnet6 === undefined
-					? undefined
-					: new AddressPool(bridge.subnet6, bridge.gateway6 === undefined ? {} : { reserved: [bridge.gateway6] }),
-		};
-		this.#pools.set(bridge.id, pools);
-		return pools;
-	}
 }
 
-/** There is no other combination of networks yet than one of the predefined ones alone. */
-function checkTogether(networks: readonly string[]): void {
+/** The default network first, then the container's main one: their interfaces have the lowest numbers. */
+function startOrder(record: ContainerRecord): string[] {
+	const main = record.hostConfig.NetworkMode ?? "";
+	const rank = (name: string) => (name === "bridge" ? 0 : name === main ? 1 : 2);
+	return Object.keys(record.endpoints).sort((a, b) => rank(a) - rank(b));
+}
+
+/** @throws InvalidParameterError for a predefined network that goes with no other */
+export function checkTogether(networks: readonly string[]): void {
 	if (networks.length < 2) return;
-	const fault = networks.includes("none")
-		? "container cannot be connected to multiple networks with one of the networks in private (none) mode"
-		: "container cannot be disconnected from host network or connected to host network";
-	throw new InvalidParameterError(`failed to set up container networking: ${fault}`);
+	if (networks.includes("none"))
+		throw new InvalidParameterError(
+			`${FAILED}: container cannot be connected to multiple networks with one of the networks in private (none) mode`,
+		);
+	if (networks.includes("host"))
+		throw new InvalidParameterError(
+			`${FAILED}: container cannot be disconnected from host network or connected to host network`,
+		);
 }
 
 /** Host and none have endpoints without addresses. */
 function bareEndpoint(network: NetworkRecord): Assigned {
 	return { networkId: network.id, endpointId: newId(), address: "", prefixLength: 0, gateway: "", macAddress: "" };
-}
-
-/** The record of a container whose subnet was reconfigured names an address of the old one. */
-function takeIfPossible(pool: AddressPool, address: string): void {
-	try {
-		pool.reserve(address);
-	} catch (error) {
-		if (!(error instanceof InvalidParameterError)) throw error;
-	}
 }
 
 /** Whether the container has a namespace of its own. */

@@ -4,9 +4,12 @@ import type { ContainerHostFiles, NetworkFiles } from "../../core/container/host
 import { isRunning } from "../../core/container/state.ts";
 import { type HostsEntry, ownHostsEntry, parseExtraHosts, renderHostsFile } from "../../core/network/hosts-file.ts";
 import { linkEnvironment, linkHostsEntry, parseLink } from "../../core/network/links.ts";
+import { NAME_SERVER_ADDRESS } from "../../core/network/name-server.ts";
 import { parseResolvConf, renderResolvConf, resolvConfForContainer } from "../../core/network/resolv-conf.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
-import type { ContainerNetworking, NetworkPlan } from "./container-networking.ts";
+import { ContainerNames } from "./container-names.ts";
+import type { ContainerNetworking } from "./container-networking.ts";
+import type { BridgeEndpoint, NetworkPlan } from "./network-plan.ts";
 
 /** `dns`, `dns-search`, `dns-opts` and `host-gateway-ip` of the daemon's configuration. */
 export interface NameSettings {
@@ -48,20 +51,34 @@ export class NetworkFilesWriter {
 		return links.flatMap(({ environment }) => [...environment]);
 	}
 
+	/**
+	 * A running container has got an endpoint or lost one: its own lines come and go, everything else in the files stays as the
+	 * container left it.
+	 * @param before its networks before the change
+	 */
+	rewrite(record: ContainerRecord, before: NetworkPlan, after: NetworkPlan): void {
+		const { files } = this.#deps;
+		const linesOf = (plan: NetworkPlan) =>
+			plan.bridges.flatMap((endpoint) => ownEntries(record, endpoint)).map((entry) => renderEntries([entry]));
+		const gone = linesOf(before).filter((line) => !linesOf(after).includes(line));
+		const added = linesOf(after).filter((line) => !linesOf(before).includes(line));
+		files.editNetworkFile(record.id, "hosts", (text) => {
+			const kept = gone.reduce((rest, line) => rest.replace(line, ""), text);
+			return added.length === 0 ? kept : `${kept.replace(/\n?$/, "\n")}${added.join("")}`;
+		});
+		const [old, wanted] = [this.#resolvConf(record, before), this.#resolvConf(record, after)];
+		// One that the container edited is its own from then on.
+		if (old !== wanted) files.editNetworkFile(record.id, "resolvConf", (text) => (text === old ? wanted : text));
+	}
+
 	#hosts(record: ContainerRecord, plan: NetworkPlan, links: readonly LinkTarget[]): string {
-		const { config, hostConfig } = record;
+		const { hostConfig } = record;
 		const gateways =
 			this.#settings.hostGateways.length > 0 ? this.#settings.hostGateways : this.#deps.networking.hostGateways(plan);
 		const extra = parseExtraHosts(hostConfig.ExtraHosts ?? [], gateways);
 		if (hostConfig.NetworkMode === "host")
 			return `${this.#deps.files.hostHosts().replace(/\n?$/, "\n")}${renderEntries(extra)}`;
-		const assigned = plan.bridge?.assigned;
-		const own =
-			assigned === undefined
-				? []
-				: [assigned.address, ...(assigned.address6 === undefined ? [] : [assigned.address6])].map((address) =>
-						ownHostsEntry(address, config.Hostname ?? "", config.Domainname ?? ""),
-					);
+		const own = plan.bridges.flatMap((endpoint) => ownEntries(record, endpoint));
 		return renderHostsFile([...links.map(({ hosts }) => hosts), ...extra, ...own]);
 	}
 
@@ -77,7 +94,8 @@ export class NetworkFilesWriter {
 				options: first(hostConfig.DnsOptions, this.#settings.options),
 			},
 			sharesHostNetwork: hostConfig.NetworkMode === "host",
-			hasIpv6: plan.bridge?.assigned.address6 !== undefined,
+			hasIpv6: plan.bridges.some(({ assigned }) => assigned.address6 !== undefined),
+			...(ContainerNames.serves(plan.bridges) ? { embeddedServer: NAME_SERVER_ADDRESS } : {}),
 		});
 		return renderResolvConf(settled);
 	}
@@ -85,7 +103,8 @@ export class NetworkFilesWriter {
 	#link(record: ContainerRecord, text: string): LinkTarget {
 		const link = parseLink(text);
 		const other = this.#deps.registry.resolve(link.target);
-		const address = Object.values(other.endpoints)[0]?.assigned?.address ?? "";
+		const { assigned } = other.endpoints["bridge"] ?? Object.values(other.endpoints)[0] ?? {};
+		const address = assigned?.address ?? "";
 		if (!isRunning(other.lifecycle) || address === "")
 			throw new InvalidParameterError(
 				`Cannot link to a non running container: /${other.name} AS /${record.name}/${link.alias}`,
@@ -95,6 +114,12 @@ export class NetworkFilesWriter {
 			environment: linkEnvironment(link, other, address, record.name),
 		};
 	}
+}
+
+function ownEntries({ config }: ContainerRecord, { assigned }: BridgeEndpoint): HostsEntry[] {
+	return [assigned.address, assigned.address6 ?? ""]
+		.filter((address) => address !== "")
+		.map((address) => ownHostsEntry(address, config.Hostname ?? "", config.Domainname ?? ""));
 }
 
 function renderEntries(entries: readonly HostsEntry[]): string {

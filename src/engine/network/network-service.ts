@@ -1,14 +1,24 @@
-import type { EndpointSettings } from "../../api/engine/container.ts";
 import { checkFilterKeys, type Filters } from "../../api/engine/filters.ts";
 import type { NetworkCreateRequest, NetworkInspect } from "../../api/engine/network.ts";
 import type { Clock } from "../../base/clock.ts";
-import { ForbiddenError, InvalidParameterError, NotFoundError, NotImplementedError } from "../../base/errors.ts";
+import {
+	ConflictError,
+	errorMessage,
+	ForbiddenError,
+	InvalidParameterError,
+	NotFoundError,
+} from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
+import { KeyedMutex } from "../../base/keyed-mutex.ts";
+import type { Logger } from "../../base/logger.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
-import { isRunning } from "../../core/container/state.ts";
+import type { EndpointNetwork } from "../../core/container/endpoints.ts";
+import type { EventPublisher } from "../../core/event/event-bus.ts";
+import { parseUntil } from "../../core/event/timestamp-filter.ts";
 import { AddressPool } from "../../core/network/address-pool.ts";
 import type { BridgeDriver } from "../../core/network/driver.ts";
 import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
+import { checkNetworkName, planNetwork } from "../../core/network/network-creation.ts";
 import { matchesNetwork, NETWORK_FILTERS } from "../../core/network/network-filters.ts";
 import {
 	builtinRecord,
@@ -18,8 +28,10 @@ import {
 } from "../../core/network/network-record.ts";
 import type { NetworkStore } from "../../core/network/network-store.ts";
 import { networkView } from "../../core/network/network-view.ts";
-import { chooseSubnet, type SubnetPool } from "../../core/network/subnet-choice.ts";
+import { chooseSubnet, type SubnetPool, uniqueLocalPool } from "../../core/network/subnet-choice.ts";
+import { hasLabel } from "../../core/volume/volume-filters.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
+import type { AddressBook } from "./address-book.ts";
 
 /** What the daemon's configuration says of the default bridge. */
 export interface DefaultBridgeOptions {
@@ -31,6 +43,8 @@ export interface DefaultBridgeOptions {
 	/** `fixed-cidr` */
 	readonly range?: string;
 	readonly mtu: number;
+	/** Of networks that do not say theirs. */
+	readonly networkMtu: number;
 	readonly interContainer: boolean;
 	readonly masquerade: boolean;
 	/** `ip`: where ports go that name no host address; empty: all addresses. */
@@ -44,16 +58,21 @@ export interface NetworkServiceDependencies {
 	readonly store: NetworkStore;
 	readonly driver: BridgeDriver;
 	readonly containers: ContainerRegistry;
+	readonly addresses: Pick<AddressBook, "forget">;
+	readonly events: EventPublisher;
 	readonly clock: Clock;
+	readonly logger: Logger;
 }
 
-const NOT_YET = "user-defined networks are not supported yet";
+/** Creations and removals run one at a time: each looks at the subnets and bridges of all the others. */
+const CHANGES = "changes";
 
-/** The networks of this machine. So far: the predefined `bridge`, `host` and `none`. */
+/** The networks of this machine: the predefined `bridge`, `host` and `none`, and the user's bridges. */
 export class NetworkService {
 	readonly #deps: NetworkServiceDependencies;
 	readonly #options: DefaultBridgeOptions;
 	readonly #records = new Map<string, NetworkRecord>();
+	readonly #mutex = new KeyedMutex();
 
 	constructor(deps: NetworkServiceDependencies, options: DefaultBridgeOptions) {
 		this.#deps = deps;
@@ -68,10 +87,21 @@ export class NetworkService {
 		this.#settleDefaultBridge();
 	}
 
-	/** Makes or repairs the bridges. */
+	/** Makes or repairs the bridges. One of the user's that cannot be had keeps neither the others nor the daemon from working. */
 	async initialize(): Promise<void> {
-		for (const record of this.#records.values())
-			if (record.bridge !== undefined) await this.#deps.driver.createNetwork(record.bridge);
+		for (const record of this.#records.values()) {
+			if (record.bridge === undefined) continue;
+			try {
+				await this.#deps.driver.createNetwork(record.bridge);
+			} catch (error) {
+				if (isPredefinedNetwork(record.name)) throw error;
+				this.#deps.logger.error("network could not be restored", {
+					network: record.name,
+					bridge: record.bridge.bridge,
+					error: errorMessage(error),
+				});
+			}
+		}
 	}
 
 	async list(filters: Filters): Promise<NetworkInspect[]> {
@@ -87,32 +117,93 @@ export class NetworkService {
 		return networkView(record, this.#members(record));
 	}
 
+	/**
+	 * The record is stored first: a bridge whose network nobody knows of is never left behind.
+	 * @throws InvalidParameterError, ForbiddenError, ConflictError, NotFoundError, NotImplementedError, SystemError
+	 */
 	async create(request: NetworkCreateRequest): Promise<{ Id: string; Warning: string }> {
-		if ((request.Name ?? "") === "") throw new InvalidParameterError("invalid network name: name is empty");
-		if (isPredefinedNetwork(request.Name))
-			throw new ForbiddenError(`operation is not permitted on predefined ${request.Name} network`);
-		throw new NotImplementedError(`cannot create network ${request.Name}: ${NOT_YET}`);
+		checkNetworkName(request.Name ?? "");
+		return await this.#mutex.run(CHANGES, async () => {
+			if (this.#records.has(request.Name)) throw new ConflictError(`network with name ${request.Name} already exists`);
+			const record = planNetwork({
+				id: newId(),
+				createdAt: this.#deps.clock.now(),
+				request,
+				existing: this.all(),
+				hostSubnets: await this.#deps.driver.occupiedSubnets(),
+				pools: this.#options.addressPools,
+				pool6: [this.#uniqueLocalPool()],
+				defaultMtu: this.#options.networkMtu,
+			});
+			await this.#make(record);
+			this.#publish(record, "create");
+			return { Id: record.id, Warning: "" };
+		});
 	}
 
+	async #make(record: NetworkRecord): Promise<void> {
+		const { bridge } = record;
+		this.#deps.store.put(record);
+		try {
+			if (bridge !== undefined) await this.#deps.driver.createNetwork(bridge);
+		} catch (error) {
+			if (bridge !== undefined) await this.#deps.driver.removeNetwork(bridge);
+			this.#deps.store.delete(record.id);
+			throw error;
+		}
+		this.#records.set(record.name, record);
+	}
+
+	/** @throws NotFoundError, ForbiddenError when it is predefined or in use, SystemError */
 	async remove(name: string): Promise<void> {
-		const record = this.resolve(name);
-		throw new ForbiddenError(`${record.name} is a pre-defined network and cannot be removed`);
+		await this.#mutex.run(CHANGES, async () => {
+			const record = this.resolve(name);
+			if (isPredefinedNetwork(record.name))
+				throw new ForbiddenError(`${record.name} is a pre-defined network and cannot be removed`);
+			const active = this.#members(record).map(({ name: member, endpoints }) => {
+				const endpointId = endpoints[record.name]?.assigned?.endpointId ?? "";
+				return `name:"${member}" id:"${endpointId.slice(0, 12)}"`;
+			});
+			if (active.length > 0)
+				throw new ForbiddenError(
+					`error while removing network: network ${record.name} has active endpoints (${active.join(", ")})`,
+				);
+			await this.#remove(record);
+		});
 	}
 
-	async connect(name: string, container: string, _settings: EndpointSettings | undefined): Promise<void> {
-		this.#deps.containers.resolve(container);
-		throw new NotImplementedError(`cannot connect to network ${this.resolve(name).name} after creation: ${NOT_YET}`);
+	/** The record goes last: a removal that a crash cuts short can be asked for again. */
+	async #remove(record: NetworkRecord): Promise<void> {
+		// Out of sight first: nobody connects to it from here on.
+		this.#records.delete(record.name);
+		try {
+			if (record.bridge !== undefined) await this.#deps.driver.removeNetwork(record.bridge);
+			this.#deps.store.delete(record.id);
+		} catch (error) {
+			this.#records.set(record.name, record);
+			throw error;
+		}
+		this.#deps.addresses.forget(record.id);
+		this.#publish(record, "destroy");
 	}
 
-	async disconnect(name: string, container: string, _force: boolean): Promise<void> {
-		this.#deps.containers.resolve(container);
-		throw new NotImplementedError(`cannot disconnect from network ${this.resolve(name).name}: ${NOT_YET}`);
-	}
-
-	/** Only user-defined networks are ever pruned. */
+	/** User-defined networks that no running container is on. */
 	async prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }> {
 		checkFilterKeys(filters, ["label", "label!", "until"]);
-		return { NetworksDeleted: null };
+		const until = parseUntil(filters, this.#deps.clock.now());
+		const deleted: string[] = [];
+		await this.#mutex.run(CHANGES, async () => {
+			for (const record of this.all()) {
+				if (isPredefinedNetwork(record.name) || record.createdAt >= until) continue;
+				if (!(filters.get("label") ?? []).every((label) => hasLabel(record.labels, label))) continue;
+				if ((filters.get("label!") ?? []).some((label) => hasLabel(record.labels, label))) continue;
+				if (this.#members(record).length > 0) continue;
+				await this.#remove(record);
+				deleted.push(record.name);
+			}
+		});
+		this.#deps.events.publish({ type: "network", action: "prune", actorId: "", attributes: { reclaimed: "0" } });
+		return { NetworksDeleted: deleted.length === 0 ? null : deleted };
 	}
 
 	/** By name, ID or unique prefix of an ID. @throws NotFoundError, InvalidParameterError */
@@ -135,6 +226,11 @@ export class NetworkService {
 		return this.#records.get(name) ?? [...this.#records.values()].find((record) => record.id === reference);
 	}
 
+	/** Its name, when it exists; networks may be named by ID where endpoints are asked for. */
+	nameOf(reference: string): string {
+		return this.find(reference)?.name ?? reference;
+	}
+
 	all(): NetworkRecord[] {
 		return [...this.#records.values()];
 	}
@@ -145,10 +241,25 @@ export class NetworkService {
 		return hostAddress === "" ? ["0.0.0.0", "::"] : [hostAddress];
 	}
 
+	/** Containers that have an endpoint on it now. */
 	#members(network: NetworkRecord): ContainerRecord[] {
 		return this.#deps.containers
 			.all()
-			.filter((record) => isRunning(record.lifecycle) && record.endpoints[network.name] !== undefined);
+			.filter((record) => record.endpoints[network.name]?.assigned?.networkId === network.id);
+	}
+
+	#publish(record: NetworkRecord, action: "create" | "destroy"): void {
+		this.#deps.events.publish({
+			type: "network",
+			action,
+			actorId: record.id,
+			attributes: { name: record.name, type: record.driver },
+		});
+	}
+
+	/** The same from start to start, other than that of any other machine. */
+	#uniqueLocalPool(): SubnetPool {
+		return uniqueLocalPool(this.#records.get("host")?.id ?? newId());
 	}
 
 	#put(record: NetworkRecord): void {
@@ -182,10 +293,20 @@ export class NetworkService {
 
 	#subnet(stored: NetworkRecord | undefined): { readonly subnet: string; readonly gateway: string } {
 		if (this.#options.address !== undefined) return splitAddress(this.#options.address);
-		if (stored?.bridge !== undefined) return { subnet: stored.bridge.subnet, gateway: stored.bridge.gateway };
-		const subnet = chooseSubnet(this.#options.addressPools, this.#options.hostSubnets());
+		const { subnet: storedSubnet, gateway: storedGateway } = stored?.bridge ?? {};
+		if (storedSubnet !== undefined && storedGateway !== undefined)
+			return { subnet: storedSubnet, gateway: storedGateway };
+		const others = this.all().flatMap(({ bridge }) => bridge?.subnet ?? []);
+		const subnet = chooseSubnet(this.#options.addressPools, [...this.#options.hostSubnets(), ...others]);
 		return { subnet, gateway: new AddressPool(subnet).firstUsable() };
 	}
+}
+
+/** What endpoints may ask of a network. */
+export function endpointNetwork({ bridge, userSubnets }: NetworkRecord): EndpointNetwork {
+	const v4 = userSubnets?.v4 === true ? [bridge?.subnet] : [];
+	const v6 = userSubnets?.v6 === true ? [bridge?.subnet6] : [];
+	return { userSubnets: [...v4, ...v6].filter((subnet) => subnet !== undefined) };
 }
 
 /** `172.20.0.1/16` -> the subnet it is in, and itself as the gateway. */

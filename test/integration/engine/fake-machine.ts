@@ -257,6 +257,9 @@ export class FakeNetwork {
 		this.machine.endpoints.delete(endpointId);
 	}
 
+	async setGateways(): Promise<void> {}
+	async publish(): Promise<void> {}
+
 	async statistics() {
 		return {};
 	}

@@ -7,6 +7,7 @@ import { NotFoundError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import type { HostFacts } from "../../../src/core/container/host-facts.ts";
 import type { ImageRecord } from "../../../src/core/image/image-record.ts";
+import { NameTable } from "../../../src/core/network/name-table.ts";
 import { readInvocation } from "../../../src/daemon/config.ts";
 import { wireContainers } from "../../../src/daemon/wire-containers.ts";
 import { MemoryContainerStore } from "../../../src/drivers/store-memory/container-store.ts";
@@ -15,6 +16,7 @@ import { MemoryVolumeStore } from "../../../src/drivers/store-memory/volume-stor
 import { ContainerRegistry } from "../../../src/engine/container/registry.ts";
 import { RuntimeTable } from "../../../src/engine/container/runtimes.ts";
 import { EventBus } from "../../../src/engine/event/event-bus.ts";
+import { EndpointAssigner } from "../../../src/engine/network/endpoint-assigner.ts";
 import { NetworkService } from "../../../src/engine/network/network-service.ts";
 import { VolumeService } from "../../../src/engine/volume/volume-service.ts";
 import {
@@ -91,12 +93,22 @@ export async function startDaemon(world: World, fault = new Fault(), clock: Cloc
 	const registry = new ContainerRegistry(guard(world.containers, "containers"));
 	registry.load();
 	const network = guard(new FakeNetwork(machine), "network") as never;
+	const assigner = new EndpointAssigner();
 	const networks = new NetworkService(
-		{ store: world.networks, driver: network, containers: registry, clock },
+		{
+			store: world.networks,
+			driver: network,
+			containers: registry,
+			addresses: assigner.addresses,
+			events,
+			clock,
+			logger: silentLogger,
+		},
 		{
 			bridge: "fake0",
 			address: "10.9.0.1/24",
 			mtu: 1500,
+			networkMtu: 1500,
 			interContainer: true,
 			masquerade: true,
 			hostAddress: "0.0.0.0",
@@ -122,6 +134,7 @@ export async function startDaemon(world: World, fault = new Fault(), clock: Cloc
 		registry,
 		events,
 		networks,
+		assigner,
 		volumes,
 		logger: silentLogger,
 		images: {
@@ -134,6 +147,8 @@ export async function startDaemon(world: World, fault = new Fault(), clock: Cloc
 			clock,
 			host: HOST,
 			network,
+			names: new NameTable(),
+			nameServer: { async open() {}, close() {}, closeAll() {} },
 			snapshotter: guard(snapshotter, "snapshotter"),
 			files: guard(new FakeFiles(machine), "files"),
 			runtime: guard(new FakeRuntime(machine, guard), "runtime"),

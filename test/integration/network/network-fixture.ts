@@ -30,6 +30,9 @@ import { LinuxBridgeDriver } from "../../../src/drivers/network-bridge/bridge-dr
 export const HOST_ADDRESS = "10.213.250.1";
 export const OUTSIDE_ADDRESS = "10.213.250.2";
 
+/** A network with IPv4, as all of these are. */
+export type TestNetwork = BridgeNetwork & { readonly subnet: string; readonly gateway: string };
+
 export interface TestContainer {
 	readonly id: string;
 	readonly endpointId: string;
@@ -43,7 +46,7 @@ export class NetworkFixture {
 	readonly tag = randomBytes(2).toString("hex");
 	readonly tableName = `gantry-test-${this.tag}`;
 	driver = this.newDriver();
-	readonly #networks: BridgeNetwork[] = [];
+	readonly #networks: TestNetwork[] = [];
 	readonly #descriptors: number[] = [];
 	#outside: number | undefined;
 	#nextHost = 2;
@@ -57,7 +60,7 @@ export class NetworkFixture {
 		await this.driver.initialize({ sandboxes: new Set(), endpoints: new Set() });
 	}
 
-	network(index: number, options: Partial<BridgeNetwork> = {}): BridgeNetwork {
+	network(index: number, options: Partial<TestNetwork> = {}): TestNetwork {
 		return {
 			id: newId(),
 			bridge: `gt${this.tag}n${index}`,
@@ -71,7 +74,7 @@ export class NetworkFixture {
 		};
 	}
 
-	async addNetwork(index: number, options: Partial<BridgeNetwork> = {}): Promise<BridgeNetwork> {
+	async addNetwork(index: number, options: Partial<TestNetwork> = {}): Promise<TestNetwork> {
 		const network = this.network(index, options);
 		await this.driver.createNetwork(network);
 		this.#networks.push(network);
@@ -79,7 +82,7 @@ export class NetworkFixture {
 	}
 
 	async addContainer(
-		network: BridgeNetwork,
+		network: TestNetwork,
 		mappings: readonly PortMapping[] = [],
 		address6?: string,
 	): Promise<TestContainer> {
