@@ -1,13 +1,13 @@
 /** What a container is kept from by default, and which flag lifts what. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readlinkSync } from "node:fs";
-import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { TestDaemon } from "../../support/daemon.ts";
 import { expectNoLeaks, type MachineSnapshot, takeSnapshot } from "../../support/leaks.ts";
 
 /** The fourteen capabilities of Docker's default. */
 const DEFAULT_CAPABILITIES = "00000000a80425fb";
 
-describe.skipIf(dockerClient === undefined)("the isolation of docker run", () => {
+describe("the isolation of docker run", () => {
 	let daemon: TestDaemon;
 	let before: MachineSnapshot;
 

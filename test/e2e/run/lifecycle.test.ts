@@ -1,10 +1,10 @@
 /** The verbs of a container's life: what each does, what it refuses in which state, and the events of it all. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { waitFor } from "../../support/commands.ts";
-import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { TestDaemon } from "../../support/daemon.ts";
 import { expectNoLeaks, type MachineSnapshot, takeSnapshot } from "../../support/leaks.ts";
 
-describe.skipIf(dockerClient === undefined)("the life of a container", () => {
+describe("the life of a container", () => {
 	let daemon: TestDaemon;
 	let before: MachineSnapshot;
 

@@ -1,7 +1,7 @@
 /** Limits as the kernel has them, and as it holds a container to them. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { TestDaemon } from "../../support/daemon.ts";
 import { expectNoLeaks, type MachineSnapshot, takeSnapshot } from "../../support/leaks.ts";
 
 const V1 = "/sys/fs/cgroup";
@@ -9,7 +9,7 @@ const V1 = "/sys/fs/cgroup";
 const isV1 = existsSync(`${V1}/memory/memory.limit_in_bytes`);
 const MIB = 1024 * 1024;
 
-describe.skipIf(dockerClient === undefined)("the limits of docker run", () => {
+describe("the limits of docker run", () => {
 	let daemon: TestDaemon;
 	let before: MachineSnapshot;
 

@@ -1,9 +1,9 @@
 /** What is told about containers: ps with its filters, inspect, top, stats. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { TestDaemon } from "../../support/daemon.ts";
 import { expectNoLeaks, type MachineSnapshot, takeSnapshot } from "../../support/leaks.ts";
 
-describe.skipIf(dockerClient === undefined)("what is told about containers", () => {
+describe("what is told about containers", () => {
 	let daemon: TestDaemon;
 	let before: MachineSnapshot;
 

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { TestDaemon } from "../../support/daemon.ts";
 import { expectNoLeaks, type MachineSnapshot, takeSnapshot } from "../../support/leaks.ts";
 
-describe.skipIf(dockerClient === undefined)("the process of docker run", () => {
+describe("the process of docker run", () => {
 	let daemon: TestDaemon;
 	let before: MachineSnapshot;
 

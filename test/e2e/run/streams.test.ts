@@ -6,10 +6,12 @@ import { waitFor } from "../../support/commands.ts";
 import { dockerClient, TestDaemon } from "../../support/daemon.ts";
 import { expectNoLeaks, type MachineSnapshot, takeSnapshot } from "../../support/leaks.ts";
 
+const GANTRY = join(import.meta.dir, "../../../bin/gantry");
+
 const CTRL_C = "\x03";
 const DETACH = "\x10\x11";
 
-describe.skipIf(dockerClient === undefined)("the streams of containers", () => {
+describe("the streams of containers", () => {
 	let daemon: TestDaemon;
 	let before: MachineSnapshot;
 
@@ -203,7 +205,7 @@ describe.skipIf(dockerClient === undefined)("the streams of containers", () => {
 	test("a client that gets a signal passes it on", async () => {
 		const script = "trap 'echo bye; exit 4' TERM; echo ready; while :; do sleep 0.05; done";
 		const child = Bun.spawn(
-			[dockerClient ?? "", "-H", daemon.host, "run", "--rm", "--name", "proxied", "busybox", "sh", "-c", script],
+			[dockerClient ?? GANTRY, "-H", daemon.host, "run", "--rm", "--name", "proxied", "busybox", "sh", "-c", script],
 			{
 				stdout: "pipe",
 			},
