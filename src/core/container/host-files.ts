@@ -54,8 +54,16 @@ export interface ContainerHostFiles {
 	realPath(path: string): string;
 	/** Makes a missing bind source. @throws SystemError `error while creating mount source path '/x': …` */
 	createBindSource(path: string): void;
-	/** A subdirectory or file of a volume, symlinks resolved inside it. @throws InvalidParameterError */
-	resolveSubpath(root: string, subpath: string): string;
+	/**
+	 * Mounts a subdirectory or file of a volume, symlinks resolved inside it, in a place of its own: whoever else has the volume
+	 * may put a symlink where it was found, and must not get the host's files mounted by that.
+	 * @param holder gives it back with `releaseSubpaths`; one file name
+	 * @returns the place's path
+	 * @throws InvalidParameterError when there is no such part
+	 */
+	mountSubpath(holder: string, root: string, subpath: string): string;
+	/** Unmounts what the holder has mounted. Idempotent. */
+	releaseSubpaths(holder: string): void;
 	/** The devices at a path, those below it for a directory; none for something else. @throws InvalidParameterError when nothing is there */
 	devices(path: string): HostDevice[];
 	/** Every device of the host but terminals, for privileged containers. */
@@ -71,6 +79,6 @@ export interface ContainerHostFiles {
 	 */
 	mountTree(id: string, root: string, mounts: readonly TreeMount[]): Promise<string>;
 	unmountTree(path: string): Promise<void>;
-	/** After a crash: removes bundles, trees and data directories of containers not in the sets. */
+	/** After a crash: removes bundles, subpaths, trees and data directories of containers not in the sets. */
 	cleanUp(keep: { readonly containers: ReadonlySet<string>; readonly running: ReadonlySet<string> }): Promise<void>;
 }

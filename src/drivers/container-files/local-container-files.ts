@@ -1,34 +1,38 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode, errorMessage, invariant, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { HostDevice } from "../../core/container/device.ts";
 import type { ContainerHostFiles, ContainerPaths, NetworkFiles, TreeMount } from "../../core/container/host-files.ts";
-import { bindMount, unmountTree as detachTree, mountFileSystem, setPropagation } from "../linux/mount.ts";
+import { bindMount, unmountTree as detachTree, mountFileSystem, setPropagation, unmountAll } from "../linux/mount.ts";
 import { isMountPoint, mountOf, readMountInfo } from "../linux/mountinfo.ts";
 import { allDevices, devicesAt } from "./host-devices.ts";
-import { ensureDirectory, openMountPoint, readAccounts, readHostText, resolveSubpath } from "./rooted-files.ts";
+import { ensureDirectory, openMountPoint, openSubpath, readAccounts, readHostText } from "./rooted-files.ts";
 
 /**
  * ```
  * <data-root>/containers/<id>/   hosts hostname resolv.conf, logs
  * <exec-root>/bundles/<id>/      config.json, shm/ of a `shareable` container
  * <exec-root>/trees/<id>-<hex>/  views of stopped containers while someone copies
+ * <exec-root>/subpaths/<id>/<n>  parts of volumes, mounted for a container or a copy
  * ```
  */
 export class LocalContainerFiles implements ContainerHostFiles {
 	readonly #containers: string;
 	readonly #bundles: string;
 	readonly #trees: string;
+	readonly #subpaths: string;
 
 	constructor(roots: { readonly dataRoot: string; readonly execRoot: string }) {
 		this.#containers = join(roots.dataRoot, "containers");
 		this.#bundles = join(roots.execRoot, "bundles");
 		this.#trees = join(roots.execRoot, "trees");
+		this.#subpaths = join(roots.execRoot, "subpaths");
 		mkdirSync(this.#containers, { recursive: true, mode: 0o710 });
 		mkdirSync(this.#bundles, { recursive: true, mode: 0o700 });
 		mkdirSync(this.#trees, { recursive: true, mode: 0o700 });
+		mkdirSync(this.#subpaths, { recursive: true, mode: 0o700 });
 	}
 
 	paths(id: string): ContainerPaths {
@@ -135,8 +139,32 @@ export class LocalContainerFiles implements ContainerHostFiles {
 		}
 	}
 
-	resolveSubpath(root: string, subpath: string): string {
-		return resolveSubpath(root, subpath);
+	mountSubpath(holder: string, root: string, subpath: string): string {
+		using source = openSubpath(root, subpath);
+		const directory = join(this.#subpaths, holder);
+		makeDirectory(directory);
+		const point = join(directory, String(readdirSync(directory).length));
+		translated(`cannot mount ${subpath} of the volume`, () => {
+			if (source.isDirectory) mkdirSync(point);
+			else writeFileSync(point, "");
+			bindMount(source.path, point, { recursive: true });
+		});
+		return point;
+	}
+
+	releaseSubpaths(holder: string): void {
+		const directory = join(this.#subpaths, holder);
+		if (!exists(directory)) return;
+		translated("cannot unmount a part of a volume", () => {
+			for (const name of readdirSync(directory)) {
+				const point = join(directory, name);
+				unmountAll(point);
+				// Never recursively: what is mounted there belongs to the volume.
+				if (statSync(point).isDirectory()) rmdirSync(point);
+				else unlinkSync(point);
+			}
+			rmdirSync(directory);
+		});
 	}
 
 	devices(path: string): HostDevice[] {
@@ -192,6 +220,7 @@ export class LocalContainerFiles implements ContainerHostFiles {
 		readonly running: ReadonlySet<string>;
 	}): Promise<void> {
 		for (const name of readdirSync(this.#trees)) await this.unmountTree(join(this.#trees, name));
+		for (const holder of readdirSync(this.#subpaths)) if (!keep.running.has(holder)) this.releaseSubpaths(holder);
 		for (const id of readdirSync(this.#bundles)) if (!keep.running.has(id)) this.removeBundle(id);
 		for (const id of await readdir(this.#containers)) if (!keep.containers.has(id)) await this.removeDirectory(id);
 	}

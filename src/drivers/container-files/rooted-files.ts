@@ -1,5 +1,5 @@
 /** Look-ups and directories inside a container's root, which is hostile: nothing here ever follows a link out of it. */
-import { closeSync, fstatSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readFileSync, readSync } from "node:fs";
 import { errnoCode, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
 import { errnoText } from "../linux/errno.ts";
 import { O } from "../linux/file-descriptors.ts";
@@ -87,8 +87,12 @@ function makeFile(directory: RootDirectory, path: string): void {
 	}
 }
 
-/** A volume's subpath as a host path. It must exist; links in it are followed inside the volume only. */
-export function resolveSubpath(root: string, subpath: string): string {
+/**
+ * A part of a volume, links in it followed inside the volume only. It must exist.
+ * @returns a path through an open descriptor, valid until the returned object is disposed of
+ * @throws InvalidParameterError
+ */
+export function openSubpath(root: string, subpath: string) {
 	using directory = RootDirectory.open(root);
 	let fd: number;
 	try {
@@ -99,11 +103,11 @@ export function resolveSubpath(root: string, subpath: string): string {
 			cause,
 		});
 	}
-	try {
-		return readlinkSync(`/proc/self/fd/${fd}`);
-	} finally {
-		closeSync(fd);
-	}
+	return {
+		path: RootDirectory.pathOf(fd),
+		isDirectory: fstatSync(fd).isDirectory(),
+		[Symbol.dispose]: () => closeSync(fd),
+	};
 }
 
 /** Text of a file of the host, empty where there is none. */

@@ -116,7 +116,7 @@ export class ContainerFiles {
 		if (isRunning(record.lifecycle)) return { path: `/proc/${record.lifecycle.pid}/root`, release: async () => {} };
 		const { files, filesystem } = this.#deps;
 		const base = await this.#mountRoot(record);
-		const holder = `copy ${newId()}`;
+		const holder = `copy-${newId()}`;
 		try {
 			const tree = await files.mountTree(record.id, base.path, await filesystem.treeMounts(record, holder));
 			return {
@@ -138,7 +138,7 @@ export class ContainerFiles {
 	async #mountRoot(record: ContainerRecord): Promise<OpenTree> {
 		const { registry, filesystem, background } = this.#deps;
 		const { id } = record;
-		const holder = `copy ${newId()}`;
+		const holder = `copy-${newId()}`;
 		return await registry.locked(id, async () => {
 			await background.settled(id);
 			registry.get(id);

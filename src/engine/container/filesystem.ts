@@ -119,8 +119,7 @@ export class ContainerFilesystem {
 
 	/** Idempotent. */
 	async release(record: ContainerRecord): Promise<void> {
-		for (const mount of record.mounts)
-			if (mount.type === "volume") await this.#deps.volumes.unmount(mount.source, record.id);
+		await this.#releaseVolumes(record, record.id);
 		await this.releaseRoot(record.id, RUN);
 	}
 
@@ -140,8 +139,7 @@ export class ContainerFilesystem {
 	}
 
 	async releaseTreeMounts(record: ContainerRecord, holder: string): Promise<void> {
-		for (const mount of record.mounts)
-			if (mount.type === "volume") await this.#deps.volumes.unmount(mount.source, holder);
+		await this.#releaseVolumes(record, holder);
 	}
 
 	publishMounts(record: ContainerRecord): void {
@@ -159,6 +157,12 @@ export class ContainerFilesystem {
 	publishUnmounts(record: ContainerRecord): void {
 		for (const mount of record.mounts)
 			if (mount.type === "volume") this.#deps.volumes.publishUnmount(mount.source, record.id);
+	}
+
+	async #releaseVolumes(record: ContainerRecord, holder: string): Promise<void> {
+		const { files, volumes } = this.#deps;
+		if (record.mounts.some((mount) => subpathOf(mount) !== "")) files.releaseSubpaths(holder);
+		for (const mount of record.mounts) if (mount.type === "volume") await volumes.unmount(mount.source, holder);
 	}
 
 	async #fill(record: ContainerRecord, mount: ContainerMount, root: string): Promise<void> {
@@ -206,9 +210,13 @@ export class ContainerFilesystem {
 		} catch (cause) {
 			throw new SystemError(errorMessage(cause), { cause });
 		}
-		const subpath = mount.volume?.subpath ?? "";
-		return subpath === "" ? directory : this.#deps.files.resolveSubpath(directory, subpath);
+		const subpath = subpathOf(mount);
+		return subpath === "" ? directory : this.#deps.files.mountSubpath(holder, directory, subpath);
 	}
+}
+
+function subpathOf(mount: ContainerMount): string {
+	return mount.volume?.subpath ?? "";
 }
 
 /** Options and labels of a `--mount type=volume` request: only the request has them. */

@@ -1,6 +1,16 @@
 /** The host's side of containers' files, on the real kernel and against hostile roots. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LocalContainerFiles } from "../../../src/drivers/container-files/local-container-files.ts";
@@ -56,11 +66,22 @@ describe("a hostile root", () => {
 		expect(() => files.ensureDirectory(root, "/file/below")).toThrow("is not a directory");
 	});
 
-	test("a subpath that leads out of its volume is not found", () => {
+	test("a part of a volume never leads out of it, whatever becomes of its path afterwards", () => {
 		const root = makeRoot();
-		symlinkSync("/etc", join(root, "out"));
-		expect(files.resolveSubpath(root, "out")).toBe(join(root, "etc"));
-		expect(() => files.resolveSubpath(root, "nosuch")).toThrow("cannot access path");
+		mkdirSync(join(root, "part"));
+		writeFileSync(join(root, "part/file"), "of the volume");
+		symlinkSync("/part", join(root, "out"));
+		const part = files.mountSubpath(ID, root, "out");
+		const single = files.mountSubpath(ID, root, "part/file");
+		renameSync(join(root, "part"), join(root, "moved"));
+		symlinkSync("/etc", join(root, "part"));
+		expect(readdirSync(part)).toEqual(["file"]);
+		expect(readFileSync(single, "utf8")).toBe("of the volume");
+		expect(() => files.mountSubpath(ID, root, "nosuch")).toThrow("cannot access path");
+		files.releaseSubpaths(ID);
+		files.releaseSubpaths(ID);
+		expect(existsSync(part)).toBe(false);
+		expect(readdirSync(join(root, "moved"))).toEqual(["file"]);
 	});
 });
 
