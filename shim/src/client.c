@@ -263,10 +263,10 @@ static void client_ready(struct source *source, uint32_t events)
 {
 	struct client *client = source->owner;
 	if (events & EPOLLIN) {
-		if (client->kind == CLIENT_ATTACHED)
-			read_stdin(client);
-		else
+		if (client->kind != CLIENT_ATTACHED)
 			read_lines(client);
+		else if (!client->takes[0] || stdin_is_ready()) /* another's input may have filled stdin in this very round */
+			read_stdin(client);
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		/* Gone in both directions; what it sent for stdin before is still in the socket while stdin is not ready. */
 		if (client->takes[0] && !client->input_ended && !stdin_is_ready())

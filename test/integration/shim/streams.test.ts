@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { parseFrames, readAll, ShimFixture, shimProcesses, until } from "./fixture.ts";
 
@@ -75,6 +76,30 @@ describe("streams of a task", () => {
 		expect((await output).toString("latin1")).toContain("two\n");
 		await task.forget();
 	});
+
+	test("what several clients send at once arrives whole, also while the process does not read", async () => {
+		const clients = 8;
+		const share = 200_000;
+		const args = ["sh", "-c", `read go < /gate; head -c ${clients * share} | tr -d '\\n' | wc -c`];
+		const request = fixture.container({ args }, { openStdin: true });
+		await Bun.spawn(["mkfifo", join(fixture.root, "rootfs/gate")]).exited;
+		const task = await fixture.shims.launch(request);
+		const output = readAll(await task.attach(OUTPUT));
+		await task.start();
+		const senders = await Promise.all(
+			Array.from({ length: clients }, () => task.attach({ stdin: true, stdout: false, stderr: false })),
+		);
+		// All of it waits while the monitor stands still, so that it finds every client readable at once.
+		const [monitor = 0] = shimProcesses(fixture.execRoot);
+		process.kill(monitor, "SIGSTOP");
+		const sent = senders.map((sender) => new Promise((resolve) => sender.write(Buffer.alloc(share, "x"), resolve)));
+		process.kill(monitor, "SIGCONT");
+		writeFileSync(join(fixture.root, "rootfs/gate"), "go\n");
+		await Promise.all(sent);
+		expect(await task.exited).toMatchObject({ exitCode: 0 });
+		expect(parseFrames(await output)).toEqual([{ stream: 1, text: `${clients * share}\n` }]);
+		await task.forget();
+	}, 30_000);
 
 	test("a client that takes nothing is cut off, and the container and the others go on", async () => {
 		const request = fixture.container({ args: ["sh", "-c", "yes 0123456789 | head -c 20000000; echo done >&2"] });
