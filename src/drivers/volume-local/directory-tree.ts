@@ -34,6 +34,25 @@ export async function copyDirectory(root: string, path: string, target: string):
 	}
 }
 
+/**
+ * Moves what is in the directory `from` into `to`, both in `parent`; `to` takes owner and mode. By names alone, so that nothing
+ * is written through links that somebody puts there meanwhile; what has a name already stays.
+ */
+export function moveContents(parent: string, from: string, to: string): void {
+	using directory = RootDirectory.open(parent);
+	const { uid, gid, permissions } = directory.status(from);
+	directory.changeOwner(to, uid, gid);
+	directory.changePermissions(to, permissions);
+	for (const name of directory.readDirectory(from)) {
+		const pathIn = (folder: string) => Buffer.concat([Buffer.from(`${folder}/`), name]);
+		try {
+			directory.rename(pathIn(from), pathIn(to), { noReplace: true });
+		} catch (error) {
+			if (errnoCode(error) !== "EEXIST") throw error;
+		}
+	}
+}
+
 /** Sum of the files' sizes, each hard-linked file once. What vanishes meanwhile does not count. */
 export async function treeSize(root: string): Promise<number> {
 	const seen = new Set<string>();

@@ -7,12 +7,13 @@ import type { VolumeDriver, VolumeRecord } from "../../core/volume/volume-record
 import { errnoText } from "../linux/errno.ts";
 import { bindMount, MS, mount, unmountAll } from "../linux/mount.ts";
 import { isMountPoint } from "../linux/mountinfo.ts";
-import { copyDirectory, treeSize } from "./directory-tree.ts";
+import { copyDirectory, moveContents, treeSize } from "./directory-tree.ts";
 import { checkVolumeOptions, type OptionMount, optionMount } from "./mount-options.ts";
 
 /** Directories under removal begin with this; no volume's name can. */
 const REMOVED_PREFIX = ".removed-";
 const FILLING = "_filling";
+const DATA = "_data";
 
 /**
  * The `local` volume driver.
@@ -33,7 +34,7 @@ export class LocalVolumeDriver implements VolumeDriver {
 	}
 
 	mountpoint(name: string): string {
-		return join(this.#root, name, "_data");
+		return join(this.#root, name, DATA);
 	}
 
 	check(record: VolumeRecord): void {
@@ -98,8 +99,8 @@ export class LocalVolumeDriver implements VolumeDriver {
 	async populate(record: VolumeRecord, sourceRoot: string, sourcePath: string): Promise<void> {
 		const target = this.mountpoint(record.name);
 		if ((await readdir(target)).length > 0) return;
-		// A container that has the directory mounted already would not see another in its place.
-		if (hasMount(record) || (this.#holders.get(record.name)?.size ?? 0) > 1) {
+		// What the options name may be another file system: nothing can be moved there.
+		if (hasMount(record)) {
 			await copyDirectory(sourceRoot, sourcePath, target);
 			return;
 		}
@@ -108,7 +109,10 @@ export class LocalVolumeDriver implements VolumeDriver {
 		await removeTree(filling);
 		await mkdir(filling);
 		try {
-			if (await copyDirectory(sourceRoot, sourcePath, filling)) await rename(filling, target);
+			if (!(await copyDirectory(sourceRoot, sourcePath, filling))) return;
+			// A container that has the directory mounted already would not see another in its place.
+			if ((this.#holders.get(record.name)?.size ?? 0) > 1) moveContents(join(this.#root, record.name), FILLING, DATA);
+			else await rename(filling, target);
 		} finally {
 			await removeTree(filling);
 		}

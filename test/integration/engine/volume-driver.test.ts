@@ -1,6 +1,7 @@
 /** The local volume driver on the real kernel. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import {
+	chmodSync,
 	chownSync,
 	existsSync,
 	linkSync,
@@ -15,6 +16,7 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VolumeRecord } from "../../../src/core/volume/volume-record.ts";
@@ -70,6 +72,34 @@ describe("files", () => {
 		expect(statSync(join(target, "file"))).toMatchObject({ uid: 56, gid: 78, mode: 0o100640 });
 		expect(readlinkSync(join(target, "link"))).toBe("/etc/passwd");
 		expect(lstatSync(join(target, "sub")).isDirectory()).toBe(true);
+	});
+
+	test("a volume that containers have mounted is filled in place, and not through links that they put there", async () => {
+		const image = join(directory, "image-shared");
+		const victim = join(directory, "victim");
+		mkdirSync(join(image, "data/sub"), { recursive: true });
+		writeFileSync(join(image, "data/file"), "from the image");
+		writeFileSync(join(image, "data/sub/other"), "from the image");
+		writeFileSync(victim, "of the host");
+		const data = volume("data");
+		await driver.create(data);
+		const target = await driver.mount(data, "one");
+		await driver.mount(data, "two");
+		const { ino } = statSync(target);
+		const filled = driver.populate(data, image, "/data");
+		await readdir(target);
+		symlinkSync(victim, join(target, "file"));
+		await filled;
+		expect(readFileSync(victim, "utf8")).toBe("of the host");
+		rmSync(join(target, "file"));
+		rmSync(join(target, "sub"), { recursive: true, force: true });
+		chmodSync(join(image, "data"), 0o1777);
+		await driver.populate(data, image, "/data");
+		expect(statSync(target)).toMatchObject({ ino, mode: 0o041777 });
+		expect(readdirSync(target).sort()).toEqual(["file", "sub"]);
+		expect(readdirSync(join(root, "data"))).toEqual(["_data"]);
+		await driver.unmount(data, "one");
+		await driver.unmount(data, "two");
 	});
 
 	test("a volume with files is never filled, and a directory the image does not have is nothing to copy", async () => {
