@@ -104,7 +104,7 @@ function endpointFaults(
 ): string[] {
 	const faults: string[] = [];
 	const { IPv4Address = "", IPv6Address = "", LinkLocalIPs = [] } = settings.IPAMConfig ?? {};
-	const hasAddress = IPv4Address !== "" || IPv6Address !== "" || LinkLocalIPs.length > 0;
+	const hasAddress = IPv4Address !== "" || IPv6Address !== "";
 	if (predefined && hasAddress) faults.push("user specified IP address is supported on user defined networks only");
 	if (predefined && (settings.Aliases?.length ?? 0) > 0)
 		faults.push("network-scoped alias is supported only for containers in user defined networks");

@@ -28,7 +28,7 @@ export function viewEndpoint(
 		IPAMConfig: requested.IPAMConfig ?? null,
 		Links: requested.Links ?? null,
 		Aliases: requested.Aliases ?? null,
-		MacAddress: assigned?.macAddress ?? "",
+		MacAddress: assigned?.macAddress ?? requested.MacAddress ?? "",
 		DriverOpts: requested.DriverOpts ?? null,
 		GwPriority: requested.GwPriority ?? 0,
 		NetworkID: assigned?.networkId ?? (record.lifecycle.kind === "created" ? "" : (view.networkId(name) ?? "")),
