@@ -26,7 +26,7 @@ import { ContainerSampler } from "../engine/container/stats.ts";
 import { ContainerStopper } from "../engine/container/stopping.ts";
 import { ContainerStreams } from "../engine/container/streams.ts";
 import { ContainerSupervisor } from "../engine/container/supervisor.ts";
-import { TaskTable } from "../engine/container/tasks.ts";
+import type { TaskTable } from "../engine/container/tasks.ts";
 import { ContainerViews } from "../engine/container/views.ts";
 import { ContainerWaits } from "../engine/container/waits.ts";
 import type { EventBus } from "../engine/event/event-bus.ts";
@@ -53,6 +53,7 @@ export interface ContainerWiring {
 	readonly runtimeChoice: RuntimeChoice;
 	readonly registry: ContainerRegistry;
 	readonly runtimes: RuntimeTable;
+	readonly tasks: TaskTable;
 	readonly events: EventBus;
 	readonly images: ImageService;
 	readonly networks: NetworkService;
@@ -64,11 +65,10 @@ export interface ContainerWiring {
 export type Containers = ReturnType<typeof wireContainers>;
 
 export function wireContainers(wiring: ContainerWiring) {
-	const { config, drivers, registry, runtimes, events, images, networks, assigner, volumes, logger } = wiring;
+	const { config, drivers, registry, runtimes, tasks, events, images, networks, assigner, volumes, logger } = wiring;
 	const { clock, files, host, monitor, network, runtime, snapshotter } = drivers;
 	const defaults = daemonDefaults(config, wiring.runtimeChoice);
 	const specification = specDefaults(config);
-	const tasks = new TaskTable();
 	const waits = new ContainerWaits();
 	const attachments = new PendingAttachments();
 	const background = new BackgroundWork(logger);

@@ -4,6 +4,7 @@ import type { Logger } from "../base/logger.ts";
 import { RegistryImageUse } from "../engine/container/image-use.ts";
 import { ContainerRegistry } from "../engine/container/registry.ts";
 import { RuntimeTable } from "../engine/container/runtimes.ts";
+import { TaskTable } from "../engine/container/tasks.ts";
 import { EventBus } from "../engine/event/event-bus.ts";
 import { ImageService } from "../engine/image/image-service.ts";
 import { RegistryService } from "../engine/image/registry-service.ts";
@@ -45,6 +46,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	const runtimes = new RuntimeTable(runtimeChoice.binaries);
 	const assigner = new EndpointAssigner();
 	const networks = await wireNetworks({ config, drivers, registry, assigner, events, logger });
+	const tasks = new TaskTable();
 	const volumes = new VolumeService({
 		store: stores.volumes,
 		driver: drivers.volumes,
@@ -62,7 +64,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			events,
 			clock,
 			remotes: drivers.remotes,
-			containers: new RegistryImageUse({ registry, runtime: drivers.runtime, runtimes, events }),
+			containers: new RegistryImageUse({ registry, runtime: drivers.runtime, runtimes, tasks, events, clock }),
 		},
 		{
 			platform: { os: "linux", architecture: drivers.host.architecture },
@@ -77,6 +79,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		runtimeChoice,
 		registry,
 		runtimes,
+		tasks,
 		events,
 		images,
 		networks,

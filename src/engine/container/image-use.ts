@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import { ConflictError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerRuntime } from "../../core/container/runtime.ts";
@@ -7,12 +8,18 @@ import type { ContainerImageUse, ImageUser } from "../../core/image/container-im
 import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerRegistry } from "./registry.ts";
 import type { RuntimeTable } from "./runtimes.ts";
+import type { TaskTable } from "./tasks.ts";
+
+/** From the runtime's word that nothing runs to the monitor's that it has ended. */
+const END_PATIENCE_MS = 2_000;
 
 export interface ContainerImageUseDependencies {
 	readonly registry: ContainerRegistry;
 	readonly runtime: ContainerRuntime;
 	readonly runtimes: RuntimeTable;
+	readonly tasks: TaskTable;
 	readonly events: EventPublisher;
+	readonly clock: Clock;
 }
 
 /** Containers as the image service sees them. */
@@ -48,22 +55,38 @@ export class RegistryImageUse implements ContainerImageUse {
 		publishContainerEvent(this.#deps.events, record, "commit", { comment: reference, imageID: imageId });
 	}
 
-	/** The state is stored like that of any pause: a crash leaves a container that says it is paused. */
+	/**
+	 * The state is stored like that of any pause: a crash leaves a container that says it is paused. One that ends by itself
+	 * meanwhile holds still, too: its pause or its resumption may fail.
+	 */
 	async #whilePaused<T>(record: ContainerRecord, work: () => Promise<T>): Promise<T> {
 		const { registry, runtime, runtimes, events } = this.#deps;
 		const { id } = record;
 		const binary = runtimes.get(record.runtime);
 		registry.update(id, { lifecycle: transition(record.lifecycle, { kind: "paused" }, id) });
 		try {
-			await runtime.pause(binary, id);
+			await this.#unlessEnded(id, () => runtime.pause(binary, id));
 			publishContainerEvent(events, record, "pause");
 			return await work();
 		} finally {
-			await runtime.resume(binary, id);
+			await this.#unlessEnded(id, () => runtime.resume(binary, id));
 			const { lifecycle } = registry.get(id);
 			if (lifecycle.kind === "paused")
 				registry.update(id, { lifecycle: transition(lifecycle, { kind: "resumed" }, id) });
 			publishContainerEvent(events, record, "unpause");
+		}
+	}
+
+	async #unlessEnded(id: string, work: () => Promise<void>): Promise<void> {
+		try {
+			await work();
+		} catch (error) {
+			const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
+			const timer = this.#deps.clock.after(END_PATIENCE_MS, () => resolve(false));
+			const ended = this.#deps.tasks.get(id)?.exited.then(() => true) ?? true;
+			const hasEnded = await Promise.race([ended, timeout]);
+			timer.cancel();
+			if (!hasEnded) throw error;
 		}
 	}
 }

@@ -308,6 +308,23 @@ describe("commit and removal", () => {
 		expect(await suite.must(["rmi", "child:1"])).toContain(`Deleted: ${parent}`);
 	});
 
+	test("commit of a container that ends meanwhile", async () => {
+		const problems: string[] = [];
+		for (let round = 0; round < 8; round++) {
+			const body = { Image: "busybox", Cmd: ["touch", "/made"] };
+			const created = await suite.daemon.api("POST", "/containers/create?name=ender", body);
+			const { Id } = (await created.json()) as { Id: string };
+			await suite.daemon.api("POST", `/containers/${Id}/start`);
+			const commit = await suite.daemon.api("POST", `/commit?container=${Id}&pause=1&repo=ender`);
+			if (commit.status !== 201) problems.push(await commit.text());
+			await suite.must(["wait", "ender"]);
+			expect(await suite.must(["inspect", "-f", "{{.State.Status}}", "ender"])).toBe("exited");
+			await suite.must(["rm", "ender"]);
+			await suite.must(["rmi", "ender"]);
+		}
+		expect(problems).toEqual([]);
+	});
+
 	test("commit without a name, with a bad one, of nothing", async () => {
 		await suite.must(["create", "--name", "maker", "busybox"]);
 		const id = await suite.must(["commit", "maker"]);

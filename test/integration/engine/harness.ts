@@ -15,6 +15,7 @@ import { MemoryNetworkStore } from "../../../src/drivers/store-memory/network-st
 import { MemoryVolumeStore } from "../../../src/drivers/store-memory/volume-store.ts";
 import { ContainerRegistry } from "../../../src/engine/container/registry.ts";
 import { RuntimeTable } from "../../../src/engine/container/runtimes.ts";
+import { TaskTable } from "../../../src/engine/container/tasks.ts";
 import { EventBus } from "../../../src/engine/event/event-bus.ts";
 import { EndpointAssigner } from "../../../src/engine/network/endpoint-assigner.ts";
 import { NetworkService } from "../../../src/engine/network/network-service.ts";
@@ -131,6 +132,7 @@ export async function startDaemon(world: World, fault = new Fault(), clock: Cloc
 		config,
 		runtimeChoice: { binaries, defaultRuntime: "crun" },
 		runtimes: new RuntimeTable(binaries),
+		tasks: new TaskTable(),
 		registry,
 		events,
 		networks,
