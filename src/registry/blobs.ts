@@ -63,6 +63,20 @@ export class BlobService {
 		});
 	}
 
+	/** Serves bytes that are here for other repositories. @returns undefined when they are not here */
+	async linkExisting(name: string, digest: Digest): Promise<BlobStat | undefined> {
+		return await this.#locks.run(digest, async () => {
+			try {
+				const { sizeBytes } = await this.storage.stat(pathFor({ kind: "blob", digest }));
+				await this.#link(name, digest);
+				return { digest, sizeBytes };
+			} catch (error) {
+				if (error instanceof NotFoundError) return undefined;
+				throw error;
+			}
+		});
+	}
+
 	/** Makes the complete, verified file at `path` the blob of this digest, served by the repository. */
 	async adopt(name: string, digest: Digest, path: string): Promise<void> {
 		await this.#locks.run(digest, async () => {

@@ -106,15 +106,43 @@ export class ManifestService {
 
 	/** Deletes the manifest with all its tags. @throws RegistryError MANIFEST_UNKNOWN */
 	async delete(name: string, digest: Digest): Promise<void> {
-		const { storage } = this.deps;
 		await this.#locks.run(name, async () => {
 			const { bytes, mediaType } = await this.get(name, digest);
-			for (const tag of await this.tags(name))
-				if ((await this.#tagDigest(name, tag)) === digest) await storage.delete(pathFor({ kind: "tag", name, tag }));
-			await storage.delete(pathFor({ kind: "manifest", name, digest }));
-			const { subject } = parseManifest(bytes, mediaType);
-			if (subject !== undefined) await storage.delete(pathFor({ kind: "referrer", name, subject, digest }));
+			for (const tag of await this.#tagsOf(name, digest))
+				await this.deps.storage.delete(pathFor({ kind: "tag", name, tag }));
+			await this.#deleteRevision(name, digest, parseManifest(bytes, mediaType).subject);
 		});
+	}
+
+	/** Deletes the manifest when it is older than `cutoffMs` and has no tag. @returns whether it did */
+	async deleteUntagged(name: string, digest: Digest, cutoffMs: number): Promise<boolean> {
+		return await this.#locks.run(name, async () => {
+			try {
+				const { modifiedMs } = await this.deps.storage.stat(pathFor({ kind: "manifest", name, digest }));
+				if (modifiedMs >= cutoffMs || (await this.#tagsOf(name, digest)).length > 0) return false;
+				const { bytes, mediaType } = await this.get(name, digest);
+				await this.#deleteRevision(name, digest, parseManifest(bytes, mediaType).subject);
+				return true;
+			} catch (error) {
+				if (error instanceof NotFoundError) return false;
+				throw error;
+			}
+		});
+	}
+
+	/** Milliseconds since the epoch when the tag, or the manifest, was last written or renewed; undefined when there is none. */
+	async modifiedMs(name: string, reference: string): Promise<number | undefined> {
+		try {
+			return (await this.deps.storage.stat(referencePath(name, reference))).modifiedMs;
+		} catch (error) {
+			if (error instanceof NotFoundError) return undefined;
+			throw error;
+		}
+	}
+
+	/** Makes the tag or the manifest look just written. */
+	async renew(name: string, reference: string): Promise<void> {
+		await this.deps.storage.touch(referencePath(name, reference));
 	}
 
 	/** The manifest stays. @throws RegistryError MANIFEST_UNKNOWN */
@@ -157,6 +185,8 @@ export class ManifestService {
 		for (const blob of parsed.blobs) checkSize(blob, (await this.#blobOf(name, blob)).sizeBytes);
 		for (const child of parsed.manifests) {
 			if (!(await this.has(name, child.digest))) throw registryError("MANIFEST_BLOB_UNKNOWN", { digest: child.digest });
+			// Renews its time, so that a collection which saw it without a tag leaves it.
+			await this.deps.storage.touch(pathFor({ kind: "manifest", name, digest: child.digest }));
 			checkSize(child, (await this.deps.storage.stat(pathFor({ kind: "blob", digest: child.digest }))).sizeBytes);
 		}
 	}
@@ -191,6 +221,18 @@ export class ManifestService {
 		await this.deps.storage.write(pathFor({ kind: "tag", name, tag }), Buffer.from(digest));
 	}
 
+	async #deleteRevision(name: string, digest: Digest, subject: Digest | undefined): Promise<void> {
+		const { storage } = this.deps;
+		await storage.delete(pathFor({ kind: "manifest", name, digest }));
+		if (subject !== undefined) await storage.delete(pathFor({ kind: "referrer", name, subject, digest }));
+	}
+
+	async #tagsOf(name: string, digest: Digest): Promise<string[]> {
+		const found: string[] = [];
+		for (const tag of await this.tags(name)) if ((await this.#tagDigest(name, tag)) === digest) found.push(tag);
+		return found;
+	}
+
 	async #tagDigest(name: string, tag: string): Promise<string> {
 		return await this.#readSmall(pathFor({ kind: "tag", name, tag }), () => registryError("MANIFEST_UNKNOWN", { tag }));
 	}
@@ -202,6 +244,12 @@ export class ManifestService {
 			throw error instanceof NotFoundError ? unknown() : error;
 		}
 	}
+}
+
+function referencePath(name: string, reference: string): string {
+	return pathFor(
+		isDigest(reference) ? { kind: "manifest", name, digest: reference } : { kind: "tag", name, tag: reference },
+	);
 }
 
 function digestLike(reference: string, bytes: Uint8Array): Digest {

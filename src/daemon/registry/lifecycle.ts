@@ -1,9 +1,12 @@
+import { readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
-import type { Logger } from "../../base/logger.ts";
+import { InvalidParameterError, NotFoundError, UnavailableError } from "../../base/errors.ts";
+import { type Logger, silentLogger } from "../../base/logger.ts";
 import { LAYOUT_VERSION, pathFor } from "../../core/registry/paths.ts";
 import type { RegistryStorage } from "../../core/registry/storage.ts";
 import { FsRegistryStorage } from "../../drivers/registry-storage-fs/fs-registry-storage.ts";
+import { CollectionLoop } from "../../registry/collection-loop.ts";
+import { type CollectionOptions, collectGarbage } from "../../registry/garbage-collector.ts";
 import type { Registry } from "../../registry/registry.ts";
 import { startServer } from "../../registry/server.ts";
 import { ExclusiveFile } from "../exclusive-file.ts";
@@ -11,6 +14,7 @@ import { LogSink } from "../log-sink.ts";
 import type { RegistryConfig } from "./config.ts";
 import { wireRegistry } from "./wire.ts";
 
+const STDOUT = 1;
 const STDERR = 2;
 /** For running requests at the end. */
 const CLOSE_WAIT_MS = 10_000;
@@ -23,10 +27,17 @@ export async function serve(config: RegistryConfig): Promise<number> {
 	resources.defer(() => sink.close());
 	const root = config.required("root");
 	resources.use(lockRoot(root));
-	const storage = await openStorage(root);
+	const storage = await openStorage(config, root);
 	resources.defer(() => storage.close());
-	const registry = await wireRegistry(config, storage, logger);
-	await cleanUploads(registry, config.durationMs("upload-expiry"), logger);
+	const { registry, cache } = await wireRegistry(config, storage, logger, resources);
+	const uploadExpiryMs = config.durationMs("upload-expiry");
+	await cleanUploads(registry, uploadExpiryMs, logger);
+	const schedule = { ...collectionOptions(config), intervalMs: config.durationMs("gc-interval"), uploadExpiryMs };
+	const expire = cache === undefined ? {} : { expire: () => cache.expire() };
+	const loop = resources.use(new CollectionLoop(registry, { ...schedule, ...expire }));
+	const collect = () => void loop.collect();
+	process.on("SIGUSR1", collect);
+	resources.defer(() => void process.off("SIGUSR1", collect));
 	const server = startServer(registry, { ...config.address, ...tlsOf(config) });
 	resources.defer(() => server.close(CLOSE_WAIT_MS));
 	logger.info("registry is serving", { address: server.address, root });
@@ -35,9 +46,30 @@ export async function serve(config: RegistryConfig): Promise<number> {
 	return 0;
 }
 
+/** Collects garbage: in the process that serves the root, else here. */
 export async function collectNow(config: RegistryConfig): Promise<number> {
-	config.required("root");
+	const root = config.required("root");
+	await using resources = new AsyncDisposableStack();
+	try {
+		resources.use(lockRoot(root));
+	} catch (error) {
+		if (!(error instanceof UnavailableError)) throw error;
+		const pid = Number(readFileSync(join(root, "lock"), "utf8"));
+		process.kill(pid, "SIGUSR1");
+		writeSync(STDOUT, `asked the server of ${root} (process ${pid}); its log has the result\n`);
+		return 0;
+	}
+	const storage = await openStorage(config, root);
+	resources.defer(() => storage.close());
+	const { registry } = await wireRegistry(config, storage, silentLogger, resources);
+	const done = await collectGarbage(registry, collectionOptions(config));
+	const { blobs, sizeBytes, links, manifests } = done;
+	writeSync(STDOUT, `removed ${blobs} blobs (${sizeBytes} bytes), ${links} links, ${manifests} manifests\n`);
 	return 0;
+}
+
+function collectionOptions(config: RegistryConfig): CollectionOptions {
+	return { graceMs: config.durationMs("gc-grace"), collectsUntagged: config.flag("gc-untagged") };
 }
 
 function lockRoot(root: string): ExclusiveFile {
@@ -47,7 +79,7 @@ function lockRoot(root: string): ExclusiveFile {
 	});
 }
 
-async function openStorage(root: string): Promise<RegistryStorage> {
+async function openStorage(_config: RegistryConfig, root: string): Promise<RegistryStorage> {
 	const storage = new FsRegistryStorage(root);
 	await storage.cleanUp();
 	await checkVersion(storage);

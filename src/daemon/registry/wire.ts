@@ -1,35 +1,29 @@
-/** Builds a registry bottom-up; the only place that knows which drivers there are. */
-
-import { createPublicKey } from "node:crypto";
+/** Builds a registry bottom-up; with its neighbours the only place that knows which drivers there are. */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Clock, systemClock } from "../../base/clock.ts";
+import { systemClock } from "../../base/clock.ts";
 import { errorMessage, InvalidParameterError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { type AccessRules, FULL_ACCESS_FOR_USERS, parseAccessRules } from "../../core/registry/access.ts";
-import type { Authenticator, PasswordStore } from "../../core/registry/authenticator.ts";
-import { BasicAuthenticator } from "../../core/registry/basic-authenticator.ts";
 import type { RegistryStorage } from "../../core/registry/storage.ts";
-import { HtpasswdStore } from "../../drivers/registry-auth-htpasswd/htpasswd-store.ts";
-import {
-	JwtIssuer,
-	TokenAuthenticator,
-	type TokenTerms,
-} from "../../drivers/registry-auth-token/token-authenticator.ts";
-import { keyIdOf, loadSigningKey, loadVerificationKeys } from "../../drivers/registry-auth-token/token-keys.ts";
+import { HttpUpstream } from "../../drivers/registry-upstream/http-upstream.ts";
 import { BlobService } from "../../registry/blobs.ts";
 import { RegistryEvents } from "../../registry/events.ts";
 import { ManifestService } from "../../registry/manifests.ts";
 import { registryMetrics } from "../../registry/metrics.ts";
-import type { Registry, TokenService } from "../../registry/registry.ts";
+import { CachingPullThrough } from "../../registry/proxy/caching-pull-through.ts";
+import type { Registry } from "../../registry/registry.ts";
 import { UploadService } from "../../registry/uploads.ts";
+import { Webhook } from "../../registry/webhook.ts";
 import type { RegistryConfig } from "./config.ts";
+import { wireAuthentication } from "./wire-authentication.ts";
 
+/** A registry, and what it owns: that ends with `resources`. */
 export async function wireRegistry(
 	config: RegistryConfig,
 	storage: RegistryStorage,
 	logger: Logger,
-): Promise<Registry> {
+	resources: AsyncDisposableStack,
+): Promise<{ readonly registry: Registry; readonly cache: CachingPullThrough | undefined }> {
 	const clock = systemClock;
 	const blobs = new BlobService(storage);
 	const uploads = new UploadService({ storage, blobs });
@@ -42,81 +36,70 @@ export async function wireRegistry(
 		metrics.set("process_resident_memory_bytes", {}, process.memoryUsage.rss());
 		metrics.set("gantry_registry_uploads", {}, uploads.activeCount);
 	});
+	wireWebhooks(config, { events, metrics, logger, clock }, resources);
 	const { authenticator, tokenService } = await wireAuthentication(config, clock);
-	return {
-		storage,
-		blobs,
-		uploads,
-		manifests,
-		events,
-		metrics,
-		logger,
-		clock,
-		authenticator,
-		tokenService,
-		pullThrough: undefined,
-		isReadOnly: config.flag("read-only"),
-		hasPages: !config.flag("no-ui"),
-	};
+	const services = { storage, blobs, uploads, manifests, events, metrics, logger, clock, authenticator, tokenService };
+	const cache = wireCache(config, services);
+	if (cache !== undefined) resources.use(cache);
+	const isReadOnly = config.flag("read-only");
+	return { registry: { ...services, pullThrough: cache, isReadOnly, hasPages: !config.flag("no-ui") }, cache };
 }
 
-interface Authentication {
-	readonly authenticator: Authenticator | undefined;
-	readonly tokenService: TokenService | undefined;
-}
-
-async function wireAuthentication(config: RegistryConfig, clock: Clock): Promise<Authentication> {
-	const htpasswd = config.text("htpasswd");
-	const realm = config.text("token-realm");
-	const endpoint = config.text("token-endpoint");
-	const rules = accessRules(config.text("access"));
-	if (realm !== undefined && endpoint !== undefined)
-		throw new InvalidParameterError("--token-realm and --token-endpoint exclude each other");
-	if (realm !== undefined) {
-		const keys = await loadVerificationKeys(config.required("token-key"));
-		return { authenticator: new TokenAuthenticator(termsOf(config, realm), keys, clock), tokenService: undefined };
-	}
-	if (htpasswd === undefined) {
-		if (endpoint !== undefined) throw new InvalidParameterError("--token-endpoint needs --htpasswd");
-		if (rules !== undefined) throw new InvalidParameterError("--access needs --htpasswd");
-		return { authenticator: undefined, tokenService: undefined };
-	}
-	const passwords = await HtpasswdStore.open(htpasswd, clock);
-	const granted = rules ?? FULL_ACCESS_FOR_USERS;
-	if (endpoint !== undefined) return await wireTokenService(config, endpoint, { passwords, rules: granted, clock });
-	const authenticator = new BasicAuthenticator(passwords, granted, config.required("auth-realm"));
-	return { authenticator, tokenService: undefined };
-}
-
-async function wireTokenService(
+function wireWebhooks(
 	config: RegistryConfig,
-	endpoint: string,
-	deps: { readonly passwords: PasswordStore; readonly rules: AccessRules; readonly clock: Clock },
-): Promise<Authentication> {
-	const { passwords, rules, clock } = deps;
-	const terms = termsOf(config, endpoint);
-	const key = await loadSigningKey(config.text("token-key") ?? join(config.required("root"), "token-key.pem"));
-	const issuer = new JwtIssuer(terms, key, clock);
-	const keys = [{ id: keyIdOf(key), key: createPublicKey(key) }];
-	return {
-		authenticator: new TokenAuthenticator(terms, keys, clock, rules),
-		tokenService: { service: terms.service, passwords, rules, issuer },
-	};
+	deps: Pick<Registry, "events" | "metrics" | "logger" | "clock">,
+	resources: AsyncDisposableStack,
+): void {
+	const headers = webhookHeaders(config);
+	const actions = new Set(config.required("webhook-actions").split(","));
+	for (const action of actions)
+		if (!["push", "pull", "mount", "delete"].includes(action))
+			throw new InvalidParameterError(`--webhook-actions: unknown action ${action}`);
+	const hooks = config.list("webhook").map((text) => {
+		const url = httpUrl(text, "--webhook");
+		const hook = resources.use(new Webhook({ url, headers, actions }, { ...deps, instance: randomUUID() }));
+		deps.events.listen((event) => hook.notify(event));
+		return hook;
+	});
+	const waiting = () => hooks.reduce((sum, hook) => sum + hook.queueLength, 0);
+	deps.metrics.onRender(() => deps.metrics.set("gantry_registry_webhook_queue", {}, waiting()));
 }
 
-function termsOf(config: RegistryConfig, realm: string): TokenTerms {
-	if (!URL.canParse(realm)) throw new InvalidParameterError(`invalid URL of a token service: ${realm}`);
-	return { realm, service: config.required("token-service"), issuer: config.required("token-issuer") };
+function webhookHeaders(config: RegistryConfig): Readonly<Record<string, string>> {
+	return Object.fromEntries(
+		config.list("webhook-header").map((text) => {
+			const colon = text.indexOf(":");
+			if (colon < 1) throw new InvalidParameterError("--webhook-header: want NAME:VALUE");
+			return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()];
+		}),
+	);
 }
 
-/** @throws InvalidParameterError */
-function accessRules(path: string | undefined): AccessRules | undefined {
-	if (path === undefined) return undefined;
-	let document: unknown;
+function wireCache(
+	config: RegistryConfig,
+	services: Omit<Registry, "pullThrough" | "isReadOnly" | "hasPages">,
+): CachingPullThrough | undefined {
+	const proxy = config.text("proxy");
+	if (proxy === undefined) return undefined;
+	const user = config.text("proxy-user");
+	const credentials =
+		user === undefined ? undefined : { user, password: readPassword(config.required("proxy-password-file")) };
+	const upstream = new HttpUpstream(httpUrl(proxy, "--proxy"), credentials);
+	const options = { tagTtlMs: config.durationMs("proxy-ttl"), keepMs: config.durationMs("proxy-keep") };
+	return new CachingPullThrough(upstream, services, options);
+}
+
+function httpUrl(text: string, where: string): string {
+	const url = URL.canParse(text) ? new URL(text) : undefined;
+	if (url === undefined || !/^https?:$/.test(url.protocol))
+		throw new InvalidParameterError(`${where}: want the URL of a place reached by http or https`);
+	return url.href;
+}
+
+function readPassword(path: string): string {
 	try {
-		document = Bun.YAML.parse(readFileSync(path, "utf8"));
+		return readFileSync(path, "utf8").replace(/\r?\n$/, "");
 	} catch (cause) {
 		throw new InvalidParameterError(`cannot read ${path}: ${errorMessage(cause)}`, { cause });
 	}
-	return parseAccessRules(document);
 }

@@ -3,7 +3,6 @@ import {
 	createPrivateKey,
 	createPublicKey,
 	generateKeyPairSync,
-	type JsonWebKey,
 	type KeyObject,
 	type webcrypto,
 	X509Certificate,
