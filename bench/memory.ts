@@ -3,7 +3,8 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { type EngineClient, IMAGE, PREFIX } from "./engine-client.ts";
 
 const CONTAINERS = 10;
-const SETTLE_MS = 3_000;
+/** Longer than daemons wait before they give memory back. */
+const SETTLE_MS = 6_000;
 const BYTES_PER_MB = 1_000_000;
 
 export interface MemoryFigures {
@@ -13,18 +14,23 @@ export interface MemoryFigures {
 	readonly perContainerMb: number;
 }
 
+/** Daemon and its children, once it is quiet. */
+export async function measureIdle(client: EngineClient): Promise<number> {
+	const daemonPid = findListener(client.side.host.replace("unix://", ""));
+	await Bun.sleep(SETTLE_MS);
+	return sumResident(daemonTree(readProcesses(), daemonPid)) / BYTES_PER_MB;
+}
+
 export async function measureMemory(client: EngineClient): Promise<MemoryFigures> {
 	const daemonPid = findListener(client.side.host.replace("unix://", ""));
 	await Bun.sleep(SETTLE_MS);
-	const before = readProcesses();
-	const idle = daemonTree(before, daemonPid);
-	const idleBytes = sumResident(idle);
-	for (let index = 0; index < CONTAINERS; index++)
-		await client.time("run", "-d", "--name", `${PREFIX}-${index}`, IMAGE, "sleep", "3600");
+	const idleBytes = sumResident(daemonTree(readProcesses(), daemonPid));
+	const names = Array.from({ length: CONTAINERS }, (_, index) => `${PREFIX}-${index}`);
+	for (const name of names) await client.time("run", "-d", "--name", name, IMAGE, "sleep", "3600");
 	await Bun.sleep(SETTLE_MS);
 	const after = readProcesses();
-	const added = [...after.values()].filter((each) => !before.has(each.pid) && !each.isInContainer);
-	const engine = new Set([...daemonTree(after, daemonPid), ...added]);
+	const pids = (await client.output("inspect", "--format", "{{.State.Pid}}", ...names)).split("\n").map(Number);
+	const engine = new Set([...daemonTree(after, daemonPid), ...pids.map((pid) => monitorOf(after, pid))]);
 	await client.removeContainers();
 	return {
 		idleMb: idleBytes / BYTES_PER_MB,
@@ -60,6 +66,14 @@ function listPids(): number[] {
 	return readdirSync("/proc")
 		.filter((name) => /^\d+$/.test(name))
 		.map(Number);
+}
+
+/** Monitors are the parents of containers' first processes. */
+function monitorOf(processes: ReadonlyMap<number, ProcessInfo>, pid: number): ProcessInfo {
+	const monitor = processes.get(processes.get(pid)?.parentPid ?? -1);
+	if (monitor === undefined)
+		throw new Error(`Process ${pid} of a container has no monitor among the processes seen from here`);
+	return monitor;
 }
 
 function daemonTree(processes: ReadonlyMap<number, ProcessInfo>, root: number): ProcessInfo[] {

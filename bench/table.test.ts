@@ -16,14 +16,14 @@ test("markdownTable() shows medians, ratios to the first peer, and what a side h
 			goal: 1 / 4,
 			values: { Gantry: [0.05, 0.06, 0.04], A: [0.2, 0.25], B: [12] },
 		},
-		{ scenario: "idle", unit: "MB" as const, values: { A: [156] } },
+		{ scenario: "idle", unit: "MB" as const, limit: 90, values: { A: [156] } },
 	];
 	expect(markdownTable(figures, sides)).toBe(
 		[
 			"|  | Gantry | A | B | Gantry / A | goal |",
 			"| --- | ---: | ---: | ---: | ---: | ---: |",
 			"| run | 0.050 s | 0.225 s | 12.0 s | 0.22 | ≤ 0.25 |",
-			"| idle | – | 156.0 MB | – | – |  |",
+			"| idle | – | 156.0 MB | – | – | ≤ 90 MB |",
 		].join("\n"),
 	);
 });

@@ -9,6 +9,8 @@ export interface Figure {
 	readonly goal?: number;
 	/** Same for the side with Gantry's own client, where it differs. */
 	readonly ownClientGoal?: number;
+	/** Most that Gantry may need, in `unit`s. */
+	readonly limit?: number;
 	/** All measurements, by side name. A side that cannot run the scenario is absent. */
 	readonly values: Readonly<Record<string, readonly number[]>>;
 }
@@ -42,8 +44,11 @@ function ratioCells(figure: Figure, ours: readonly Side[], reference: Side): str
 		const ratio = median(figure.values[side.name] ?? []) / base;
 		return Number.isNaN(ratio) ? "–" : ratio.toFixed(2);
 	});
-	const goals = [figure.goal, figure.ownClientGoal].filter((goal) => goal !== undefined);
-	return [...ratios, goals.length === 0 ? "" : `≤ ${goals.map((goal) => Number(goal.toFixed(3))).join(", ")}`];
+	const goals = [figure.goal, figure.ownClientGoal].flatMap((goal) =>
+		goal === undefined ? [] : [`${Number(goal.toFixed(3))}`],
+	);
+	if (figure.limit !== undefined) goals.push(`${figure.limit} ${figure.unit}`);
+	return [...ratios, goals.length === 0 ? "" : `≤ ${goals.join(", ")}`];
 }
 
 function formatValue(value: number, unit: Figure["unit"]): string {
