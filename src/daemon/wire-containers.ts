@@ -224,6 +224,7 @@ export function wireContainers(wiring: ContainerWiring) {
 	});
 	const containerFiles = new ContainerFiles({
 		registry,
+		tasks,
 		filesystem,
 		files,
 		snapshotter,

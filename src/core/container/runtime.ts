@@ -79,6 +79,13 @@ export interface AttachOptions {
 	readonly stderr: boolean;
 }
 
+/** A process's root directory, held open. */
+export interface ProcessRoot {
+	/** Leads there while it is open. */
+	readonly path: string;
+	close(): void;
+}
+
 /**
  * One monitored process: a container's first process or an exec. Handles survive neither the daemon nor `forget`;
  * the monitor behind them survives both. All methods may be called at any time after `launch` or `adopt`.
@@ -101,6 +108,8 @@ export interface Task {
 	resize(width: number, height: number): Promise<void>;
 	/** @throws ConflictError when the process has ended. */
 	kill(signal: number): Promise<void>;
+	/** The root as the process sees it, its mounts included. Undefined when it has ended: its pid may be another's by now. */
+	openRoot(): Promise<ProcessRoot | undefined>;
 	/** Settles once, when the process has ended and its exit is on disk. Never rejects. */
 	readonly exited: Promise<TaskExit>;
 	/** Called for each out-of-memory kill seen while the task runs. */

@@ -12,7 +12,7 @@ import type {
 	Task,
 	TaskRequest,
 } from "../../core/container/runtime.ts";
-import { killLeftover } from "./leftover-process.ts";
+import { killLeftover } from "./noted-process.ts";
 import { runOciCommand } from "./oci-command.ts";
 import { SealedPrograms } from "./sealed-programs.ts";
 import { encodeSpec, listShimDirectories, ShimDirectory, type SpecRecord } from "./shim-directory.ts";

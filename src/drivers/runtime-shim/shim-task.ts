@@ -4,9 +4,10 @@ import type { Clock } from "../../base/clock.ts";
 import { delay } from "../../base/clock.ts";
 import { ConflictError, errnoCode, SystemError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { AttachOptions, Task, TaskExit } from "../../core/container/runtime.ts";
+import type { AttachOptions, ProcessRoot, Task, TaskExit } from "../../core/container/runtime.ts";
+import { RootDirectory } from "../linux/root-directory.ts";
 import { ControlConnection, ShimCommandError } from "./control-connection.ts";
-import { killLeftover } from "./leftover-process.ts";
+import { findProcess, killLeftover } from "./noted-process.ts";
 import { RotatedLogCompressor } from "./rotated-log-compressor.ts";
 import type { ShimDirectory } from "./shim-directory.ts";
 import { attachHello, parseState, type ShimState } from "./shim-protocol.ts";
@@ -98,6 +99,23 @@ export class ShimTask implements Task {
 			if (this.#hasEnded) return endedStream();
 			throw new SystemError(`Can't attach to ${this.id}`, { cause: error });
 		}
+	}
+
+	async openRoot(): Promise<ProcessRoot | undefined> {
+		const pid = this.#pid;
+		if (pid === 0 || this.#hasEnded) return undefined;
+		let root: RootDirectory;
+		try {
+			root = RootDirectory.open(`/proc/${pid}/root`);
+		} catch (error) {
+			if (errnoCode(error) === "ENOENT") return undefined;
+			throw new SystemError(`Can't open the root directory of ${this.id}`, { cause: error });
+		}
+		// Asked after the opening: if the process is there now, its pid was nobody else's then.
+		if ((await findProcess(this.#deps.directory)) === pid)
+			return { path: RootDirectory.pathOf(root.fd), close: () => root.close() };
+		root.close();
+		return undefined;
 	}
 
 	async resize(width: number, height: number): Promise<void> {

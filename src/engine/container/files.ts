@@ -6,7 +6,6 @@ import { newId } from "../../base/ids.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
-import { isRunning } from "../../core/container/state.ts";
 import { resolveUser } from "../../core/container/user.ts";
 import type { LayerApplier, PathStat, TreeArchiver, WriteTreeOptions } from "../../core/diff/archiver.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
@@ -15,9 +14,11 @@ import type { BackgroundWork } from "./background-work.ts";
 import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerFilesystem } from "./filesystem.ts";
 import type { ContainerRegistry } from "./registry.ts";
+import type { TaskTable } from "./tasks.ts";
 
 export interface ContainerFilesDependencies {
 	readonly registry: ContainerRegistry;
+	readonly tasks: TaskTable;
 	readonly filesystem: ContainerFilesystem;
 	readonly files: ContainerHostFiles;
 	readonly snapshotter: Snapshotter;
@@ -113,7 +114,8 @@ export class ContainerFiles {
 
 	/** The process's own root while it runs: then its mounts are seen as it sees them. */
 	async #open(record: ContainerRecord): Promise<OpenTree> {
-		if (isRunning(record.lifecycle)) return { path: `/proc/${record.lifecycle.pid}/root`, release: async () => {} };
+		const root = await this.#deps.tasks.get(record.id)?.openRoot();
+		if (root !== undefined) return { path: root.path, release: async () => root.close() };
 		const { files, filesystem } = this.#deps;
 		const base = await this.#mountRoot(record);
 		const holder = `copy-${newId()}`;

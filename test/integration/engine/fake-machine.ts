@@ -126,6 +126,8 @@ class FakeTask implements Task {
 		return stream;
 	}
 
+	async openRoot(): Promise<undefined> {}
+
 	async resize(): Promise<void> {}
 
 	async kill(signal: number): Promise<void> {

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseFrames, readAll, ShimFixture } from "./fixture.ts";
 
 const ALL = { stdin: true, stdout: true, stderr: true };
@@ -38,6 +40,23 @@ for (const name of ["crun", "runc"] as const)
 			await task.start();
 			expect(parseFrames(await output)).toEqual([{ stream: 1, text: "hello\n" }]);
 			expect(await task.exited).toMatchObject({ exitCode: 0 });
+			await task.forget();
+		});
+
+		test("opens the process's root, and not that of another with its pid", async () => {
+			const task = await fixture.shims.launch(fixture.container({ args: ["sleep", "100"] }));
+			expect(await task.openRoot()).toBeUndefined();
+			const pid = await task.start();
+			const root = await task.openRoot();
+			expect(readdirSync(root?.path ?? "")).toEqual(readdirSync(`/proc/${pid}/root`));
+			root?.close();
+			expect(existsSync(root?.path ?? "")).toBe(false);
+			// As it would be if the process had ended unnoticed and its number been given to the next.
+			writeFileSync(join(fixture.execRoot, "shim", task.id, "pid"), `${pid} 1\n`);
+			expect(await task.openRoot()).toBeUndefined();
+			await task.kill(9);
+			await task.exited;
+			expect(await task.openRoot()).toBeUndefined();
 			await task.forget();
 		});
 

@@ -3,18 +3,24 @@ import process from "node:process";
 import { errnoCode } from "../../base/errors.ts";
 import type { ShimDirectory } from "./shim-directory.ts";
 
-/**
- * Kills the process that a dead shim has left, if it still is that process: its start time (proc(5), field 22) must
- * be the one the shim noted. Does nothing when it is gone.
- */
+/** Kills the process that a dead shim has left. Does nothing when it is gone. */
 export async function killLeftover(directory: ShimDirectory): Promise<void> {
-	const noted = await directory.readPid();
-	if (noted === undefined || (await startTime(noted.pid)) !== noted.startTime) return;
+	const pid = await findProcess(directory);
+	if (pid === undefined) return;
 	try {
-		process.kill(noted.pid, "SIGKILL");
+		process.kill(pid, "SIGKILL");
 	} catch (error) {
 		if (errnoCode(error) !== "ESRCH") throw error;
 	}
+}
+
+/**
+ * Pid of the shim's process, if it still is that process: its start time (proc(5), field 22) must be the one the shim
+ * noted. Undefined when it is gone.
+ */
+export async function findProcess(directory: ShimDirectory): Promise<number | undefined> {
+	const noted = await directory.readPid();
+	return noted !== undefined && (await startTime(noted.pid)) === noted.startTime ? noted.pid : undefined;
 }
 
 async function startTime(pid: number): Promise<string | undefined> {
