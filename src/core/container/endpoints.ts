@@ -77,14 +77,18 @@ export interface EndpointNetwork {
 /** @throws InvalidParameterError listing everything that is wrong with the endpoint */
 export function checkEndpoint(name: string, settings: EndpointSettings, network?: EndpointNetwork): void {
 	const prefix = `invalid config for network ${name}: `;
-	const mac = settings.MacAddress ?? "";
-	if (mac !== "" && !/^([0-9a-f]{2}([:-])){5}[0-9a-f]{2}$/i.test(mac))
-		throw new InvalidParameterError(`${prefix}invalid MAC address ${mac}`);
+	checkMacAddress(prefix, settings);
 	checkEndpointSettings(prefix, endpointFaults(PREDEFINED.has(name), settings, network));
+}
+
+function checkMacAddress(prefix: string, { MacAddress = "" }: EndpointSettings): void {
+	if (MacAddress !== "" && !/^([0-9a-f]{2}([:-])){5}[0-9a-f]{2}$/i.test(MacAddress))
+		throw new InvalidParameterError(`${prefix}invalid MAC address ${MacAddress}`);
 }
 
 /** As `checkEndpoint`, for a container that is connected later: without the network's name. @throws InvalidParameterError */
 export function checkConnection(name: string, settings: EndpointSettings, network: EndpointNetwork): void {
+	checkMacAddress("", settings);
 	checkEndpointSettings("", endpointFaults(PREDEFINED.has(name), settings, network));
 }
 

@@ -1,6 +1,13 @@
 /** From a create request to the record of a new bridge network. Pure: what the machine has is told, nothing is made. */
 import type { IpamConfig, NetworkCreateRequest } from "../../api/engine/network.ts";
-import { ForbiddenError, InvalidParameterError, NotFoundError, NotImplementedError } from "../../base/errors.ts";
+import {
+	EngineError,
+	ForbiddenError,
+	InvalidParameterError,
+	NotFoundError,
+	NotImplementedError,
+	SystemError,
+} from "../../base/errors.ts";
 import { AddressPool } from "./address-pool.ts";
 import { BRIDGE_OPTION, type BridgeOptions, parseBridgeOptions } from "./bridge-options.ts";
 import type { BridgeNetwork, GatewayMode } from "./driver.ts";
@@ -68,7 +75,11 @@ export function planNetwork(input: NetworkCreationInput): NetworkRecord {
 		attachable: request.Attachable === true,
 		labels: { ...request.Labels },
 		options,
-		ipam: [...disabled, ...[v4, v6].flatMap((family) => (family === undefined ? [] : [family.shown]))],
+		ipam: [
+			...disabled,
+			...(v4 === undefined ? [] : [withoutGateway(v4, parsed.gatewayMode)]),
+			...(v6 === undefined ? [] : [withoutGateway(v6, parsed.gatewayMode6)]),
+		],
 		ipamOptions: request.IPAM?.Options ?? null,
 		userSubnets: { v4: v4?.fromUser === true, v6: v6?.fromUser === true },
 		bridge: {
@@ -82,6 +93,11 @@ export function planNetwork(input: NetworkCreationInput): NetworkRecord {
 			internal,
 		},
 	};
+}
+
+/** Nobody has the gateway's address where the host is not on the bridge. */
+function withoutGateway({ shown, fromUser }: FamilyPlan, mode: GatewayMode): NetworkSubnet {
+	return mode === "isolated" && !fromUser ? { subnet: shown.subnet } : shown;
 }
 
 function ipv4Part(plan: FamilyPlan | undefined, options: BridgeOptions): Partial<BridgeNetwork> {
@@ -135,12 +151,16 @@ function checkDriver(request: NetworkCreateRequest): void {
 /** Everything that is wrong, one fault a line, as Docker puts it. */
 function checkedConfigs(configs: readonly IpamConfig[], enableIpv6: boolean): readonly IpamConfig[] {
 	const faults = configs.flatMap((config) => configFaults(config));
-	if (faults.length > 0) throw new InvalidParameterError(`invalid network config:\n${faults.join("\n")}`);
+	if (faults.length > 0) throw new InvalidParameterError(`invalid network config:\n${bulleted(faults)}`);
 	const families = configs.map(({ Subnet = "" }) => (Subnet.includes(":") ? 6 : 4));
 	const count = (family: number) => families.filter((each) => each === family).length;
 	if (count(4) > 1 || (enableIpv6 && count(6) > 1))
 		throw new ForbiddenError("bridge driver doesn't support multiple subnets");
 	return configs;
+}
+
+function bulleted(faults: readonly string[]): string {
+	return faults.length === 1 ? (faults[0] ?? "") : faults.map((fault) => `* ${fault}`).join("\n");
 }
 
 function configFaults(config: IpamConfig): string[] {
@@ -192,7 +212,7 @@ function trySubnet(text: string): Subnet | undefined {
 
 function checkGatewayModes(options: BridgeOptions, internal: boolean): void {
 	if (!internal && [options.gatewayMode, options.gatewayMode6].includes("isolated"))
-		throw new InvalidParameterError("gateway mode 'isolated' can only be used for an internal network");
+		throw new SystemError("gateway mode 'isolated' can only be used for an internal network");
 }
 
 function checkBridgeIsFree(bridge: string, id: string, existing: readonly NetworkRecord[]): void {
@@ -225,7 +245,23 @@ function planFamily(
 	const auxiliary = Object.values(config.AuxiliaryAddresses ?? {});
 	const range = (config.IPRange ?? "") === "" ? {} : { range: config.IPRange ?? "" };
 	const gateway = config.Gateway || new AddressPool(subnet, { ...range, reserved: auxiliary }).allocate();
+	checkUsable(subnet, gateway, config.AuxiliaryAddresses ?? {});
 	return { subnet, gateway, ...range, shown: shownAsGiven(config), fromUser: true };
+}
+
+/** The gateway and what others have are taken from the pool like everything else. */
+function checkUsable(subnet: string, gateway: string, auxiliary: Readonly<Record<string, string>>): void {
+	const pool = new AddressPool(subnet);
+	const take = (address: string, what: string) => {
+		try {
+			pool.reserve(address);
+		} catch (cause) {
+			if (!(cause instanceof EngineError)) throw cause;
+			throw new SystemError(`failed to allocate ${what}: Address already in use`, { cause });
+		}
+	};
+	take(gateway, `gateway (${gateway})`);
+	for (const [name, address] of Object.entries(auxiliary)) take(address, `secondary ip address (${name}:${address})`);
 }
 
 function shownAsGiven(config: IpamConfig): NetworkSubnet {

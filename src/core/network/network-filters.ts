@@ -12,7 +12,7 @@ export const NETWORK_FILTERS: readonly string[] = ["dangling", "driver", "id", "
 export function matchesNetwork(filters: Filters, record: NetworkRecord, isUsed: boolean): boolean {
 	const oneOf = (key: string, matches: (value: string) => boolean) => filters.get(key)?.some(matches) ?? true;
 	const predefined = isPredefinedNetwork(record.name);
-	const dangling = parseBooleanFilter(filters, "dangling");
+	const dangling = parseDangling(filters);
 	return (
 		oneOf("driver", (value) => record.driver === value) &&
 		oneOf("id", (value) => record.id.includes(value)) &&
@@ -22,6 +22,18 @@ export function matchesNetwork(filters: Filters, record: NetworkRecord, isUsed: 
 		oneOf("type", (value) => isOfType(value, predefined)) &&
 		(dangling === undefined || dangling === (!isUsed && !predefined))
 	);
+}
+
+function parseDangling(filters: Filters): boolean | undefined {
+	try {
+		return parseBooleanFilter(filters, "dangling");
+	} catch (cause) {
+		if (!(cause instanceof InvalidParameterError)) throw cause;
+		throw new InvalidParameterError(
+			'invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")',
+			{ cause },
+		);
+	}
 }
 
 function isOfType(type: string, predefined: boolean): boolean {

@@ -1,6 +1,6 @@
-import { ForbiddenError, InvalidParameterError } from "../../base/errors.ts";
+import { ForbiddenError, InvalidParameterError, SystemError, UnavailableError } from "../../base/errors.ts";
 import { AddressPool } from "../../core/network/address-pool.ts";
-import { formatIp, parseIp } from "../../core/network/ip-address.ts";
+import { contains, formatIp, type IpAddress, parseIp } from "../../core/network/ip-address.ts";
 import type { NetworkRecord } from "../../core/network/network-record.ts";
 
 export interface TakenAddresses {
@@ -29,7 +29,7 @@ export class AddressBook {
 
 	/**
 	 * Addresses for an endpoint, chosen or as requested (empty: any).
-	 * @throws ForbiddenError taken, InvalidParameterError outside the subnet, UnavailableError none left
+	 * @throws ForbiddenError taken, InvalidParameterError outside the subnet, SystemError none left
 	 */
 	take(
 		network: NetworkRecord,
@@ -37,9 +37,9 @@ export class AddressBook {
 		requested: { readonly address: string; readonly address6: string },
 	): TakenAddresses {
 		const { v4, v6 } = this.#poolsOf(network);
-		const address = v4 === undefined ? "" : takeFrom(v4, requested.address, endpointId);
+		const address = v4 === undefined ? "" : takeFrom(network, v4, requested.address, endpointId);
 		try {
-			const address6 = v6 === undefined ? "" : takeFrom(v6, requested.address6, endpointId);
+			const address6 = v6 === undefined ? "" : takeFrom(network, v6, requested.address6, endpointId);
 			return {
 				address,
 				prefixLength: v4?.pool.subnet.prefixLength ?? 0,
@@ -107,12 +107,30 @@ function openPool(network: NetworkRecord, subnet: string | undefined): OwnedPool
 	return { pool, owners: new Map() };
 }
 
-function takeFrom({ pool, owners }: OwnedPool, requested: string, endpointId: string): string {
-	const address = requested === "" ? pool.allocate() : formatIp(parseIp(requested));
-	if (requested !== "") {
-		if (pool.isTaken(address)) throw new ForbiddenError("Address already in use");
-		pool.reserve(address);
-	}
+function takeFrom(network: NetworkRecord, { pool, owners }: OwnedPool, wanted: string, endpointId: string): string {
+	const address = wanted === "" ? allocate(network, pool) : reserve(pool, parseIp(wanted));
 	owners.set(address, endpointId);
+	return address;
+}
+
+function allocate(network: NetworkRecord, pool: AddressPool): string {
+	try {
+		return pool.allocate();
+	} catch (cause) {
+		if (!(cause instanceof UnavailableError)) throw cause;
+		throw new SystemError(`${cause.message}: ${network.name} (${network.id})`, { cause });
+	}
+}
+
+function reserve(pool: AddressPool, wanted: IpAddress): string {
+	const address = formatIp(wanted);
+	if (pool.isTaken(address)) throw new ForbiddenError("Address already in use");
+	try {
+		pool.reserve(address);
+	} catch (cause) {
+		// The subnet's own address and its broadcast address are nobody's to have.
+		if (!(cause instanceof InvalidParameterError) || !contains(pool.subnet, wanted)) throw cause;
+		throw new ForbiddenError("Address already in use", { cause });
+	}
 	return address;
 }

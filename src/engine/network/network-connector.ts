@@ -6,6 +6,7 @@ import {
 	ForbiddenError,
 	InvalidParameterError,
 	NotFoundError,
+	SystemError,
 } from "../../base/errors.ts";
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
 import { checkConnection } from "../../core/container/endpoints.ts";
@@ -45,8 +46,9 @@ export class NetworkConnector {
 	/** @throws NotFoundError, ForbiddenError, InvalidParameterError, SystemError */
 	async connect(networkName: string, container: string, settings: EndpointSettings | undefined): Promise<void> {
 		const { networks, registry } = this.#deps;
-		const network = networks.resolve(networkName);
+		if (container === "") throw new InvalidParameterError('invalid name or ID supplied: ""');
 		const { id } = registry.resolve(container);
+		const network = networks.resolve(networkName);
 		await registry.locked(id, async () => {
 			const record = present(registry, id, container);
 			const requested = requestedSettings(settings);
@@ -66,14 +68,14 @@ export class NetworkConnector {
 			const record = present(registry, id, container);
 			const running = isRunning(record.lifecycle);
 			if (record.endpoints[network.name] === undefined)
-				throw new ForbiddenError(`container ${id} is not connected to ${running ? "" : "the "}network ${network.name}`);
+				throw new SystemError(`container ${id} is not connected to ${running ? "" : "the "}network ${network.name}`);
 			if (!running) {
 				registry.update(id, { endpoints: without(record, network.name) });
 				return;
 			}
 			if (record.hostConfig.NetworkMode === "host")
 				throw new InvalidParameterError(
-					"container cannot be disconnected from host network or connected to host network",
+					"cannot disconnect container from host network - container was created in host network mode",
 				);
 			await this.#disconnectRunning(record, network);
 		});
