@@ -5,6 +5,7 @@ import type { PortMapping } from "../../../src/core/network/driver.ts";
 import { findLinkIndex } from "../../../src/drivers/linux/links.ts";
 import { NetlinkSocket } from "../../../src/drivers/linux/netlink.ts";
 import { Nftables } from "../../../src/drivers/linux/nftables.ts";
+import { waitFor } from "../../support/commands.ts";
 import { askTcp, NetworkFixture, type Server, serveTcp } from "./network-fixture.ts";
 
 let fixture: NetworkFixture;
@@ -211,7 +212,8 @@ test("IPv6 containers reach one another and publish on the host's IPv6 addresses
 	const web = await fixture.addContainer(network, [mapping], "fd00:213:1::2/64");
 	const client = await fixture.addContainer(network, [], "fd00:213:1::3/64");
 	servers.push(serveTcp(web.namespaceFd, 80, "six", "::"));
-	expect(await askTcp(client.namespaceFd, "fd00:213:1::2", 80)).toBe("six");
+	// The kernel makes IPv6 ready on a link that has just come up within a second, not at once.
+	expect(await waitFor("an answer", () => askTcp(client.namespaceFd, "fd00:213:1::2", 80))).toBe("six");
 	expect(await askTcp(undefined, "fd00:213:1::2", 80)).toBe("six");
 	expect(await askTcp(undefined, "fd00:213:1::1", 18610)).toBe("six");
 	expect(await askTcp(client.namespaceFd, "fd00:213:1::1", 18610)).toBe("six");
