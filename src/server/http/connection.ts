@@ -80,9 +80,10 @@ export class Connection {
 		if (this.#state === "idle") this.destroy();
 	}
 
-	/** Cuts off what has no end of its own; an answer that is on its way out still arrives. */
+	/** Cuts off what has no end of its own; an answer that is on its way out still arrives at a client that takes it soon. */
 	closeAtOnce(): void {
-		if (this.#state !== "draining") this.destroy();
+		if (this.#state === "draining") this.#destroySoon();
+		else this.destroy();
 	}
 
 	destroy(): void {
@@ -226,12 +227,15 @@ export class Connection {
 			});
 	}
 
-	/** Ends our side and drops what still comes in, for a while. */
+	/** Ends our side; from when the answer is out, drops what still comes in for a while. */
 	#linger(): void {
 		this.#decoder = undefined;
-		this.socket.end();
+		this.socket.end(() => this.#destroySoon());
 		this.socket.resume();
-		if (this.#inputEnded) return;
+	}
+
+	#destroySoon(): void {
+		if (this.#state === "closed") return;
 		clearTimeout(this.#timer);
 		this.#timer = setTimeout(() => this.destroy(), LINGER_MS);
 	}

@@ -36,11 +36,11 @@ export async function writeReply(exchange: Exchange, reply: Reply, context: Repl
 async function writeByKind(exchange: Exchange, reply: Reply, context: ReplyContext): Promise<void> {
 	switch (reply.kind) {
 		case "json":
-			return writeWhole(exchange, context, reply.status, `${jsonText(reply.value as JsonValue)}\n`, JSON_TYPE);
+			return await writeWhole(exchange, context, reply.status, `${jsonText(reply.value as JsonValue)}\n`, JSON_TYPE);
 		case "text":
-			return writeWhole(exchange, context, reply.status, reply.text, "text/plain; charset=utf-8", reply.headers);
+			return await writeWhole(exchange, context, reply.status, reply.text, "text/plain; charset=utf-8", reply.headers);
 		case "empty":
-			return writeWhole(exchange, context, reply.status, "", undefined, reply.headers);
+			return await writeWhole(exchange, context, reply.status, "", undefined, reply.headers);
 		case "stream":
 			return await writeStream(exchange, context, reply.contentType, reply.stream, reply.headers);
 		case "deferred":
@@ -64,19 +64,21 @@ function dropReply(reply: Reply): void {
 	if (reply.kind === "deferred") reply.result.catch(ignore);
 }
 
-function writeWhole(
+async function writeWhole(
 	exchange: Exchange,
 	context: ReplyContext,
 	status: number,
 	body: string,
 	contentType: string | undefined,
 	headers: ReplyHeaders = {},
-): void {
+): Promise<void> {
 	const hasBody = status !== 204 && status !== 304;
 	const length = hasBody ? { "Content-Length": String(Buffer.byteLength(body)) } : {};
 	const type = contentType === undefined ? {} : { "Content-Type": contentType };
 	const head = headText(exchange, status, { ...context.commonHeaders, ...type, ...headers, ...length });
-	exchange.socket.write(hasBody && exchange.head.method !== "HEAD" ? head + body : head);
+	const accepted = exchange.socket.write(hasBody && exchange.head.method !== "HEAD" ? head + body : head);
+	// A client that sends requests without reading the replies is not served the next one.
+	if (!accepted && exchange.keepAlive) await drained(exchange.socket);
 	exchange.finish(!exchange.keepAlive);
 }
 

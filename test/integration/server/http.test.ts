@@ -461,3 +461,35 @@ describe("streams", () => {
 		expect([produced, produced < 16 * 1024 * 1024]).toEqual([stalledAt, true]);
 	});
 });
+
+describe("slow clients", () => {
+	test("get all of a large last reply, however long they take", async () => {
+		const Name = "x".repeat(8 * 1024 ** 2);
+		await using api = await startApi(fakeBackends({ views: { inspect: async () => ({ Name }) as never } }));
+		using connection = await api.open();
+		connection.socket.pause();
+		connection.sendHead("GET /containers/a/json", ["Connection: close"]);
+		// Longer than the connection lingers for what the client may still send.
+		await Bun.sleep(1500);
+		connection.socket.resume();
+		expect((await connection.readToEnd()).length).toBeGreaterThan(Name.length);
+	});
+
+	test("that ask without reading are not asked for more", async () => {
+		const Name = "x".repeat(1024 ** 2);
+		let served = 0;
+		const inspect = async () => {
+			served++;
+			return { Name } as never;
+		};
+		await using api = await startApi(fakeBackends({ views: { inspect } }));
+		using connection = await api.open();
+		connection.socket.pause();
+		for (let count = 0; count < 100; count++) connection.sendHead("GET /containers/a/json");
+		await Bun.sleep(200);
+		expect(served).toBeLessThan(10);
+		connection.socket.resume();
+		for (let count = 0; count < 100; count++) await connection.readUntil('"}\n');
+		expect(served).toBe(100);
+	});
+});
