@@ -66,6 +66,8 @@ export async function runLifecycle(input: DaemonInput): Promise<number> {
 			dataRoot: settled.dataRoot,
 			startedInMs: Math.round(performance.now() - startedAt),
 		});
+		const warmUp = systemClock.after(0, () => warmUpEngine(engine, logger));
+		stack.defer(() => warmUp.cancel());
 		const signal = await end;
 		notify(environment, "STOPPING=1", logger);
 		logger.info("daemon is stopping", { signal });
@@ -77,6 +79,15 @@ export async function runLifecycle(input: DaemonInput): Promise<number> {
 		return 1;
 	} finally {
 		await sink.close();
+	}
+}
+
+/** Whoever starts a container meets the same error, with an answer. */
+function warmUpEngine(engine: Engine, logger: Logger): void {
+	try {
+		engine.warmUp();
+	} catch (error) {
+		logger.warn("containers will not start as configured", { error: errorMessage(error) });
 	}
 }
 

@@ -267,6 +267,7 @@ export function wireContainers(wiring: ContainerWiring) {
 		supervisor,
 		creator,
 		recovery,
+		specification: writer,
 	};
 }
 

@@ -28,6 +28,8 @@ export interface Engine extends AsyncDisposable {
 	readonly backends: Backends;
 	/** Takes over what runs, finishes what a crash interrupted, restarts by policy. */
 	start(): Promise<void>;
+	/** Makes ahead what the first container would wait for. */
+	warmUp(): void;
 	/** Gives back what was only needed while there was something to do. */
 	releaseMemory(): void;
 	/** @throws InvalidParameterError; nothing has changed then */
@@ -111,6 +113,9 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			await images.cleanUp(new Set(registry.all().map(({ id }) => id)));
 			// Its starts by policy go on while the daemon answers already.
 			await containers.recovery.recover();
+		},
+		warmUp() {
+			containers.specification.warmUp();
 		},
 		releaseMemory() {
 			drivers.releaseMemory();

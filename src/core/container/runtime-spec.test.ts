@@ -3,7 +3,7 @@ import { specInput } from "../../../test/support/runtime-spec-input.ts";
 import type { HostConfig } from "../../api/engine/container.ts";
 import { DEFAULT_CAPABILITIES } from "./capabilities.ts";
 import type { HostDevice } from "./device.ts";
-import { buildRuntimeSpec, type RuntimeSpecInput } from "./runtime-spec.ts";
+import { buildRuntimeSpec, plainSeccomp, type RuntimeSpecInput } from "./runtime-spec.ts";
 
 const build = (HostConfig: HostConfig = {}, changes: Partial<RuntimeSpecInput> = {}) =>
 	buildRuntimeSpec(specInput({ HostConfig }, changes));
@@ -314,3 +314,16 @@ describe("security options", () => {
 		expect(build({ Privileged: true, Annotations: { a: "b" } }, { seccompCompiler }).annotations).toEqual({ a: "b" });
 	});
 });
+
+for (const seccompProfile of [undefined, "unconfined", '{"defaultAction":"SCMP_ACT_LOG"}'])
+	test(`plainSeccomp() is the profile of a plain container where the daemon's is ${seccompProfile}`, () => {
+		const daemon = {
+			ulimits: [],
+			noNewPrivileges: false,
+			...(seccompProfile === undefined ? {} : { seccompProfile }),
+		};
+		// The text, since compiled filters are found again by it.
+		expect(JSON.stringify(plainSeccomp(daemon, specInput().host))).toBe(
+			JSON.stringify(build({}, { daemon }).linux.seccomp),
+		);
+	});

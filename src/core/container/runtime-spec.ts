@@ -15,7 +15,7 @@ import { deviceSpec, type HostDevice, mapDevices, parseDeviceRule } from "./devi
 import { baseEnvironment, overrideEnvironment } from "./environment.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { buildRlimits } from "./rlimits.ts";
-import { customSeccomp, defaultSeccomp } from "./seccomp.ts";
+import { customSeccomp, defaultSeccomp, type SeccompContext } from "./seccomp.ts";
 import type { SeccompCompiler } from "./seccomp-compiler.ts";
 import { parseSecurityOptions, type SecurityOptions } from "./security-options.ts";
 import { buildMounts, INIT_TARGET, type MountInput, rootPropagation } from "./spec-mounts.ts";
@@ -229,8 +229,7 @@ function planSeccomp(
 	security: SecurityOptions,
 	capabilities: ReadonlySet<string>,
 ): SeccompSpec | undefined {
-	const { architecture, kernelRelease } = input.host;
-	const context = { architecture, kernelRelease, capabilities };
+	const context = seccompContext(input.host, capabilities);
 	switch (security.seccomp.kind) {
 		case "unconfined":
 			return undefined;
@@ -238,10 +237,25 @@ function planSeccomp(
 			return defaultSeccomp(context);
 		case "profile":
 			return customSeccomp(security.seccomp.json, context);
-		case "default": {
-			const profile = input.daemon.seccompProfile;
-			if (profile === "unconfined") return undefined;
-			return profile === undefined || profile === "builtin" ? defaultSeccomp(context) : customSeccomp(profile, context);
-		}
+		case "default":
+			return daemonSeccomp(input.daemon, context);
 	}
+}
+
+/**
+ * The profile of a container that asks for nothing special.
+ * @throws InvalidParameterError when the daemon's profile is none
+ */
+export function plainSeccomp(daemon: SpecDefaults, host: HostFacts): SeccompSpec | undefined {
+	const capabilities = grantCapabilities({ add: [], drop: [], privileged: false }, host.capabilities);
+	return daemonSeccomp(daemon, seccompContext(host, new Set(capabilities)));
+}
+
+function daemonSeccomp({ seccompProfile: profile }: SpecDefaults, context: SeccompContext): SeccompSpec | undefined {
+	if (profile === "unconfined") return undefined;
+	return profile === undefined || profile === "builtin" ? defaultSeccomp(context) : customSeccomp(profile, context);
+}
+
+function seccompContext({ architecture, kernelRelease }: HostFacts, capabilities: ReadonlySet<string>): SeccompContext {
+	return { architecture, kernelRelease, capabilities };
 }

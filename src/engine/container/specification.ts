@@ -5,7 +5,7 @@ import type { HostFacts } from "../../core/container/host-facts.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { containerOfMode } from "../../core/container/namespace-mode.ts";
 import type { ResourceMonitor } from "../../core/container/resource-monitor.ts";
-import { buildRuntimeSpec, type SpecDefaults } from "../../core/container/runtime-spec.ts";
+import { buildRuntimeSpec, plainSeccomp, type SpecDefaults } from "../../core/container/runtime-spec.ts";
 import type { SeccompCompiler } from "../../core/container/seccomp-compiler.ts";
 import { type BlockDevices, throttledDevices } from "../../core/container/spec-resources.ts";
 import { isRunning } from "../../core/container/state.ts";
@@ -52,6 +52,13 @@ export class SpecificationWriter {
 	constructor(deps: SpecificationDependencies, settings: SpecificationSettings) {
 		this.#deps = deps;
 		this.#settings = settings;
+	}
+
+	/** Has the seccomp filter of plain containers made, so that the first of them need not wait for it. */
+	warmUp(): void {
+		const { daemon, host } = this.#settings;
+		const profile = this.#deps.seccomp === undefined ? undefined : plainSeccomp(daemon, host);
+		if (profile !== undefined) this.#deps.seccomp?.compile(profile);
 	}
 
 	/** @throws InvalidParameterError, SystemError */
