@@ -10,11 +10,19 @@ export interface Clock {
 	after(delayMs: number, action: () => void): Timer;
 }
 
+/** setTimeout() takes 31 bits; for more it fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
 	now: () => Date.now(),
 	after(delayMs, action) {
-		const timer = setTimeout(action, delayMs);
-		timer.unref();
+		let timer: NodeJS.Timeout;
+		const wait = (remainingMs: number) => {
+			const next = remainingMs > LONGEST_TIMER_MS ? () => wait(remainingMs - LONGEST_TIMER_MS) : action;
+			timer = setTimeout(next, Math.min(remainingMs, LONGEST_TIMER_MS));
+			timer.unref();
+		};
+		wait(delayMs);
 		return { cancel: () => clearTimeout(timer) };
 	},
 };
