@@ -101,8 +101,9 @@ export class DoomedDaemon implements AsyncDisposable {
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
-		for (const suffix of ["", ".calls", ".death"]) rmSync(`${this.#controlFile}${suffix}`, { force: true });
+		this.#order("none");
 		await this.daemon.remove();
+		for (const suffix of ["", ".calls", ".death"]) rmSync(`${this.#controlFile}${suffix}`, { force: true });
 		this.#removeCgroupParent();
 	}
 
