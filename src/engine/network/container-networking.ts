@@ -122,9 +122,12 @@ export class ContainerNetworking {
 	async tearDown(record: ContainerRecord): Promise<void> {
 		const { assigner, driver, names } = this.#deps;
 		names.close(record.id);
-		for (const { bridge, assigned } of this.bridgesOf(record)) {
+		for (const { assigned } of Object.values(record.endpoints)) {
+			if (assigned === undefined) continue;
 			names.withdraw(assigned.endpointId);
-			await driver.disconnect(bridge, record.id, assigned.endpointId);
+			// A network that was removed meanwhile has taken its bridge along; the sandbox takes the rest.
+			const bridge = this.#deps.networks.find(assigned.networkId)?.bridge;
+			if (bridge !== undefined) await driver.disconnect(bridge, record.id, assigned.endpointId);
 			assigner.release(assigned);
 		}
 		if (hasSandbox(record)) await driver.removeSandbox(record.id);

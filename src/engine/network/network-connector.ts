@@ -48,9 +48,11 @@ export class NetworkConnector {
 		const { networks, registry } = this.#deps;
 		if (container === "") throw new InvalidParameterError('invalid name or ID supplied: ""');
 		const { id } = registry.resolve(container);
-		const network = networks.resolve(networkName);
+		networks.resolve(networkName);
 		await registry.locked(id, async () => {
 			const record = present(registry, id, container);
+			// Again: it may have gone while others had the lock.
+			const network = networks.resolve(networkName);
 			const requested = requestedSettings(settings);
 			checkMode(record, network);
 			checkConnection(network.name, requested, endpointNetwork(network));
