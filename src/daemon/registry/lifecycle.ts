@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from "../../base/logger.ts";
 import { LAYOUT_VERSION, pathFor } from "../../core/registry/paths.ts";
 import type { RegistryStorage } from "../../core/registry/storage.ts";
 import { FsRegistryStorage } from "../../drivers/registry-storage-fs/fs-registry-storage.ts";
+import { type S3Place, S3RegistryStorage } from "../../drivers/registry-storage-s3/s3-registry-storage.ts";
 import { CollectionLoop } from "../../registry/collection-loop.ts";
 import { type CollectionOptions, collectGarbage } from "../../registry/garbage-collector.ts";
 import type { Registry } from "../../registry/registry.ts";
@@ -79,11 +80,33 @@ function lockRoot(root: string): ExclusiveFile {
 	});
 }
 
-async function openStorage(_config: RegistryConfig, root: string): Promise<RegistryStorage> {
-	const storage = new FsRegistryStorage(root);
-	await storage.cleanUp();
+async function openStorage(config: RegistryConfig, root: string): Promise<RegistryStorage> {
+	const files = new FsRegistryStorage(root);
+	await files.cleanUp();
+	const place = s3Place(config);
+	const storage = place === undefined ? files : new S3RegistryStorage(place, files);
 	await checkVersion(storage);
 	return storage;
+}
+
+function s3Place(config: RegistryConfig): S3Place | undefined {
+	const endpoint = config.text("s3-endpoint");
+	if (endpoint === undefined) return undefined;
+	const path = config.required("s3-credentials");
+	const [accessKeyId = "", secretAccessKey = ""] = readFileSync(path, "utf8")
+		.split("\n")
+		.map((line) => line.trim());
+	if (accessKeyId === "" || secretAccessKey === "")
+		throw new InvalidParameterError(`${path}: want two lines, key ID and secret`);
+	const prefix = (config.text("s3-prefix") ?? "").replace(/^\/+|\/+$/g, "");
+	return {
+		endpoint,
+		bucket: config.required("s3-bucket"),
+		region: config.required("s3-region"),
+		prefix: prefix === "" ? "" : `${prefix}/`,
+		accessKeyId,
+		secretAccessKey,
+	};
 }
 
 /** @throws InvalidParameterError when another version's files are there */
