@@ -329,6 +329,54 @@ export const COMMANDS: readonly CommandEntry[] = [
 		load: async () => (await import("./system/version.ts")).command,
 	},
 	{
+		path: "login",
+		aliases: [],
+		summary: "Log in to a registry",
+		load: async () => (await import("./registry/login.ts")).command,
+	},
+	{
+		path: "logout",
+		aliases: [],
+		summary: "Log out from a registry",
+		load: async () => (await import("./registry/logout.ts")).command,
+	},
+	{
+		path: "search",
+		aliases: [],
+		summary: "Search a registry for images",
+		load: async () => (await import("./registry/search.ts")).command,
+	},
+	{
+		path: "manifest inspect",
+		aliases: [],
+		summary: "Show a manifest, or a list of manifests",
+		load: async () => (await import("./manifest/inspect.ts")).command,
+	},
+	{
+		path: "manifest create",
+		aliases: [],
+		summary: "Put manifests together to a list",
+		load: async () => (await import("./manifest/create.ts")).command,
+	},
+	{
+		path: "manifest annotate",
+		aliases: [],
+		summary: "Say for which platform a manifest of a list is",
+		load: async () => (await import("./manifest/annotate.ts")).command,
+	},
+	{
+		path: "manifest push",
+		aliases: [],
+		summary: "Upload a list of manifests",
+		load: async () => (await import("./manifest/push.ts")).command,
+	},
+	{
+		path: "manifest rm",
+		aliases: [],
+		summary: "Delete lists of manifests on this machine",
+		load: async () => (await import("./manifest/rm.ts")).command,
+	},
+	{
 		path: "inspect",
 		aliases: [],
 		summary: "Show everything about containers, images, volumes, networks",
@@ -346,6 +394,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 export const GROUPS: Readonly<Record<string, string>> = {
 	container: "Manage containers",
 	image: "Manage images",
+	manifest: "Manage manifests and lists of them",
 	network: "Manage networks",
 	system: "Manage the daemon",
 	volume: "Manage volumes",

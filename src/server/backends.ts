@@ -18,7 +18,7 @@ import type { Platform } from "../api/oci/image.ts";
 import type { AttachSession } from "../core/container/attach-session.ts";
 import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
-import type { RegistryCredentials } from "../core/remotes/remote.ts";
+import type { RegistryCredentials, RemoteManifest } from "../core/remotes/remote.ts";
 
 export interface ContainerLifecycleBackend {
 	create(
@@ -204,6 +204,18 @@ export interface RegistryBackend {
 		},
 		signal: AbortSignal,
 	): Promise<registry.SearchResponse[]>;
+	manifest(
+		image: string,
+		credentials: RegistryCredentials | undefined,
+		signal: AbortSignal,
+	): Promise<RemoteManifest>;
+	/** @returns the index's digest */
+	pushIndex(
+		image: string,
+		index: { readonly mediaType: string; readonly bytes: Uint8Array; readonly sources: readonly string[] },
+		credentials: RegistryCredentials | undefined,
+		signal: AbortSignal,
+	): Promise<string>;
 	distribution(
 		image: string,
 		credentials: RegistryCredentials | undefined,

@@ -27,6 +27,23 @@ export interface SearchResponse {
 	is_automated: boolean;
 }
 
+/** `GET /x-gantry/manifests/{name}`, an addition to Docker's API: the bytes of a manifest. */
+export interface ManifestInspect {
+	mediaType: string;
+	digest: string;
+	/** Base64. */
+	content: string;
+}
+
+/** `PUT /x-gantry/manifests/{name}`. */
+export interface IndexPushRequest {
+	mediaType: string;
+	/** Base64. */
+	content: string;
+	/** Manifests of it that may lie in other repositories: references with digests. */
+	sources?: string[];
+}
+
 /** `GET /distribution/{name}/json`. */
 export interface DistributionInspect {
 	Descriptor: { mediaType: string; digest: string; size: number };

@@ -20,7 +20,7 @@ export async function pullImage(context: CliContext, image: string, options: Pul
 		fromImage: repository,
 		tag: options.hasAllTags ? "" : tag || "latest",
 		platform: options.platform,
-		registryAuth: registryAuth(await context.config(), repository),
+		registryAuth: await registryAuth(context, repository),
 	});
 	await showProgress(options.isQuiet ? onlyErrors(messages) : messages, options.output);
 }

@@ -20,7 +20,7 @@ export const command: Command = {
 		const platform = options.text("platform");
 		const messages = pushImage(await context.client(), repository, {
 			tag: options.bool("all-tags") ? "" : tag || "latest",
-			registryAuth: registryAuth(await context.config(), repository) ?? "e30=",
+			registryAuth: (await registryAuth(context, repository)) ?? "e30=",
 			platform: platform === "" ? undefined : JSON.stringify(platformObject(platform)),
 		});
 		await showProgress(messages, context.stdout);

@@ -2,12 +2,20 @@ import type { Filters } from "../../api/engine/filters.ts";
 import { checkFilterKeys } from "../../api/engine/filters.ts";
 import type { AuthResponse, DistributionInspect, SearchResponse } from "../../api/engine/registry.ts";
 import type { Platform } from "../../api/oci/image.ts";
-import type { Digest } from "../../base/digest.ts";
+import { type Digest, sha256 } from "../../base/digest.ts";
 import { InvalidParameterError, NotFoundError, UnauthorizedError } from "../../base/errors.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
-import { CONFIG_LIMIT_BYTES, parseManifest } from "../../core/remotes/manifest.ts";
+import { placeOf } from "../../core/remotes/endpoint.ts";
+import { CONFIG_LIMIT_BYTES, isForeign, parseManifest } from "../../core/remotes/manifest.ts";
 import { pullError } from "../../core/remotes/pull-error.ts";
-import type { Fetcher, RegistryCredentials, Remotes, SearchResult } from "../../core/remotes/remote.ts";
+import type {
+	Fetcher,
+	Pusher,
+	RegistryCredentials,
+	RemoteManifest,
+	Remotes,
+	SearchResult,
+} from "../../core/remotes/remote.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
 import { verified } from "./verified-stream.ts";
 
@@ -54,6 +62,73 @@ export class RegistryService {
 			is_official: result.isOfficial,
 			is_automated: false,
 		}));
+	}
+
+	/** A manifest or an index as it is. @throws InvalidParameterError, NotFoundError */
+	async manifest(
+		image: string,
+		credentials: RegistryCredentials | undefined,
+		signal: AbortSignal,
+	): Promise<RemoteManifest> {
+		const reference = withDefaultTag(parseReference(image));
+		const fetcher = await this.remotes.fetcher(reference.name, credentials);
+		try {
+			return await fetcher.manifest(reference.digest ?? reference.tag ?? "", signal);
+		} catch (error) {
+			throw distributionError(error, reference.name, formatReference(reference));
+		}
+	}
+
+	/**
+	 * Uploads an index. Manifests of it that lie in other repositories of the same registry come along, their blobs mounted.
+	 * @param sources references with digests
+	 * @returns the index's digest
+	 */
+	async pushIndex(
+		image: string,
+		index: { readonly mediaType: string; readonly bytes: Uint8Array; readonly sources: readonly string[] },
+		credentials: RegistryCredentials | undefined,
+		signal: AbortSignal,
+	): Promise<Digest> {
+		const target = withDefaultTag(parseReference(image));
+		const { bytes, mediaType } = index;
+		if (parseManifest(bytes, mediaType).kind !== "index") throw new InvalidParameterError("no list of manifests");
+		const pusher = await this.remotes.pusher(target.name, credentials);
+		for (const source of index.sources) {
+			const { name, digest } = parseReference(source);
+			if (digest === undefined || placeOf(name).domain !== placeOf(target.name).domain)
+				throw new InvalidParameterError(
+					`cannot use source images from a different registry than the target image: ${source}`,
+				);
+			if (name !== target.name) await this.#bring(pusher, name, digest, credentials, signal);
+		}
+		const digest = sha256(bytes);
+		await pusher.putManifest(target.tag ?? digest, { bytes, mediaType, digest }, signal);
+		return digest;
+	}
+
+	async #bring(
+		pusher: Pusher,
+		name: string,
+		digest: Digest,
+		credentials: RegistryCredentials | undefined,
+		signal: AbortSignal,
+	): Promise<void> {
+		if (await pusher.hasManifest(digest, signal)) return;
+		const fetcher = await this.remotes.fetcher(name, credentials);
+		const manifest = await fetcher.manifest(digest, signal);
+		const parsed = parseManifest(manifest.bytes, manifest.mediaType);
+		if (parsed.kind === "index") throw new InvalidParameterError(`${name}@${digest} is a list of manifests itself`);
+		for (const blob of [parsed.manifest.config, ...parsed.manifest.layers]) {
+			if (isForeign(blob) || (await pusher.hasBlob(blob.digest, signal))) continue;
+			if (await pusher.mountBlob(blob.digest, placeOf(name).path, signal)) continue;
+			const bytes = { digest: blob.digest, sizeBytes: blob.size };
+			const open = async function* () {
+				yield* verified(await fetcher.blob(bytes, signal), bytes).stream;
+			};
+			await pusher.uploadBlob({ digest: () => blob.digest, open, sizeBytes: blob.size }, signal);
+		}
+		await pusher.putManifest(digest, manifest, signal);
 	}
 
 	/** What a reference stands for, and on which platforms it runs. @throws InvalidParameterError, NotFoundError */

@@ -1,9 +1,9 @@
-import type { AuthConfig } from "../../api/engine/registry.ts";
+import type { AuthConfig, IndexPushRequest, ManifestInspect } from "../../api/engine/registry.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import { credentialsOf, parseRegistryAuth } from "../../core/remotes/registry-auth.ts";
 import { type ApiRequest, parameter, requireJson } from "../api-request.ts";
 import type { Backends, RegistryBackend } from "../backends.ts";
-import { AUTH_CONFIG_SHAPE } from "../body-shapes.ts";
+import { AUTH_CONFIG_SHAPE, PUSH_INDEX_SHAPE } from "../body-shapes.ts";
 import { json, type Reply } from "../http/reply.ts";
 import type { Route } from "../router.ts";
 
@@ -17,7 +17,23 @@ export function registryRoutes({ registries }: Backends): Route[] {
 			handle: async (request) =>
 				json(await registries.distribution(parameter(request, "name"), credentialsIn(request), request.signal)),
 		},
+		{ method: "GET", path: "/x-gantry/manifests/{name...}", handle: (request) => manifest(registries, request) },
+		{ method: "PUT", path: "/x-gantry/manifests/{name...}", handle: (request) => pushIndex(registries, request) },
 	];
+}
+
+async function manifest(registries: RegistryBackend, request: ApiRequest): Promise<Reply> {
+	const found = await registries.manifest(parameter(request, "name"), credentialsIn(request), request.signal);
+	const { mediaType, digest, bytes } = found;
+	const answer: ManifestInspect = { mediaType, digest, content: Buffer.from(bytes).toString("base64") };
+	return json(answer);
+}
+
+async function pushIndex(registries: RegistryBackend, request: ApiRequest): Promise<Reply> {
+	const { mediaType, content, sources = [] } = await requireJson<IndexPushRequest>(request, PUSH_INDEX_SHAPE);
+	const index = { mediaType, bytes: Buffer.from(content, "base64"), sources };
+	const digest = await registries.pushIndex(parameter(request, "name"), index, credentialsIn(request), request.signal);
+	return json({ digest });
 }
 
 async function login(registries: RegistryBackend, request: ApiRequest): Promise<Reply> {

@@ -1,0 +1,17 @@
+import type { Command } from "../command.ts";
+import { Credentials } from "./credentials.ts";
+import { DEFAULT_SERVER, serverKey } from "./server-address.ts";
+
+export const command: Command = {
+	usage: "[SERVER]",
+	description: "Without a server, the default registry.",
+	options: [],
+	maxArguments: 1,
+	async run(context, _options, [server = ""]) {
+		const key = serverKey(server);
+		const credentials = new Credentials(await context.config(), context.globals.configFolder);
+		context.stdout.line(`Removing login credentials for ${key === DEFAULT_SERVER ? DEFAULT_SERVER : key}`);
+		if (!(await credentials.forget(key))) context.stdout.line(`Not logged in to ${key}`);
+		return 0;
+	},
+};
