@@ -19,6 +19,8 @@ export interface UploadChunk {
 	readonly startOffset?: number | undefined;
 	/** Bytes announced; unknown when undefined. */
 	readonly lengthBytes?: number | undefined;
+	/** Told once, of the bytes that came, however the piece ended. */
+	readonly onReceived?: (sizeBytes: number) => void;
 }
 
 /** What is known of an upload besides its file. Lost with the process, and made again from the file. */
@@ -142,6 +144,8 @@ export class UploadService {
 			// What arrived stays, for the sender to go on from.
 			await writer.close();
 			throw error instanceof RegistryError || signal.aborted ? error : interrupted(error, signal);
+		} finally {
+			chunk.onReceived?.(writer.offset - offset);
 		}
 	}
 
@@ -246,18 +250,13 @@ async function pour(
 	session: Session,
 	signal: AbortSignal,
 ): Promise<void> {
-	const aborted = Promise.withResolvers<never>();
-	// Nobody may be waiting for it when it comes.
-	aborted.promise.catch(() => undefined);
-	signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
 	const pieces = body[Symbol.asyncIterator]();
+	const next = interruptible(() => pieces.next(), signal);
 	try {
-		for (;;) {
-			const next = await Promise.race([pieces.next(), aborted.promise]);
-			if (next.done === true) return;
+		for (let piece = await next(); piece.done !== true; piece = await next()) {
 			session.hashedBytes = -1;
-			await writer.write(next.value);
-			session.hash.update(next.value);
+			session.hash.update(piece.value);
+			await writer.write(piece.value);
 			session.hashedBytes = writer.offset;
 		}
 	} catch (error) {
@@ -265,6 +264,21 @@ async function pour(
 		pieces.return?.().catch(() => undefined);
 		throw error;
 	}
+}
+
+/**
+ * Waits for the work or the signal, whichever comes first, again and again. Promise.race would keep every piece that ever
+ * came for as long as the signal lives.
+ */
+function interruptible<T>(work: () => Promise<T>, signal: AbortSignal): () => Promise<T> {
+	let interrupt: (reason: unknown) => void = () => undefined;
+	signal.addEventListener("abort", () => interrupt(signal.reason), { once: true });
+	return () =>
+		new Promise<T>((resolve, reject) => {
+			interrupt = reject;
+			if (signal.aborted) reject(signal.reason);
+			else work().then(resolve, reject);
+		});
 }
 
 /** The sender went away, or the storage failed. */

@@ -81,19 +81,12 @@ function chunkOf(exchange: Exchange): UploadChunk {
 	const spanBytes = range === null ? undefined : Number(range[2]) - Number(range[1]) + 1;
 	if (spanBytes !== undefined && (spanBytes < 0 || (lengthBytes !== undefined && spanBytes !== lengthBytes)))
 		throw registryError("SIZE_INVALID", { range: headers.get("content-range"), length });
-	return { body: counted(exchange), startOffset, lengthBytes: lengthBytes ?? spanBytes };
-}
-
-function counted(exchange: Exchange): AsyncIterable<Uint8Array> | null {
-	const { body } = exchange.request;
-	return body === null ? null : countBytes(body, exchange);
-}
-
-async function* countBytes(body: ReadableStream<Uint8Array>, exchange: Exchange): AsyncGenerator<Uint8Array> {
-	for await (const piece of body) {
-		exchange.registry.metrics.add("gantry_registry_received_bytes_total", {}, piece.length);
-		yield piece;
-	}
+	return {
+		body: exchange.request.body,
+		startOffset,
+		lengthBytes: lengthBytes ?? spanBytes,
+		onReceived: (sizeBytes) => exchange.registry.metrics.add("gantry_registry_received_bytes_total", {}, sizeBytes),
+	};
 }
 
 /** 416 says where to go on. */
