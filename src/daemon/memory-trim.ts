@@ -1,7 +1,8 @@
 /** Gives memory back when the daemon has been quiet for a while: the collector alone lets a burst's heap stand for long. */
 import type { Clock, Timer } from "../base/clock.ts";
 
-const QUIET_MS = 3000;
+/** After the last request. Twice: the allocator gives back at the second collection what the first one set free. */
+const QUIET_MS = [3000, 3000] as const;
 
 export class MemoryTrim implements Disposable {
 	#timer: Timer | undefined;
@@ -14,9 +15,15 @@ export class MemoryTrim implements Disposable {
 	/** Something was done; the quiet begins anew. */
 	touch(): void {
 		this.#timer?.cancel();
-		this.#timer = this.clock.after(QUIET_MS, () => {
-			this.#timer = undefined;
+		this.#schedule(QUIET_MS);
+	}
+
+	#schedule([delayMs, ...later]: readonly number[]): void {
+		this.#timer = undefined;
+		if (delayMs === undefined) return;
+		this.#timer = this.clock.after(delayMs, () => {
 			this.collect();
+			this.#schedule(later);
 		});
 	}
 
