@@ -234,8 +234,11 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		if (state === undefined) throw new NotFoundError(`endpoint ${endpointId} not found`);
 		await this.#translate("failed to publish ports", () => {
 			const published = { ...state, mappings };
-			this.#states.save(published);
-			this.#firewall.replaceEndpoint(published);
+			const isNew = JSON.stringify(state.mappings) !== JSON.stringify(mappings);
+			if (isNew) this.#states.save(published);
+			// Even then: after a crash two endpoints may claim a port, and this one has it.
+			const changed = this.#firewall.replaceEndpoint(published);
+			if (!changed) return;
 			this.#forgetFlows({ ...state, mappings: [...state.mappings, ...mappings] });
 		});
 	}

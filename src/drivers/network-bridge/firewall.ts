@@ -88,10 +88,16 @@ export class Firewall {
 		this.#runOrReset(text.join(""), "add endpoint");
 	}
 
-	/** Other ports for an endpoint that has some, in one transaction. Those that another endpoint has change hands. */
-	replaceEndpoint(endpoint: EndpointState): void {
+	/**
+	 * Other ports for an endpoint that has some, in one transaction. Those that another endpoint has change hands.
+	 * @returns false when everything is so already
+	 */
+	replaceEndpoint(endpoint: EndpointState): boolean {
 		const before = [...this.#elements].filter(([, { owner }]) => owner === endpoint.endpointId);
 		const wanted = this.#elementsOf(endpoint);
+		const isThere = (element: PortElement) =>
+			before.some(([id, owned]) => id === elementId(element) && owned.element.value === element.value);
+		if (before.length === wanted.length && wanted.every(isThere)) return false;
 		const stale = new Map(before.map(([id, { element }]) => [id, element]));
 		for (const element of wanted) {
 			const taken = this.#elements.get(elementId(element))?.element;
@@ -104,6 +110,7 @@ export class Firewall {
 			...wanted.map((element) => addElement(this.table, element)),
 		].join("");
 		if (text !== "") this.#runOrReset(text, "replace endpoint");
+		return true;
 	}
 
 	removeEndpoint(endpointId: string): void {

@@ -69,7 +69,8 @@ export class ContainerNetworking {
 					sandbox,
 					endpointPlan(record, endpoint, { gateways, mappings: record.mappings }),
 				);
-		if (bridges.length > 1 || present.size === 0) await this.applyGateways(record);
+		// A change of networks may have got as far as the record.
+		await this.applyGateways(record);
 		await names.open(record, sandbox, { bridges, gateways });
 	}
 
