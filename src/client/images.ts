@@ -1,7 +1,6 @@
 import type {
 	ImageDeleteResponse,
 	ImageHistoryEntry,
-	ImageInspect,
 	ImagePruneResponse,
 	ImageSummary,
 	ProgressMessage,
@@ -20,14 +19,6 @@ export function listImages(
 	options: { all?: boolean; filters?: Filters } = {},
 ): Promise<ImageSummary[]> {
 	return client.json("GET", "/images/json", { query: { all: options.all, filters: options.filters?.toQuery() } });
-}
-
-export function inspectImage(
-	client: EngineClient,
-	name: string,
-	options: { platform?: string | undefined } = {},
-): Promise<ImageInspect> {
-	return client.json("GET", at(name, "/json"), { query: { platform: options.platform } });
 }
 
 export function imageHistory(

@@ -183,23 +183,3 @@ function stringsOf(value: unknown): Record<string, string> {
 		Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
 	);
 }
-
-/**
- * Where the last `count` records of `block` begin, searching backwards from `end`, which is behind a line.
- * @returns the offset, and how many records were found from there on
- */
-export function findLastLines(
-	block: Buffer,
-	end: number,
-	count: number,
-): { readonly offset: number; readonly found: number } {
-	let found = 0;
-	let offset = end;
-	while (found < count && offset > 0) {
-		const newline = offset < 2 ? -1 : block.lastIndexOf(NEWLINE, offset - 2);
-		offset = newline + 1;
-		found++;
-		if (newline === -1) break;
-	}
-	return { offset, found };
-}

@@ -21,10 +21,7 @@ export const O = {
 
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
-const FALLOC_FL_KEEP_SIZE = 1;
-const FALLOC_FL_PUNCH_HOLE = 2;
 const F_DUPFD_CLOEXEC = 1030;
-const F_SETFD = 2;
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10;
@@ -40,23 +37,6 @@ export function closeDescriptor(fd: number): void {
 
 export function duplicate(fd: number): number {
 	return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, 3), "fcntl", fd);
-}
-
-/** Lets a spawned child inherit the descriptor. */
-export function clearCloseOnExec(fd: number): void {
-	check(libc.fcntl(fd, F_SETFD, 0), "fcntl", fd);
-}
-
-export interface Pipe {
-	readonly readFd: number;
-	readonly writeFd: number;
-}
-
-/** Both ends close-on-exec. */
-export function openPipe(options: { readonly nonBlocking?: boolean } = {}): Pipe {
-	const ends = new Int32Array(2);
-	check(libc.pipe2(ends, O.CLOEXEC | (options.nonBlocking === true ? O.NONBLOCK : 0)), "pipe2");
-	return { readFd: ends[0] ?? -1, writeFd: ends[1] ?? -1 };
 }
 
 /** An anonymous file in memory. */
@@ -125,22 +105,6 @@ function seek(fd: number, offset: number, whence: number): number | undefined {
 	const errno = lastErrno();
 	if (errno === 6) return undefined;
 	throw errnoError(errno, "lseek", fd);
-}
-
-/** Gives a range's blocks back; the size stays. */
-export function punchHole(fd: number, offset: number, length: number): void {
-	check(libc.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length), "fallocate", fd);
-}
-
-/** Reserves room without changing the size; false where the file system cannot. @throws ErrnoError ENOSPC */
-export function reserveSpace(fd: number, length: number): boolean {
-	try {
-		check(libc.fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, length), "fallocate", fd);
-		return true;
-	} catch (error) {
-		if (errnoCode(error) === "EOPNOTSUPP") return false;
-		throw error;
-	}
 }
 
 /**

@@ -1,7 +1,8 @@
-import { ConflictError, InvalidParameterError, invariant, NotFoundError } from "../../base/errors.ts";
+import { InvalidParameterError, invariant, NotFoundError } from "../../base/errors.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerStore } from "../../core/container/container-store.ts";
+import { nameConflict } from "../../core/container/name.ts";
 
 /** What a use case may change of a record; the rest is immutable or the registry's own. */
 export type RecordChange = Partial<Omit<ContainerRecord, "id" | "version" | "createdAt">>;
@@ -72,10 +73,7 @@ export class ContainerRegistry {
 	/** @throws ConflictError when the name is taken, in Docker's words */
 	checkName(name: string): void {
 		const owner = this.owner(name);
-		if (owner === undefined) return;
-		throw new ConflictError(
-			`Conflict. The container name "/${name}" is already in use by container "${owner.id}". You have to remove (or rename) that container to be able to reuse that name.`,
-		);
+		if (owner !== undefined) throw nameConflict(name, owner.id);
 	}
 
 	insert(record: ContainerRecord): void {
