@@ -11,6 +11,8 @@ import type { BlobService, BlobStat } from "./blobs.ts";
 const NAME_LIMIT_BYTES = 1024;
 /** Uploads whose running hash is kept; the others are hashed again from the storage when they end. */
 const SESSION_LIMIT = 4096;
+/** Pieces lie outside the collector's heap: it sees little of what it could give back, and is told after this many bytes. */
+const RELIEF_BYTES = 32 << 20;
 
 /** A piece of an upload, as a request brings it. */
 export interface UploadChunk {
@@ -39,8 +41,23 @@ interface Session {
 export class UploadService {
 	readonly #sessions = new Map<string, Session>();
 	readonly #locks = new KeyedMutex();
+	#sinceRelief = 0;
 
-	constructor(private readonly deps: { readonly storage: RegistryStorage; readonly blobs: BlobService }) {}
+	constructor(
+		private readonly deps: {
+			readonly storage: RegistryStorage;
+			readonly blobs: BlobService;
+			readonly relieveMemory?: () => void;
+		},
+	) {}
+
+	/** Counts what was received in all. */
+	readonly #countPiece = (sizeBytes: number): void => {
+		this.#sinceRelief += sizeBytes;
+		if (this.#sinceRelief < RELIEF_BYTES) return;
+		this.#sinceRelief = 0;
+		this.deps.relieveMemory?.();
+	};
 
 	get activeCount(): number {
 		return this.#sessions.size;
@@ -135,7 +152,7 @@ export class UploadService {
 		const writer = await this.deps.storage.append(pathFor({ kind: "upload-data", id }), offset);
 		if (session.hashedBytes !== offset) await this.#rehash(id, session, offset);
 		try {
-			if (chunk.body !== null) await pour(chunk.body, writer, session, signal);
+			if (chunk.body !== null) await pour(chunk.body, writer, session, { signal, onPiece: this.#countPiece });
 			const received = writer.offset - offset;
 			if (chunk.lengthBytes !== undefined && received !== chunk.lengthBytes)
 				throw registryError("SIZE_INVALID", { announced: chunk.lengthBytes, received });
@@ -248,16 +265,17 @@ async function pour(
 	body: AsyncIterable<Uint8Array>,
 	writer: AppendWriter,
 	session: Session,
-	signal: AbortSignal,
+	options: { readonly signal: AbortSignal; readonly onPiece: (sizeBytes: number) => void },
 ): Promise<void> {
 	const pieces = body[Symbol.asyncIterator]();
-	const next = interruptible(() => pieces.next(), signal);
+	const next = interruptible(() => pieces.next(), options.signal);
 	try {
 		for (let piece = await next(); piece.done !== true; piece = await next()) {
 			session.hashedBytes = -1;
 			session.hash.update(piece.value);
 			await writer.write(piece.value);
 			session.hashedBytes = writer.offset;
+			options.onPiece(piece.value.length);
 		}
 	} catch (error) {
 		// Not awaited: a connection that hangs would hold the one that takes over.

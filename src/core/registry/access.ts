@@ -123,14 +123,14 @@ export interface TokenScope {
 	readonly actions: readonly string[];
 }
 
+const SCOPE = /^([a-z]+)(?:\([^)]*\))?:(.+):([^:]*)$/;
+
 /** Scopes that make no sense are left out, as they grant nothing. */
 export function parseScopes(texts: readonly string[]): TokenScope[] {
 	return texts
 		.flatMap((text) => text.split(" "))
 		.flatMap((text) => {
-			const type = text.slice(0, text.indexOf(":"));
-			const name = text.slice(text.indexOf(":") + 1, text.lastIndexOf(":"));
-			const actions = text.slice(text.lastIndexOf(":") + 1).split(",");
-			return type === "" || name === "" ? [] : [{ type: type.replace(/\(.*\)$/, ""), name, actions }];
+			const [whole, type = "", name = "", actions = ""] = SCOPE.exec(text) ?? [];
+			return whole === undefined ? [] : [{ type, name, actions: actions.split(",") }];
 		});
 }

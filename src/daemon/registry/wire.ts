@@ -26,7 +26,7 @@ export async function wireRegistry(
 ): Promise<{ readonly registry: Registry; readonly cache: CachingPullThrough | undefined }> {
 	const clock = systemClock;
 	const blobs = new BlobService(storage);
-	const uploads = new UploadService({ storage, blobs });
+	const uploads = new UploadService({ storage, blobs, relieveMemory: () => Bun.gc(true) });
 	const manifests = new ManifestService({ storage, blobs });
 	const metrics = registryMetrics();
 	const events = new RegistryEvents();

@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { errorMessage, SystemError } from "../../base/errors.ts";
 import type { AppendWriter } from "../../core/registry/storage.ts";
 
-const BUFFER_BYTES = 1 << 20;
+const BUFFER_BYTES = 1 << 19;
 /** Bytes after which the disk is told to begin, so that the last wait is short. */
 const SYNC_INTERVAL_BYTES = 32 << 20;
 
