@@ -131,8 +131,8 @@ export class NetworkService {
 				request,
 				existing: this.all(),
 				hostSubnets: await this.#deps.driver.occupiedSubnets(),
-				pools: this.#options.addressPools,
-				pool6: [this.#uniqueLocalPool()],
+				pools: this.#poolsOf(4),
+				pool6: this.#poolsOf(6),
 				defaultMtu: this.#options.networkMtu,
 			});
 			await this.#make(record);
@@ -257,9 +257,11 @@ export class NetworkService {
 		});
 	}
 
-	/** The same from start to start, other than that of any other machine. */
-	#uniqueLocalPool(): SubnetPool {
-		return uniqueLocalPool(this.#records.get("host")?.id ?? newId());
+	/** IPv6 subnets come from a block of unique local addresses, this daemon's for good, unless there are pools for them. */
+	#poolsOf(family: 4 | 6): readonly SubnetPool[] {
+		const pools = this.#options.addressPools.filter(({ base }) => base.includes(":") === (family === 6));
+		if (family === 4 || pools.length > 0) return pools;
+		return [uniqueLocalPool(this.#records.get("host")?.id ?? newId())];
 	}
 
 	#put(record: NetworkRecord): void {
@@ -297,7 +299,7 @@ export class NetworkService {
 		if (storedSubnet !== undefined && storedGateway !== undefined)
 			return { subnet: storedSubnet, gateway: storedGateway };
 		const others = this.all().flatMap(({ bridge }) => bridge?.subnet ?? []);
-		const subnet = chooseSubnet(this.#options.addressPools, [...this.#options.hostSubnets(), ...others]);
+		const subnet = chooseSubnet(this.#poolsOf(4), [...this.#options.hostSubnets(), ...others]);
 		return { subnet, gateway: new AddressPool(subnet).firstUsable() };
 	}
 }
