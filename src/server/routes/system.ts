@@ -4,6 +4,7 @@ import { InvalidParameterError } from "../../base/errors.ts";
 import type { ApiRequest } from "../api-request.ts";
 import type { Backends, SystemBackend } from "../backends.ts";
 import { json, type Reply } from "../http/reply.ts";
+import { infoOf } from "../legacy-info.ts";
 import type { Route } from "../router.ts";
 import { parseTimestampSeconds } from "../timestamps.ts";
 
@@ -19,7 +20,7 @@ export function systemRoutes({ system }: Backends): Route[] {
 		{ method: "GET", path: "/_ping", handle: ping },
 		{ method: "HEAD", path: "/_ping", handle: ping },
 		{ method: "GET", path: "/version", handle: () => json(system.version()) },
-		{ method: "GET", path: "/info", handle: async () => json(await system.info()) },
+		{ method: "GET", path: "/info", handle: async ({ version }) => json(infoOf(await system.info(), version)) },
 		{ method: "GET", path: "/events", handle: (request) => events(system, request) },
 		{ method: "GET", path: "/system/df", handle: (request) => diskUsage(system, request) },
 	];
