@@ -29,6 +29,11 @@ export interface TreeMount {
 	readonly readOnly: boolean;
 }
 
+export interface TreeRoot {
+	readonly path: string;
+	readonly readOnly: boolean;
+}
+
 export interface ContainerHostFiles {
 	paths(id: string): ContainerPaths;
 	/** Makes the data directory. Idempotent. */
@@ -74,10 +79,10 @@ export interface ContainerHostFiles {
 	/** Propagation of the host mount that a bind source lies on, for the checks of `shared` and `slave` binds. */
 	propagationOf(path: string): { readonly mountPoint: string; readonly shared: boolean; readonly slave: boolean };
 	/**
-	 * Mounts a root and what lies on top of it in a temporary place; missing mount points are made.
+	 * Mounts a root and what lies on top of it in a temporary place; missing mount points are made, in a read-only root too.
 	 * @returns its path, to be given back with `unmountTree`
 	 */
-	mountTree(id: string, root: string, mounts: readonly TreeMount[]): Promise<string>;
+	mountTree(id: string, root: TreeRoot, mounts: readonly TreeMount[]): Promise<string>;
 	unmountTree(path: string): Promise<void>;
 	/** After a crash: removes bundles, subpaths, trees and data directories of containers not in the sets. */
 	cleanUp(keep: { readonly containers: ReadonlySet<string>; readonly running: ReadonlySet<string> }): Promise<void>;

@@ -4,8 +4,21 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode, errorMessage, invariant, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { HostDevice } from "../../core/container/device.ts";
-import type { ContainerHostFiles, ContainerPaths, NetworkFiles, TreeMount } from "../../core/container/host-files.ts";
-import { bindMount, unmountTree as detachTree, mountFileSystem, setPropagation, unmountAll } from "../linux/mount.ts";
+import type {
+	ContainerHostFiles,
+	ContainerPaths,
+	NetworkFiles,
+	TreeMount,
+	TreeRoot,
+} from "../../core/container/host-files.ts";
+import {
+	bindMount,
+	unmountTree as detachTree,
+	mountFileSystem,
+	setMountAttributes,
+	setPropagation,
+	unmountAll,
+} from "../linux/mount.ts";
 import { isMountPoint, mountOf, readMountInfo } from "../linux/mountinfo.ts";
 import { allDevices, devicesAt } from "./host-devices.ts";
 import { ensureDirectory, openMountPoint, openSubpath, readAccounts, readHostText } from "./rooted-files.ts";
@@ -195,13 +208,14 @@ export class LocalContainerFiles implements ContainerHostFiles {
 		};
 	}
 
-	async mountTree(id: string, root: string, mounts: readonly TreeMount[]): Promise<string> {
+	async mountTree(id: string, root: TreeRoot, mounts: readonly TreeMount[]): Promise<string> {
 		const tree = join(this.#trees, `${id}-${randomBytes(4).toString("hex")}`);
 		makeDirectory(tree);
 		try {
-			bindMount(root, tree, { recursive: true });
+			bindMount(root.path, tree, { recursive: true });
 			setPropagation(tree, "private", true);
 			for (const mount of [...mounts].sort((a, b) => depth(a.target) - depth(b.target))) this.#mountInto(tree, mount);
+			if (root.readOnly) setMountAttributes(tree, { readOnly: true });
 			return tree;
 		} catch (cause) {
 			await this.unmountTree(tree);

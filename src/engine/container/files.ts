@@ -120,7 +120,8 @@ export class ContainerFiles {
 		const base = await this.#mountRoot(record);
 		const holder = `copy-${newId()}`;
 		try {
-			const tree = await files.mountTree(record.id, base.path, await filesystem.treeMounts(record, holder));
+			const root = { path: base.path, readOnly: record.hostConfig.ReadonlyRootfs === true };
+			const tree = await files.mountTree(record.id, root, await filesystem.treeMounts(record, holder));
 			return {
 				path: tree,
 				release: async () => {

@@ -192,6 +192,17 @@ test("a read-only root takes nothing but on its volumes", async () => {
 	await suite.must(["rm", "-fv", "cp-ro"]);
 });
 
+test("a read-only root takes nothing through a link on a volume, also while the container does not run", async () => {
+	const args = ["--read-only", "-v", "/w", "busybox", "sh", "-c", "ln -sfn / /w/root; ls /etc"];
+	const before = await suite.must(["run", "--name", "cp-ro-link", ...args]);
+	expect(await suite.refusal(["cp", join(SOURCE, "a"), "cp-ro-link:/w/root/etc/added"])).toContain(
+		"read-only file system",
+	);
+	await suite.must(["cp", join(SOURCE, "a"), "cp-ro-link:/w/a"]);
+	expect(await suite.must(["start", "-a", "cp-ro-link"])).toBe(before);
+	await suite.must(["rm", "-fv", "cp-ro-link"]);
+});
+
 test("cp between containers or on the host alone is refused, and so is a container that is not there", async () => {
 	expect(await suite.refusal(["cp", `${RUNNING}:/x`, `${STOPPED}:/x`])).toContain("copying between containers");
 	expect(await suite.refusal(["cp", "a", "b"])).toContain("must specify at least one container source");

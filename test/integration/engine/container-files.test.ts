@@ -92,7 +92,7 @@ describe("a temporary tree", () => {
 		mkdirSync(volume);
 		writeFileSync(join(volume, "file"), "in the volume");
 		writeFileSync(join(base, "single"), "a file");
-		const tree = await files.mountTree(ID, root, [
+		const tree = await files.mountTree(ID, { path: root, readOnly: false }, [
 			{ source: join(base, "single"), target: "/etc/single", readOnly: true },
 			{ source: volume, target: "/data/deep", readOnly: false },
 		]);
@@ -113,7 +113,9 @@ describe("a temporary tree", () => {
 		symlinkSync(victim, join(root, "data"));
 		const source = join(base, "source");
 		mkdirSync(source);
-		const tree = await files.mountTree(ID, root, [{ source, target: "/data", readOnly: false }]).catch(() => undefined);
+		const tree = await files
+			.mountTree(ID, { path: root, readOnly: false }, [{ source, target: "/data", readOnly: false }])
+			.catch(() => undefined);
 		expect(isMountPoint(victim)).toBe(false);
 		if (tree !== undefined) await files.unmountTree(tree);
 	});
