@@ -156,7 +156,7 @@ function packArguments(args: readonly SeccompArgument[]): Uint8Array {
 }
 
 function actionOf(name: string, errno: number | undefined): number {
-	const action = ACTIONS[name];
+	const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
 	if (action === undefined) throw new Error(`Unknown seccomp action: ${name}`);
 	if (name === "SCMP_ACT_ERRNO" || name === "SCMP_ACT_TRACE") return (action | ((errno ?? EPERM) & 0xffff)) >>> 0;
 	return action >>> 0;

@@ -16,27 +16,29 @@ const DIRSYNC = 0x80;
 const NODIRATIME = 0x800;
 const KNOWN = ["type", "o", "device", "size"];
 /** Words of `o` that are flags of mount(2) and not data of the file system: [flags to set, flags to clear]. */
-const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
-	defaults: [0, 0],
-	ro: [MS.RDONLY, 0],
-	rw: [0, MS.RDONLY],
-	nosuid: [MS.NOSUID, 0],
-	suid: [0, MS.NOSUID],
-	nodev: [MS.NODEV, 0],
-	dev: [0, MS.NODEV],
-	noexec: [MS.NOEXEC, 0],
-	exec: [0, MS.NOEXEC],
-	sync: [SYNCHRONOUS, 0],
-	async: [0, SYNCHRONOUS],
-	dirsync: [DIRSYNC, 0],
-	noatime: [MS.NOATIME, 0],
-	atime: [0, MS.NOATIME],
-	nodiratime: [NODIRATIME, 0],
-	relatime: [MS.RELATIME, 0],
-	strictatime: [MS.STRICTATIME, 0],
-	bind: [MS.BIND, 0],
-	rbind: [MS.BIND | MS.REC, 0],
-};
+const FLAGS = new Map<string, readonly [number, number]>(
+	Object.entries({
+		defaults: [0, 0],
+		ro: [MS.RDONLY, 0],
+		rw: [0, MS.RDONLY],
+		nosuid: [MS.NOSUID, 0],
+		suid: [0, MS.NOSUID],
+		nodev: [MS.NODEV, 0],
+		dev: [0, MS.NODEV],
+		noexec: [MS.NOEXEC, 0],
+		exec: [0, MS.NOEXEC],
+		sync: [SYNCHRONOUS, 0],
+		async: [0, SYNCHRONOUS],
+		dirsync: [DIRSYNC, 0],
+		noatime: [MS.NOATIME, 0],
+		atime: [0, MS.NOATIME],
+		nodiratime: [NODIRATIME, 0],
+		relatime: [MS.RELATIME, 0],
+		strictatime: [MS.STRICTATIME, 0],
+		bind: [MS.BIND, 0],
+		rbind: [MS.BIND | MS.REC, 0],
+	}),
+);
 
 /** @throws InvalidParameterError as the `local` driver words it */
 export function checkVolumeOptions(name: string, options: Readonly<Record<string, string>>): void {
@@ -59,7 +61,7 @@ export async function optionMount(options: Readonly<Record<string, string>>): Pr
 	let flags = 0;
 	const data: string[] = [];
 	for (const word of (o ?? "").split(",").filter((each) => each !== "")) {
-		const known = FLAGS[word];
+		const known = FLAGS.get(word);
 		if (known === undefined) data.push(await withAddress(word));
 		else flags = (flags | known[0]) & ~known[1];
 	}

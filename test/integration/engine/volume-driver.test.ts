@@ -158,6 +158,12 @@ describe("options", () => {
 		expect(existsSync(join(source, "file"))).toBe(true);
 	});
 
+	test("that no flag is named after are data of the file system", async () => {
+		const odd = volume("odd", { type: "tmpfs", device: "tmpfs", o: "constructor" });
+		await driver.create(odd);
+		await expect(driver.mount(odd, "one")).rejects.toThrow("data: constructor");
+	});
+
 	test("that cannot be mounted are an error with the kernel's reason", async () => {
 		const broken = volume("broken", { type: "none", device: "/nosuch", o: "bind" });
 		await driver.create(broken);
