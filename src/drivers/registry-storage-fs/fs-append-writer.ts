@@ -4,7 +4,7 @@ import type { AppendWriter } from "../../core/registry/storage.ts";
 
 const BUFFER_BYTES = 1 << 19;
 /** Bytes after which the disk is told to begin, so that the last wait is short. */
-const SYNC_INTERVAL_BYTES = 32 << 20;
+const SYNC_INTERVAL_BYTES = 64 << 20;
 
 /**
  * Two buffers: one fills while the other is on its way to the disk on another thread, so that the caller hashes and receives
