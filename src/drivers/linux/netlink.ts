@@ -22,8 +22,6 @@ export const NETLINK_NETFILTER = 12;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
-const NFNL_MSG_BATCH_BEGIN = 0x10;
-const NFNL_MSG_BATCH_END = 0x11;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
 const NLM_F_DUMP = 0x300;
@@ -81,28 +79,6 @@ export class NetlinkSocket implements Disposable {
 				if (errno !== 0) failure ??= errnoError(errno, "netlink", requests[message.sequence - first]?.purpose);
 			}
 		if (failure !== undefined) throw failure;
-	}
-
-	/**
-	 * Several as one transaction of a subsystem that has such (nfnetlink(7)): all of them or none. @throws ErrnoError
-	 */
-	transaction(subsystem: number, requests: readonly NetlinkRequest[]): void {
-		const first = this.#sequence + 1;
-		const bracket = (type: number) =>
-			encodeMessage(type, NLM_F_REQUEST, ++this.#sequence, Uint8Array.of(0, 0, subsystem >> 8, subsystem & 0xff));
-		const begin = bracket(NFNL_MSG_BATCH_BEGIN);
-		const encoded = requests.map(({ type, flags, payload }) =>
-			encodeMessage(type, NLM_F_REQUEST | NLM_F_ACK | (flags ?? 0), ++this.#sequence, payload.encode()),
-		);
-		this.#send(Buffer.concat([begin, ...encoded, bracket(NFNL_MSG_BATCH_END)]), requests[0]?.purpose ?? "");
-		// A failure takes the place of the acknowledgements of all the others.
-		for (let answered = 0; answered < requests.length; )
-			for (const message of this.#receive()) {
-				if (message.type !== NLMSG_ERROR || message.sequence < first) continue;
-				answered++;
-				const errno = -message.payload.readInt32LE(0);
-				if (errno !== 0) throw errnoError(errno, "netlink", requests[message.sequence - first - 1]?.purpose);
-			}
 	}
 
 	/** A request that answers with one message. @throws ErrnoError ENODEV, ENOENT */
