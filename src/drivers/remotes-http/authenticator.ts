@@ -9,7 +9,7 @@ import {
 import type { RegistryCredentials } from "../../core/remotes/remote.ts";
 import { describeAnswer, RemoteError } from "../../core/remotes/remote-error.ts";
 import { isTransientStatus } from "../../core/remotes/retry.ts";
-import type { HttpAnswer, HttpClient, TlsSettings } from "./http-client.ts";
+import { type HttpAnswer, type HttpClient, type TlsSettings, withoutSecrets } from "./http-client.ts";
 
 const TOKEN_ANSWER_LIMIT_BYTES = 1 << 20;
 /** So much earlier than it ends a token is renewed. */
@@ -67,8 +67,12 @@ export class Authenticator {
 			return true;
 		}
 		const { username, password = "" } = this.options.credentials ?? {};
-		if (!challenges.some(({ scheme }) => scheme === "basic") || username === undefined || sent !== undefined)
-			return false;
+		if (!challenges.some(({ scheme }) => scheme === "basic") || sent !== undefined) return false;
+		if (username === undefined)
+			throw new RemoteError(`Get "${withoutSecrets(answer.url)}": no basic auth credentials`, {
+				status: 0,
+				isTransient: false,
+			});
 		this.#basic = basicHeader(username, password);
 		return true;
 	}
