@@ -192,11 +192,14 @@ export class SandboxNameServer implements NameServer {
 		}
 		// The receive buffer is used again.
 		const kept = Buffer.from(message);
-		void forwarder.forward({ message: kept, query, transport }).then((answer) => {
-			reply(
-				answer === undefined ? encodeReply(kept, query, FAILURE, maxBytes) : adaptReply(answer, kept, query, maxBytes),
-			);
-		});
+		const failed = () => reply(encodeReply(kept, query, FAILURE, maxBytes));
+		forwarder.forward({ message: kept, query, transport }).then(
+			(answer) => (answer === undefined ? failed() : reply(adaptReply(answer, kept, query, maxBytes))),
+			(error: unknown) => {
+				this.#deps.logger.warn("name could not be asked for", { name: query.name, error: errorMessage(error) });
+				failed();
+			},
+		);
 	}
 
 	/** What we know ourselves; undefined for all other names. */
@@ -227,8 +230,10 @@ export class SandboxNameServer implements NameServer {
 	#forwarderFor(sandbox: NetworkSandbox, { upstream }: ResolverSettings): Forwarder | undefined {
 		if (upstream.kind === "none") return undefined;
 		if (upstream.kind === "host") return this.#hostForwarder;
+		// Asking ourselves would never end.
+		const servers = upstream.addresses.filter((address) => address !== NAME_SERVER_ADDRESS);
 		return new Forwarder(
-			() => upstream.addresses,
+			() => servers,
 			(work) => inSandbox(sandbox.path, work),
 			this.#deps.clock,
 		);
