@@ -77,9 +77,10 @@ function checkSysctls(text: string): void {
 	if (text === "") return;
 	for (const pair of text.split(",")) {
 		const [name = "", value] = pair.split("=", 2);
-		if (value === undefined || !/^net\.(ipv4|ipv6|mpls)\.[a-z]+\.IFNAME\.[a-z0-9_]+$/.test(name.trim()))
+		// Clients put all of it into lower case.
+		if (value === undefined || !/^net\.(ipv4|ipv6|mpls)\.[a-z]+\.(IFNAME|ifname)\.[a-z0-9_]+$/.test(name.trim()))
 			throw new InvalidParameterError(
-				`unable to set endpoint sysctl '${pair}': it must be net.<protocol>.<kind>.IFNAME.<name>=<value>`,
+				`unrecognised network interface sysctl '${pair}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
 			);
 	}
 }

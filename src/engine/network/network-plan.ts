@@ -102,7 +102,7 @@ function endpointSysctls(text: string, interfaceName: string): Pick<EndpointPlan
 	if (text === "") return {};
 	const pairs = text.split(",").map((pair): [string, string] => {
 		const [name = "", value = ""] = pair.split("=", 2);
-		return [name.trim().replace(".IFNAME.", `.${interfaceName.replaceAll(".", "/")}.`), value.trim()];
+		return [name.trim().replace(/\.ifname\./i, `.${interfaceName.replaceAll(".", "/")}.`), value.trim()];
 	});
 	return { sysctls: Object.fromEntries(pairs) };
 }

@@ -150,6 +150,18 @@ describe("containers on it", () => {
 		);
 	});
 
+	test("have interfaces of the names and settings they ask for", async () => {
+		await suite.must(["network", "create", "--ipv4=false", "--ipv6", "lab"]);
+		const sysctl = "com.docker.network.endpoint.sysctls=net.ipv6.conf.IFNAME.hop_limit=33";
+		const options = ["name=lab", "driver-opt=com.docker.network.endpoint.ifname=front0", `driver-opt=${sysctl}`];
+		const script = "ls /sys/class/net; cat /proc/sys/net/ipv6/conf/front0/hop_limit; ip -4 -o addr show dev front0";
+		expect(await suite.sh(script, "--network", options.join(","))).toBe("front0\nlo\n33");
+		const foreign = "name=lab,driver-opt=com.docker.network.endpoint.sysctls=net.ipv6.conf.all.forwarding=1";
+		expect(await suite.refusal(["run", "--rm", "--network", foreign, "busybox", "true"])).toContain(
+			"unrecognised network interface sysctl",
+		);
+	});
+
 	test("publish ports, on the host address the network says", async () => {
 		await suite.must(["network", "create", "-o", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1", "lab"]);
 		await suite.must(["run", "-d", "--name", "web", "--hostname", "web", "--network", "lab", "-p", "80", ...WEB]);
@@ -276,15 +288,18 @@ describe("a daemon that dies", () => {
 		await suite.must(["network", "connect", "second", "web"]);
 		const web = await ipOn("web", "lab");
 		const published = await suite.must(["port", "web", "80"]);
+		const page = async () => (await (await fetch(`http://${published}/`, { keepalive: false })).text()).trim();
+		await waitFor("the page", () => page().catch(() => undefined));
 		await suite.daemon.kill();
-		expect((await (await fetch(`http://${published}/`)).text()).trim()).toBe("web");
+		const whileDown = await page().catch((error: unknown) => error);
 		await suite.daemon.start();
+		expect(whileDown).toBe("web");
 		expect(await addresses("web")).toEqual([web]);
-		expect((await (await fetch(`http://${published}/`)).text()).trim()).toBe("web");
+		expect(await page()).toBe("web");
 		await suite.must(["run", "-d", "--name", "new", "--network", "lab", ...SLEEP]);
 		expect([web, await ipOn("probe", "lab")]).not.toContain(await ipOn("new", "lab"));
 		await suite.must(["network", "disconnect", "lab", "web"]);
-		expect((await (await fetch(`http://${published}/`, { keepalive: false })).text()).trim()).toBe("web");
+		expect(await page()).toBe("web");
 		expect(await suite.refusal(["network", "rm", "lab"])).toContain("active endpoints");
 	});
 });
