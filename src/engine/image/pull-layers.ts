@@ -95,18 +95,19 @@ export class LayerPuller {
 				tarLimitBytes: FREE_TAR_BYTES + TAR_RATIO_LIMIT * descriptor.size,
 				open: () => download.open(),
 				verify: () => download.verify(),
-				schedule: <T>(work: () => Promise<T>) => this.#schedule(work, id, context),
+				schedule: <T>(work: () => Promise<T>) => this.#schedule(work, download, context),
 			};
-			await unlessAborted(this.layers.unpack(request, lease), context.signal);
+			await abandonable(this.layers.unpack(request, lease), () => download.isOwn, context.signal);
 			progress.state(id, "Pull complete");
 		}
 		this.layers.noteBlob(chainId, blob, repository);
 	}
 
-	#schedule<T>(work: () => Promise<T>, id: string, { progress, signal }: LayerPullContext): Promise<T> {
-		if (this.downloads.isFull) progress.state(id, "Waiting");
+	#schedule<T>(work: () => Promise<T>, download: LayerDownload, { progress, signal }: LayerPullContext): Promise<T> {
+		if (this.downloads.isFull) progress.state(download.id, "Waiting");
 		return this.downloads.run(() => {
 			if (signal.aborted) throw new CancelledError();
+			download.isOwn = true;
 			return work();
 		});
 	}
@@ -122,6 +123,8 @@ interface LayerPlace {
 
 class LayerDownload {
 	#verified: VerifiedStream | undefined;
+	/** It is this pull that downloads the layer. */
+	isOwn = false;
 
 	constructor(
 		readonly id: string,
@@ -148,11 +151,14 @@ class LayerDownload {
 }
 
 /**
- * The work, or its cancellation at once. Work that is only waited for, because another pull does it, goes on; own work ends by itself.
+ * The work, or its cancellation at once while it only waits for another pull's. What is done here is over when it has cleaned up,
+ * which its own signal makes it do.
  */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+async function abandonable<T>(work: Promise<T>, isOwn: () => boolean, signal: AbortSignal): Promise<T> {
 	const { promise, reject } = Promise.withResolvers<never>();
-	const cancel = () => reject(new CancelledError());
+	const cancel = () => {
+		if (!isOwn()) reject(new CancelledError());
+	};
 	signal.addEventListener("abort", cancel, { once: true });
 	if (signal.aborted) cancel();
 	try {
