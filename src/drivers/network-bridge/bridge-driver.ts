@@ -49,6 +49,12 @@ import { SandboxPool, writeSysctl } from "./sandbox-pool.ts";
 /** A stopped container loses its sandbox right after its endpoints; then there is no interface left to remove. */
 const LEAVE_DELAY_MS = 100;
 
+/**
+ * An interface goes with its namespace, a moment after the name was unbound. Not while something else holds the namespace:
+ * a mount namespace made meanwhile has a copy of the binding. Then it is removed by itself.
+ */
+const VANISH_DELAY_MS = 1000;
+
 export interface LinuxBridgeDriverOptions {
 	/** Run-time directory of this driver alone, on a tmpfs. */
 	readonly directory: string;
@@ -77,6 +83,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	readonly #clock: Clock;
 	/** Endpoints whose interface is to be removed, unless their namespace goes first and takes it along. */
 	readonly #leaving = new Map<string, Timer>();
+	readonly #vanishing = new Set<Timer>();
 
 	/** @throws UnavailableError without libnftables; InvalidParameterError for a bad table name */
 	constructor(
@@ -105,9 +112,13 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		for (const sandbox of readdirSync(this.#netnsDirectory))
 			if (!keep.sandboxes.has(sandbox)) unbindNamespace(this.#sandboxPath(sandbox));
 		for (const state of gone) {
-			if (keep.sandboxes.has(state.containerId)) await this.#deleteLink(state.hostInterface);
-			else silenceEndpointLink(this.#netlink, state.hostInterface);
-			this.#states.remove(state.endpointId);
+			if (keep.sandboxes.has(state.containerId)) {
+				await this.#deleteLink(state.hostInterface);
+				this.#states.remove(state.endpointId);
+			} else {
+				silenceEndpointLink(this.#netlink, state.hostInterface);
+				this.#vanishes(state);
+			}
 		}
 		this.#warnOfHostFirewall();
 		this.#pool.refill();
@@ -161,10 +172,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 				this.#forgetPorts(state);
 			}
 			unbindNamespace(this.#sandboxPath(containerId));
-			for (const { endpointId } of endpoints) {
-				this.#stayed(endpointId);
-				this.#states.remove(endpointId);
-			}
+			for (const state of endpoints) this.#vanishes(state);
 		});
 	}
 
@@ -243,15 +251,30 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		});
 	}
 
+	/** The endpoint of a sandbox that is no more: nothing has to be remembered of it. */
+	#vanishes(state: EndpointState): void {
+		this.#stayed(state.endpointId);
+		this.#states.remove(state.endpointId);
+		const timer = this.#clock.after(VANISH_DELAY_MS, () => {
+			this.#vanishing.delete(timer);
+			void this.#deleteLink(state.hostInterface).catch((error: unknown) => this.#warnOfLink(state, error));
+		});
+		this.#vanishing.add(timer);
+	}
+
 	/** The state file stays until the interface is gone: a daemon that dies before leaves the rest to the next one. */
 	async #leave(state: EndpointState): Promise<void> {
 		try {
 			await this.#deleteLink(state.hostInterface);
 			this.#states.remove(state.endpointId);
 		} catch (error) {
-			this.#logger.warn("interface could not be removed", { link: state.hostInterface, error: errorMessage(error) });
+			this.#warnOfLink(state, error);
 		}
 		this.#leaving.delete(state.endpointId);
+	}
+
+	#warnOfLink({ hostInterface }: EndpointState, error: unknown): void {
+		this.#logger.warn("interface could not be removed", { link: hostInterface, error: errorMessage(error) });
 	}
 
 	async statistics(containerId: string): Promise<Readonly<Record<string, InterfaceStatistics>>> {
@@ -290,6 +313,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 
 	async close(): Promise<void> {
 		for (const endpointId of [...this.#leaving.keys()]) this.#stayed(endpointId);
+		for (const timer of this.#vanishing) timer.cancel();
 		this.#pool.close();
 		this.#netlink.close();
 		this.#nftables.close();

@@ -2,9 +2,12 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { newId } from "../../../src/base/ids.ts";
 import type { PortMapping } from "../../../src/core/network/driver.ts";
+import { closeDescriptor } from "../../../src/drivers/linux/file-descriptors.ts";
 import { findLinkIndex } from "../../../src/drivers/linux/links.ts";
+import { openNamespace } from "../../../src/drivers/linux/namespaces.ts";
 import { NetlinkSocket } from "../../../src/drivers/linux/netlink.ts";
 import { Nftables } from "../../../src/drivers/linux/nftables.ts";
+import { hostInterfaceName } from "../../../src/drivers/network-bridge/endpoint-link.ts";
 import { waitFor } from "../../support/commands.ts";
 import { askTcp, NetworkFixture, type Server, serveTcp } from "./network-fixture.ts";
 
@@ -229,4 +232,18 @@ test("two daemons side by side do not see each other's state", async () => {
 	expect(await askTcp(a.namespaceFd, b.address, 80)).toBeUndefined();
 	expect(await second.stop()).toEqual([]);
 	expect(await askTcp(undefined, "127.0.0.1", 18611)).toBe("a");
+});
+
+test("an interface goes although something else still holds its namespace", async () => {
+	const network = await fixture.addNetwork(1);
+	const container = await fixture.addContainer(network);
+	const held = openNamespace(container.sandbox.path);
+	try {
+		await fixture.driver.removeSandbox(container.id);
+		using netlink = new NetlinkSocket();
+		const name = hostInterfaceName(container.endpointId);
+		await waitFor("the interface to go", () => findLinkIndex(netlink, name) === undefined);
+	} finally {
+		closeDescriptor(held);
+	}
 });
