@@ -110,19 +110,30 @@ export class NetworkConnector {
 			await this.#deps.names.open(connected, sandbox, { bridges, gateways: gatewaysOf(bridges) });
 			this.#deps.files.rewrite(connected, before, networking.planOf(connected));
 		} catch (cause) {
-			await this.#undoConnection(record, network, endpoint.assigned.endpointId);
-			assigner.release(endpoint.assigned);
+			try {
+				await this.#undoConnection(record, network, endpoint.assigned.endpointId);
+			} finally {
+				assigner.release(endpoint.assigned);
+			}
 			throw new EngineError(errorKind(cause), errorMessage(cause), { cause });
 		}
 		networking.publishOne(connected, network, "connect");
+		await this.#forgetEnded(connected);
+	}
+
+	/** The container may have ended under our hands: nothing of what was made for it since may stay. */
+	async #forgetEnded(record: ContainerRecord): Promise<void> {
+		const { registry, networking } = this.#deps;
+		if (!isRunning(registry.get(record.id).lifecycle)) await networking.tearDown(record);
 	}
 
 	async #undoConnection(record: ContainerRecord, network: NetworkRecord, endpointId: string): Promise<void> {
 		const { registry, networking, names, driver } = this.#deps;
 		names.withdraw(endpointId);
 		if (network.bridge !== undefined) await driver.disconnect(network.bridge, record.id, endpointId, { wait: true });
-		const restored = registry.update(record.id, { endpoints: record.endpoints });
-		await networking.applyGateways(restored);
+		const restored = registry.update(record.id, { endpoints: without(registry.get(record.id), network.name) });
+		if (isRunning(restored.lifecycle)) await networking.applyGateways(restored);
+		await this.#forgetEnded(restored);
 	}
 
 	async #disconnectRunning(record: ContainerRecord, network: NetworkRecord): Promise<void> {
@@ -134,15 +145,18 @@ export class NetworkConnector {
 			const { endpointId } = endpoint.assigned;
 			names.withdraw(endpointId);
 			const after = networking.planOf(disconnected);
-			// Ports move before the interface goes: nothing of theirs is left to be taken down with it.
-			if (after.bridges.length > 0) await networking.applyGateways(disconnected);
-			await driver.disconnect(endpoint.bridge, record.id, endpointId, { wait: true });
-			if (after.bridges.length > 0) await networking.applyGateways(disconnected);
-			assigner.release(endpoint.assigned);
+			try {
+				// Ports move before the interface goes: nothing of theirs is left to be taken down with it.
+				await networking.applyGateways(disconnected);
+				await driver.disconnect(endpoint.bridge, record.id, endpointId, { wait: true });
+			} finally {
+				assigner.release(endpoint.assigned);
+			}
 			await names.open(disconnected, await driver.createSandbox(record.id), after);
 			files.rewrite(disconnected, before, after);
 		}
 		networking.publishOne(record, network, "disconnect");
+		await this.#forgetEnded(disconnected);
 	}
 }
 
