@@ -1,4 +1,6 @@
 /** What the crash suite does to a daemon while it dies, and what has to hold afterwards. */
+import { readFileSync } from "node:fs";
+import { waitFor } from "../../support/commands.ts";
 import type { TestDaemon } from "../../support/daemon.ts";
 
 /** Everything that one round of an operation uses, under names of its own. */
@@ -56,6 +58,16 @@ export class Round {
 		await this.request("POST", `/containers/${name}/start`);
 	}
 
+	/** Starts a WAITER and waits until it listens: as process 1 it would not even notice an earlier signal. */
+	async startWaiter(): Promise<void> {
+		await this.start();
+		await waitFor("the traps to be set", async () => {
+			const { State } = await this.inspect();
+			const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${State.Pid}/status`, "utf8"))?.[1] ?? "0";
+			return ((BigInt(`0x${caught}`) >> BigInt(SIGUSR1 - 1)) & 1n) === 1n;
+		});
+	}
+
 	async inspect(name = this.name): Promise<ContainerInfo> {
 		return (await this.request("GET", `/containers/${name}/json`)) as ContainerInfo;
 	}
@@ -89,6 +101,8 @@ export interface Operation {
 	/** With the next daemon. @throws what expect throws */
 	readonly check: (round: Round) => Promise<void>;
 }
+
+const SIGUSR1 = 10;
 
 /** Ends with code 7 when told to by SIGUSR1, with 0 when stopped. */
 export const WAITER = {

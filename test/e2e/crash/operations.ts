@@ -68,7 +68,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 	"container exit": {
 		prepare: async (round) => {
 			await round.create({ ...WAITER, ...PUBLISHED });
-			await round.start();
+			await round.startWaiter();
 		},
 		act: async (round) => {
 			await round.request("POST", `/containers/${round.name}/kill?signal=USR1`);
@@ -85,7 +85,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 	"container exit with --rm": {
 		prepare: async (round) => {
 			await round.create({ ...WAITER, ...ANONYMOUS, HostConfig: { AutoRemove: true } });
-			await round.start();
+			await round.startWaiter();
 		},
 		act: async (round) => {
 			await round.request("POST", `/containers/${round.name}/kill?signal=USR1`);
@@ -99,7 +99,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 	"container exit with a restart policy": {
 		prepare: async (round) => {
 			await round.create({ ...WAITER, HostConfig: { RestartPolicy: { Name: "on-failure" } } });
-			await round.start();
+			await round.startWaiter();
 		},
 		act: async (round) => {
 			const { State } = await round.inspect();
@@ -116,7 +116,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 	"container stop": {
 		prepare: async (round) => {
 			await round.create({ ...WAITER, ...PUBLISHED, HostConfig: { RestartPolicy: { Name: "unless-stopped" } } });
-			await round.start();
+			await round.startWaiter();
 		},
 		act: async (round) => {
 			await round.request("POST", `/containers/${round.name}/stop?t=5`);
@@ -130,7 +130,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 	"container restart": {
 		prepare: async (round) => {
 			await round.create({ ...WAITER, ...PUBLISHED });
-			await round.start();
+			await round.startWaiter();
 		},
 		act: async (round) => {
 			await round.request("POST", `/containers/${round.name}/restart?t=5`);

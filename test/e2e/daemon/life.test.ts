@@ -80,8 +80,9 @@ test("requests in hand are answered before the end", async () => {
 			"-c",
 			"trap '' TERM; while :; do sleep 0.1; done",
 		]);
-		const stop = daemon.docker(["stop", "-t", "1", "stubborn"]);
-		await Bun.sleep(300);
+		const stop = daemon.docker(["stop", "-t", "2", "stubborn"]);
+		const kills = ["events", "--since", "1h", "--until", "0s", "--filter", "event=kill"];
+		await waitFor("the request to be in hand", async () => (await daemon.docker(kills)).stdout !== "");
 		await daemon.stop();
 		expect(await stop).toMatchObject({ code: 0, stdout: "stubborn\n" });
 		await daemon.start();
