@@ -204,11 +204,7 @@ export interface RegistryBackend {
 		},
 		signal: AbortSignal,
 	): Promise<registry.SearchResponse[]>;
-	manifest(
-		image: string,
-		credentials: RegistryCredentials | undefined,
-		signal: AbortSignal,
-	): Promise<RemoteManifest>;
+	manifest(image: string, credentials: RegistryCredentials | undefined, signal: AbortSignal): Promise<RemoteManifest>;
 	/** @returns the index's digest */
 	pushIndex(
 		image: string,

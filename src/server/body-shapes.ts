@@ -15,7 +15,11 @@ const AUTH_CONFIG: FieldShapes<registry.AuthConfig> = {
 	identitytoken: "string",
 	registrytoken: "string",
 };
-const PUSH_INDEX: FieldShapes<registry.IndexPushRequest> = { mediaType: "string", content: "string", sources: { list: "string" } };
+const PUSH_INDEX: FieldShapes<registry.IndexPushRequest> = {
+	mediaType: "string",
+	content: "string",
+	sources: { list: "string" },
+};
 export const PUSH_INDEX_SHAPE: Shape = { fields: PUSH_INDEX };
 export const AUTH_CONFIG_SHAPE: Shape = { fields: AUTH_CONFIG };
 
