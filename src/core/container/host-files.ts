@@ -39,7 +39,10 @@ export interface ContainerHostFiles {
 	/** Makes the data directory. Idempotent. */
 	createDirectory(id: string): void;
 	writeNetworkFiles(id: string, files: NetworkFiles): void;
-	/** Changes one of them in place, while the container that sees it runs. A file that is not there yet is empty. */
+	/**
+	 * Changes one of them in place, while the container that sees it runs. A file that is not there yet is empty; one that the
+	 * container has blown up beyond 4 MiB stays as it is.
+	 */
 	editNetworkFile(id: string, file: keyof NetworkFiles, edit: (text: string) => string): void;
 	/** @returns the bundle's directory */
 	writeBundle(id: string, config: unknown): string;

@@ -23,6 +23,8 @@ import { isMountPoint, mountOf, readMountInfo } from "../linux/mountinfo.ts";
 import { allDevices, devicesAt } from "./host-devices.ts";
 import { ensureDirectory, openMountPoint, openSubpath, readAccounts, readHostText } from "./rooted-files.ts";
 
+const NETWORK_FILE_LIMIT_BYTES = 4 * 1024 ** 2;
+
 /**
  * ```
  * <data-root>/containers/<id>/   hosts hostname resolv.conf, logs
@@ -78,6 +80,8 @@ export class LocalContainerFiles implements ContainerHostFiles {
 	editNetworkFile(id: string, file: keyof NetworkFiles, edit: (text: string) => string): void {
 		const path = this.paths(id)[file];
 		translated("cannot change the container's network files", () => {
+			// The container can write to it, and must not make us read without end.
+			if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > NETWORK_FILE_LIMIT_BYTES) return;
 			const before = readHostText(path) ?? "";
 			const after = edit(before);
 			if (after !== before) writeFileSync(path, after, { mode: 0o644 });

@@ -8,7 +8,9 @@ import {
 	readFileSync,
 	renameSync,
 	rmSync,
+	statSync,
 	symlinkSync,
+	truncateSync,
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -164,4 +166,15 @@ describe("devices", () => {
 			Bun.spawnSync(["umount", join(dev, "null")]);
 		}
 	});
+});
+
+test("editNetworkFile() changes a file in place, but does not read one that its container has blown up", () => {
+	files.createDirectory(ID);
+	files.writeNetworkFiles(ID, { hosts: "one\n", hostname: "", resolvConf: "" });
+	const { hosts } = files.paths(ID);
+	files.editNetworkFile(ID, "hosts", (text) => `${text}two\n`);
+	expect(readFileSync(hosts, "utf8")).toBe("one\ntwo\n");
+	truncateSync(hosts, 2 ** 40);
+	files.editNetworkFile(ID, "hosts", () => "read");
+	expect(statSync(hosts).size).toBe(2 ** 40);
 });
