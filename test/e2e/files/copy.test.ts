@@ -37,9 +37,9 @@ beforeAll(async () => {
 	chownSync(join(SOURCE, "a"), 33, 33);
 	chmodSync(join(SOURCE, "a"), 0o4751);
 	utimesSync(join(SOURCE, "a"), STAMP, STAMP);
-	const options = ["-v", "cp-volume:/vol", "-v", `${folder}:/bind`, "-v", "/anonymous", "-w", "/work/dir"];
+	const options = ["-v", "cp-volume:/vol", "-v", `${folder}:/bind`, "-v", "/anonymous", "-w", "/inside/dir"];
 	await suite.must(["create", "--name", STOPPED, ...options, "busybox", "sleep", "1000"]);
-	const running = ["-v", "cp-volume:/vol:ro", "-v", `${folder}:/bind`, "--tmpfs", "/memory", "-w", "/work/dir"];
+	const running = ["-v", "cp-volume:/vol:ro", "-v", `${folder}:/bind`, "--tmpfs", "/memory", "-w", "/inside/dir"];
 	await suite.must(["run", "-d", "--name", RUNNING, ...running, "busybox", "sleep", "1000"]);
 }, 60_000);
 
@@ -101,9 +101,9 @@ describe.each([RUNNING, STOPPED])("into %s and back", (container) => {
 	});
 
 	test("the working directory is there, relative paths begin at the root", async () => {
-		await suite.must(["cp", join(SOURCE, "a"), `${container}:/work/dir`]);
+		await suite.must(["cp", join(SOURCE, "a"), `${container}:/inside/dir`]);
 		await suite.must(["cp", join(SOURCE, "a"), `${container}:relative`]);
-		expect(await listed(`${container}:/work/dir`)).toEqual(["dir/", "dir/a"]);
+		expect(await listed(`${container}:/inside/dir`)).toEqual(["dir/", "dir/a"]);
 		expect(await listed(`${container}:/relative`)).toEqual(["relative"]);
 	});
 
