@@ -400,6 +400,12 @@ export const GROUPS: Readonly<Record<string, string>> = {
 	volume: "Manage volumes",
 };
 
+/** First words that start another program before the command line is asked. */
+export const PROGRAMS: Readonly<Record<string, string>> = {
+	daemon: "Run the daemon, as gantryd does",
+	registry: "Serve a registry, or collect its garbage",
+};
+
 export interface FoundCommand {
 	entry: CommandEntry;
 	/** The path as it was typed, for messages. */

@@ -3,7 +3,7 @@ import { listImages } from "../client/images.ts";
 import { listNetworks } from "../client/networks.ts";
 import { listVolumes } from "../client/volumes.ts";
 import type { Command } from "./command.ts";
-import { COMMANDS, findCommand, GROUPS } from "./command-table.ts";
+import { COMMANDS, findCommand, GROUPS, PROGRAMS } from "./command-table.ts";
 import type { CliContext } from "./context.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 import { parseOptions } from "./option-parser.ts";
@@ -31,7 +31,7 @@ async function possibilities(context: CliContext, before: readonly string[], cur
 
 function topLevelWords(): string[] {
 	const names = COMMANDS.flatMap(({ path, aliases }) => [path, ...aliases]);
-	return [...names.filter((path) => !path.includes(" ")), ...Object.keys(GROUPS)];
+	return [...names.filter((path) => !path.includes(" ")), ...Object.keys(GROUPS), ...Object.keys(PROGRAMS)];
 }
 
 function verbsOf(group: string): string[] {

@@ -1,5 +1,5 @@
 import type { Command, OptionSpec } from "./command.ts";
-import { COMMANDS, type CommandEntry, type FoundCommand, GROUPS } from "./command-table.ts";
+import { COMMANDS, type CommandEntry, type FoundCommand, GROUPS, PROGRAMS } from "./command-table.ts";
 import type { CliContext } from "./context.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 import { nearest } from "./option-parser.ts";
@@ -57,7 +57,7 @@ function unknownCommand(word: string, candidates: readonly string[], program: st
 }
 
 function topLevelNames(): string[] {
-	return [...topLevelEntries().map(([name]) => name), ...Object.keys(GROUPS)];
+	return [...topLevelEntries().map(([name]) => name), ...Object.keys(GROUPS), ...Object.keys(PROGRAMS)];
 }
 
 function topLevelEntries(): [string, CommandEntry][] {
@@ -88,6 +88,7 @@ function programHelp(): string {
 		`Common Commands:\n${rows(common)}`,
 		`Management Commands:\n${formatRows(Object.entries(GROUPS))}`,
 		`Commands:\n${rows(rest)}`,
+		`Programs:\n${formatRows(Object.entries(PROGRAMS))}`,
 		`Global Options:\n${formatOptions(GLOBAL_OPTIONS)}`,
 		"Examples:\n  gantry run --rm -it busybox sh\n  gantry ps -a\n  gantry -H tcp://host:2376 --tlsverify info",
 		"Run 'gantry COMMAND --help' for more information on a command.",
