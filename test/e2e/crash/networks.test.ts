@@ -13,6 +13,8 @@ const EVERY = process.env["GANTRY_CRASH_POINTS"] === "all";
 const CHOSEN = 4;
 const TIMEOUT_MS = EVERY ? 300_000 : 90_000;
 const random = seededRandom(21);
+/** The protocol by number: its name is printed only where /etc/protocols is there. */
+const TCP = 6;
 const PORT = { ExposedPorts: { "80/tcp": {} } };
 
 let doomed: DoomedDaemon;
@@ -190,7 +192,7 @@ async function audit(round: Round): Promise<string[]> {
 	);
 	if (readdirSync(`${daemon.execRoot}/endpoints`).length !== endpoints.length)
 		problems.push("endpoint states left or missing");
-	const rules = await mustRun(["nft", "list", "table", "ip", `gantry-${daemon.bridge}`]);
+	const rules = await mustRun(["nft", "-n", "list", "table", "ip", `gantry-${daemon.bridge}`]);
 	const chains = [...rules.matchAll(/chain from_bridge_([0-9a-f]{12})/g)].map(([, id = ""]) => id);
 	const all = (await round.request("GET", '/networks?filters={"driver":["bridge"]}')) as NetworkInfo[];
 	expectSame(
@@ -224,7 +226,7 @@ async function auditMember({ Name, State, NetworkSettings }: MemberInfo, rules: 
 		problems.push(`${Name} has no name server`);
 	for (const bindings of Object.values(NetworkSettings.Ports))
 		for (const { HostPort } of bindings ?? [])
-			if (main !== undefined && !rules.includes(`tcp . ${HostPort} : ${main[1].IPAddress} . 80`))
+			if (main !== undefined && !rules.includes(`${TCP} . ${HostPort} : ${main[1].IPAddress} . 80`))
 				problems.push(`port ${HostPort} of ${Name} does not lead to ${main[1].IPAddress}`);
 	return problems;
 }
