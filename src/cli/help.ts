@@ -1,8 +1,8 @@
+import { nearest } from "../base/nearest-word.ts";
 import type { Command, OptionSpec } from "./command.ts";
 import { COMMANDS, type CommandEntry, type FoundCommand, GROUPS, PROGRAMS } from "./command-table.ts";
 import type { CliContext } from "./context.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
-import { nearest } from "./option-parser.ts";
 import { UNAVAILABLE_COMMANDS } from "./unavailable-commands.ts";
 import { ExitError } from "./usage-error.ts";
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { nearest } from "../base/nearest-word.ts";
 import type { OptionSpec } from "./command.ts";
-import { nearest, parseOptions } from "./option-parser.ts";
+import { parseOptions } from "./option-parser.ts";
 
 const SPECS: OptionSpec[] = [
 	{ name: "interactive", short: "i", kind: "bool", help: "" },

@@ -1,4 +1,5 @@
 import { errorMessage } from "../base/errors.ts";
+import { nearest } from "../base/nearest-word.ts";
 import { type OptionSpec, ParsedOptions } from "./command.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -146,37 +147,4 @@ function suggestOption(name: string, specs: readonly OptionSpec[]): string {
 		specs.filter((spec) => spec.hidden !== true).map((spec) => spec.name),
 	);
 	return near === undefined ? "" : ` (did you mean --${near}?)`;
-}
-
-/** The candidate at most two edits away (one for short words), if there is one. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-	let best: string | undefined;
-	let bestDistance = word.length < 5 ? 2 : 3;
-	for (const candidate of candidates) {
-		const distance = editDistance(word, candidate);
-		if (distance < bestDistance) {
-			bestDistance = distance;
-			best = candidate;
-		}
-	}
-	return best;
-}
-
-/** Levenshtein distance with swapped neighbours counting as one edit. */
-function editDistance(a: string, b: string): number {
-	if (Math.abs(a.length - b.length) > 3) return 4;
-	const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
-	const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
-	for (let i = 1; i <= a.length; i++) {
-		const row = [i];
-		rows.push(row);
-		for (let j = 1; j <= b.length; j++) {
-			const cost = a[i - 1] === b[j - 1] ? 0 : 1;
-			let value = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + cost);
-			if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-				value = Math.min(value, at(i - 2, j - 2) + 1);
-			row[j] = value;
-		}
-	}
-	return at(a.length, b.length);
 }
