@@ -51,6 +51,12 @@ export interface AppliedLayer {
 	readonly assembly: Digest;
 }
 
+/** `assembly` is missing: the deterministic writer makes the same bytes again. */
+export type MeasuredDiff = Omit<AppliedLayer, "assembly"> & {
+	/** Nothing was changed. */
+	readonly isEmpty: boolean;
+};
+
 export interface ApplyOptions {
 	/** Digest that the uncompressed tar must have. */
 	readonly diffId?: Digest | undefined;
@@ -81,6 +87,8 @@ export interface LayerApplier {
 	 * @param options `wholeTree`: `upper` is all of the container's tree (`ContainerSnapshot.isWholeTree`)
 	 */
 	diff(upper: string, lowers: readonly string[], options?: DiffOptions): Readable;
+	/** What `diff` would give, counted and digested. */
+	measure(upper: string, lowers: readonly string[]): Promise<MeasuredDiff>;
 	/** The container's changes, sorted by path, as `GET /containers/{id}/changes`. */
 	changes(upper: string, lowers: readonly string[], options?: DiffOptions): Promise<FilesystemChange[]>;
 }

@@ -61,5 +61,6 @@ export interface ImageStore {
 	putImage(record: ImageRecord): void;
 	deleteImage(id: Digest): void;
 	putLayer(record: LayerRecord): void;
+	putLayers(records: readonly LayerRecord[]): void;
 	deleteLayer(chainId: Digest): void;
 }

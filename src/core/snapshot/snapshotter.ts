@@ -31,6 +31,10 @@ export interface ContainerSnapshot {
 	readonly isWholeTree: boolean;
 }
 
+export interface MountOptions {
+	readonly volatile?: boolean;
+}
+
 export interface PreparedSnapshot extends ContainerSnapshot {
 	readonly parent: ChainId | undefined;
 	/** What the container's changes are relative to, topmost first. */
@@ -60,8 +64,18 @@ export interface Snapshotter {
 	layersInUse(): ReadonlySet<ChainId>;
 	/** Creates (or finds) the writable snapshot of a container on `parent` (undefined: an image without layers). */
 	prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot>;
-	/** Mounts the merged tree; idempotent. `readOnly` for image mounts and looking. */
-	mount(containerId: string): Promise<ContainerSnapshot>;
+	/**
+	 * Mounts the merged tree; idempotent.
+	 * @param options.volatile what is written need not survive a crash of the machine, and unmounting waits for no disk
+	 */
+	mount(containerId: string, options?: MountOptions): Promise<ContainerSnapshot>;
+	/**
+	 * Makes a layer of a container's changes, without copying them; the snapshot is gone then. Not for whole trees. When the chain ID
+	 * exists already, the changes are dropped. The layer shows at once, but is on the disk only after `flush`.
+	 */
+	commit(containerId: string, chainId: ChainId, usage: SnapshotUsage): Promise<void>;
+	/** Resolves when all that was committed so far is on the disk. */
+	flush(): Promise<void>;
 	/** The container's prepared snapshot and what it stands on. @throws NotFoundError */
 	find(containerId: string): PreparedSnapshot;
 	unmount(containerId: string): Promise<void>;

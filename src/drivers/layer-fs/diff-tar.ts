@@ -1,10 +1,45 @@
+import { createHash } from "node:crypto";
+import { sha256FromHex } from "../../base/digest.ts";
 import { parentOf } from "../../core/diff/archive-path.ts";
+import type { MeasuredDiff } from "../../core/diff/archiver.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
 import { whiteoutName } from "../../core/diff/whiteout.ts";
+import type { RootDirectory } from "../linux/root-directory.ts";
 import { openRoots } from "./changes.ts";
-import { compareTrees } from "./compare-trees.ts";
+import { compareTrees, type TreeChange } from "./compare-trees.ts";
 import { Pacer } from "./pacer.ts";
 import { TreeTar } from "./tree-tar.ts";
+
+/** The digest of `diffTar`'s bytes, and what is in them, without anybody keeping them. */
+export async function measureDiff(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {
+	using roots = openRoots(upper, lowers);
+	const options = { wholeTree: false, everyFile: true, pacer: new Pacer() };
+	const changes = await compareTrees(roots.upper, roots.lowers, options);
+	const hash = createHash("sha256");
+	let tarSizeBytes = 0;
+	for await (const chunk of tarOf(roots.upper, changes)) {
+		hash.update(chunk);
+		tarSizeBytes += chunk.length;
+	}
+	const diffId = sha256FromHex(hash.digest("hex"));
+	return { diffId, tarSizeBytes, isEmpty: changes.length === 0, ...contentsOf(changes) };
+}
+
+/** As the unpacking of the same tar counts. */
+function contentsOf(changes: readonly TreeChange[]): Pick<MeasuredDiff, "contentSizeBytes" | "inodes"> {
+	const seen = new Set<bigint>();
+	let contentSizeBytes = 0;
+	let inodes = 0;
+	for (const { status } of changes) {
+		if (status !== undefined && status.kind !== "directory" && status.linkCount > 1) {
+			if (seen.has(status.inode)) continue;
+			seen.add(status.inode);
+		}
+		inodes++;
+		if (status?.kind === "file" || status?.kind === "symlink") contentSizeBytes += status.sizeBytes;
+	}
+	return { contentSizeBytes, inodes };
+}
 
 /** A layer's tar of what a container changed, with OCI whiteouts. The same changes always give the same bytes. */
 export async function* diffTar(
@@ -14,10 +49,14 @@ export async function* diffTar(
 ): AsyncGenerator<Uint8Array> {
 	using roots = openRoots(upper, lowers);
 	const options = { wholeTree, everyFile: !wholeTree, pacer: new Pacer() };
-	const tar = new TreeTar(roots.upper);
-	for (const { path, status } of await compareTrees(roots.upper, roots.lowers, options)) {
+	yield* tarOf(roots.upper, await compareTrees(roots.upper, roots.lowers, options));
+}
+
+async function* tarOf(upper: RootDirectory, changes: readonly TreeChange[]): AsyncGenerator<Uint8Array> {
+	const tar = new TreeTar(upper);
+	for (const { path, status } of changes) {
 		if (status !== undefined) yield* tar.member(path, path, status);
-		else if (parentOf(path) === "" || roots.upper.statusIfExists(encodePath(parentOf(path)))?.kind === "directory")
+		else if (parentOf(path) === "" || upper.statusIfExists(encodePath(parentOf(path)))?.kind === "directory")
 			yield* tar.marker(whiteoutName(path), 0n);
 	}
 	yield* tar.finish();

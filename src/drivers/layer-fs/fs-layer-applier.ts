@@ -4,13 +4,13 @@ import type { FilesystemChange } from "../../api/engine/container.ts";
 import { type Digest, sha256FromHex } from "../../base/digest.ts";
 import { EngineError, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import type { AppliedLayer, ApplyOptions, DiffOptions, LayerApplier } from "../../core/diff/archiver.ts";
+import type { AppliedLayer, ApplyOptions, DiffOptions, LayerApplier, MeasuredDiff } from "../../core/diff/archiver.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
 import { assembledTar } from "./assembled-tar.ts";
 import { AssemblyBlob } from "./assembly-blob.ts";
 import { changesOf } from "./changes.ts";
 import { decompressed } from "./decompress.ts";
-import { diffTar } from "./diff-tar.ts";
+import { diffTar, measureDiff } from "./diff-tar.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { Pacer, pieces } from "./pacer.ts";
 import { tarStream } from "./tar-stream.ts";
@@ -72,6 +72,10 @@ export class FsLayerApplier implements LayerApplier {
 
 	diff(upper: string, lowers: readonly string[], options: DiffOptions = {}): Readable {
 		return tarStream(diffTar(upper, lowers, options.wholeTree === true));
+	}
+
+	measure(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {
+		return measureDiff(upper, lowers);
 	}
 
 	changes(upper: string, lowers: readonly string[], options: DiffOptions = {}): Promise<FilesystemChange[]> {

@@ -41,7 +41,7 @@ async function smallTree(root: string): Promise<string[] | undefined> {
 }
 
 /** syncfs(2) by coreutils' sync: it may take seconds, which must not block the event loop. */
-function syncFileSystem(path: string): Promise<void> {
+export function syncFileSystem(path: string): Promise<void> {
 	return new Promise((resolve, reject) => {
 		const child = spawn("sync", ["-f", path], { stdio: ["ignore", "ignore", "pipe"] });
 		let complaint = "";

@@ -9,13 +9,23 @@
  * A layer appears by a rename after everything in it is on the disk, and disappears by a rename before anything in it is deleted.
  */
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+	chmodSync,
+	chownSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { digestHex, isDigest } from "../../base/digest.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ChainId, SnapshotIngest, SnapshotUsage } from "../../core/snapshot/snapshotter.ts";
-import { syncPath, syncTree } from "../linux/durability.ts";
+import { syncFileSystem, syncPath, syncTree } from "../linux/durability.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { measureTree } from "./tree-usage.ts";
 
@@ -26,6 +36,8 @@ interface Layer {
 
 export class LayerDirectories {
 	readonly #layers = new Map<ChainId, Layer>();
+	/** Adopted, and perhaps not on the disk yet. */
+	#unwritten = new Set<ChainId>();
 
 	/** @param root created when missing. @throws SystemError */
 	constructor(readonly root: string) {
@@ -89,6 +101,35 @@ export class LayerDirectories {
 				await abort();
 			},
 		};
+	}
+
+	/** Makes a layer of a directory by moving it; nothing is written out before `flush`. */
+	adopt(files: string, chainId: ChainId, parent: ChainId | undefined, usage: SnapshotUsage): void {
+		if (this.has(chainId)) return;
+		const directory = join(this.root, "ingest", randomBytes(12).toString("hex"));
+		try {
+			mkdirSync(directory, { mode: 0o755 });
+			renameSync(files, join(directory, "fs"));
+			writeFileSync(join(directory, "layer.json"), JSON.stringify({ parent: parent ?? null, usage }));
+			renameSync(directory, this.#directory(chainId));
+		} catch (cause) {
+			throw new SystemError(`failed to store layer ${chainId}: ${errorMessage(cause)}`, { cause });
+		}
+		this.#layers.set(chainId, { parent, usage });
+		this.#unwritten.add(chainId);
+	}
+
+	/** One flush of the file system for all layers adopted since the last one. @throws SystemError */
+	async flush(): Promise<void> {
+		if (this.#unwritten.size === 0) return;
+		const flushed = this.#unwritten;
+		this.#unwritten = new Set();
+		try {
+			await syncFileSystem(this.root);
+		} catch (error) {
+			for (const chainId of flushed) this.#unwritten.add(chainId);
+			throw error;
+		}
 	}
 
 	async remove(chainId: ChainId): Promise<void> {

@@ -12,6 +12,7 @@ import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type {
 	ChainId,
 	ContainerSnapshot,
+	MountOptions,
 	PreparedSnapshot,
 	SnapshotIngest,
 	Snapshotter,
@@ -39,6 +40,8 @@ export class OverlaySnapshotter implements Snapshotter {
 	readonly #mountPoints: MountPointLayers;
 	/** By container: a mount must not take one for its own that is just going away. */
 	readonly #mutex = new KeyedMutex();
+	/** Mounted so by this process. */
+	readonly #volatile = new Set<string>();
 
 	/** @param root created when missing; without symlinks in its path, as mounts are found again by it */
 	constructor(readonly root: string) {
@@ -99,7 +102,7 @@ export class OverlaySnapshotter implements Snapshotter {
 		return { ...this.#snapshot(containerId), parent, lowerPaths: this.#lower(parent) };
 	}
 
-	mount(containerId: string): Promise<ContainerSnapshot> {
+	mount(containerId: string, { volatile = false }: MountOptions = {}): Promise<ContainerSnapshot> {
 		return this.#mutex.run(containerId, () => {
 			const snapshot = this.find(containerId);
 			if (isMounted(snapshot.mergedPath)) return snapshot;
@@ -108,8 +111,9 @@ export class OverlaySnapshotter implements Snapshotter {
 					lower: snapshot.lowerPaths,
 					upper: snapshot.upperPath,
 					work: join(this.#containers.path(containerId), "work"),
-					options: OPTIONS,
+					options: volatile ? [...OPTIONS, "volatile"] : OPTIONS,
 				});
+				if (volatile) this.#volatile.add(containerId);
 			} catch (cause) {
 				throw new SystemError(`failed to mount the file system of ${containerId}: ${errorMessage(cause)}`, { cause });
 			}
@@ -127,6 +131,20 @@ export class OverlaySnapshotter implements Snapshotter {
 			this.#containers.forget(containerId);
 			await this.#layers.discardContainer(this.#containers.path(containerId));
 		});
+	}
+
+	commit(containerId: string, chainId: ChainId, usage: SnapshotUsage): Promise<void> {
+		return this.#mutex.run(containerId, async () => {
+			const { upperPath, parent } = this.find(containerId);
+			await this.#unmount(containerId);
+			this.#layers.adopt(upperPath, chainId, parent, usage);
+			this.#containers.forget(containerId);
+			await this.#layers.discardContainer(this.#containers.path(containerId));
+		});
+	}
+
+	flush(): Promise<void> {
+		return this.#layers.flush();
 	}
 
 	containerUsage(containerId: string): Promise<SnapshotUsage> {
@@ -159,7 +177,10 @@ export class OverlaySnapshotter implements Snapshotter {
 
 	async #unmount(containerId: string): Promise<void> {
 		const { mergedPath } = this.#snapshot(containerId);
-		if (isMounted(mergedPath)) await unmountInBackground(mergedPath);
+		if (!isMounted(mergedPath)) return;
+		// Without anything to write out it is over at once.
+		if (this.#volatile.delete(containerId)) unmountAll(mergedPath);
+		else await unmountInBackground(mergedPath);
 	}
 
 	#snapshot(containerId: string): ContainerSnapshot {

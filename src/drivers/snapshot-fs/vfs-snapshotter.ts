@@ -90,6 +90,14 @@ export class VfsSnapshotter implements Snapshotter {
 
 	async unmount(): Promise<void> {}
 
+	async commit(): Promise<void> {
+		throw new SystemError("a whole tree is no layer");
+	}
+
+	flush(): Promise<void> {
+		return this.#layers.flush();
+	}
+
 	async remove(containerId: string): Promise<void> {
 		this.#containers.forget(containerId);
 		await this.#layers.discardContainer(this.#containers.path(containerId));

@@ -24,6 +24,10 @@ export class MemoryImageStore implements ImageStore {
 		this.#layers.set(record.chainId, structuredClone(record));
 	}
 
+	putLayers(records: readonly LayerRecord[]): void {
+		for (const record of records) this.putLayer(record);
+	}
+
 	deleteLayer(chainId: string): void {
 		this.#layers.delete(chainId);
 	}

@@ -15,8 +15,10 @@ export class SqliteImageStore implements ImageStore {
 	readonly #deleteImage: Statement;
 	readonly #putLayer: Statement;
 	readonly #deleteLayer: Statement;
+	readonly #database: Database;
 
 	constructor(database: Database) {
+		this.#database = database;
 		this.#reserve = new SpaceReserve(database.filename);
 		this.#images = database.prepare("SELECT id, record FROM images ORDER BY rowid");
 		this.#layers = database.prepare("SELECT chain_id AS id, record FROM layers ORDER BY rowid");
@@ -50,6 +52,13 @@ export class SqliteImageStore implements ImageStore {
 
 	putLayer(record: LayerRecord): void {
 		execute(() => this.#putLayer.run(record.chainId, JSON.stringify(record)), `layer ${record.chainId} is in use`);
+	}
+
+	putLayers(records: readonly LayerRecord[]): void {
+		const write = this.#database.transaction(() => {
+			for (const record of records) this.#putLayer.run(record.chainId, JSON.stringify(record));
+		});
+		execute(write, "a layer is in use");
 	}
 
 	deleteLayer(chainId: Digest): void {

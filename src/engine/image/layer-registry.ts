@@ -34,6 +34,9 @@ export interface UnpackRequest {
 const REPOSITORY_LIMIT = 16;
 const BLOB_LIMIT = 4;
 
+/** A tar without members: two zero blocks. */
+const EMPTY_TAR_BYTES = 1024;
+
 /** Keeps layers alive while an image is being put together from them. */
 export class LayerLease implements Disposable {
 	readonly #held: Digest[] = [];
@@ -62,6 +65,8 @@ export class LayerRegistry {
 	readonly #deps: LayerRegistryDependencies;
 	readonly #layers = new Map<Digest, LayerRecord>();
 	readonly #leases = new Map<Digest, number>();
+	/** Committed, and not yet told to the store. */
+	readonly #unsaved = new Set<Digest>();
 	readonly #mutex = new KeyedMutex();
 	#ingesting = 0;
 	/** The deletion that runs; it never fails for good: what stays is found at the next start. */
@@ -122,6 +127,50 @@ export class LayerRegistry {
 		return this.#mutex.run(`unpack ${chain}`, () => this.#layers.get(chain) ?? this.#ingest(request, lease));
 	}
 
+	/**
+	 * Makes a layer of what was changed in a writable snapshot, which is gone then. The lease holds it. It outlives the process, but
+	 * a crash of the machine only after `flush`.
+	 * @returns undefined when nothing was changed
+	 */
+	async commit(snapshotId: string, lease: LayerLease): Promise<LayerRecord | undefined> {
+		const { applier, snapshotter } = this.#deps;
+		const { parent, upperPath, lowerPaths, isWholeTree } = snapshotter.find(snapshotId);
+		if (isWholeTree) {
+			const open = () => applier.diff(upperPath, lowerPaths, { wholeTree: true });
+			const layer = await this.unpack({ parent, open }, lease);
+			await snapshotter.remove(snapshotId);
+			return layer.tarSizeBytes <= EMPTY_TAR_BYTES ? undefined : layer;
+		}
+		const measured = await applier.measure(upperPath, parent === undefined ? [] : snapshotter.stack(parent));
+		if (measured.isEmpty) {
+			await snapshotter.remove(snapshotId);
+			return undefined;
+		}
+		const { diffId, tarSizeBytes, contentSizeBytes: sizeBytes, inodes } = measured;
+		const layer: LayerRecord = { chainId: chainId(parent, diffId), diffId, parent, tarSizeBytes, assembly: undefined };
+		lease.hold(layer.chainId);
+		return await this.#mutex.run(`commit ${layer.chainId}`, async () => {
+			const known = this.#layers.get(layer.chainId);
+			if (known !== undefined) await snapshotter.remove(snapshotId);
+			else {
+				await snapshotter.commit(snapshotId, layer.chainId, { sizeBytes, inodes });
+				this.#layers.set(layer.chainId, layer);
+				this.#unsaved.add(layer.chainId);
+			}
+			return known ?? layer;
+		});
+	}
+
+	/** Resolves when every layer committed so far is on the disk, with its record. */
+	async flush(): Promise<void> {
+		const { snapshotter, store } = this.#deps;
+		if (this.#unsaved.size === 0) return;
+		const chains = [...this.#unsaved];
+		await snapshotter.flush();
+		store.putLayers(chains.map((chain) => this.#layers.get(chain)).filter((layer) => layer !== undefined));
+		for (const chain of chains) this.#unsaved.delete(chain);
+	}
+
 	/** Remembers where a layer can be had in a compressed form. */
 	noteBlob(chain: Digest, blob: Omit<LayerBlob, "repositories">, repository: string): void {
 		const layer = this.#layers.get(chain);
@@ -143,7 +192,11 @@ export class LayerRegistry {
 	/** The layer's tar as it was unpacked. The reader compares its digest with the layer's. */
 	tar(layer: LayerRecord): Readable {
 		const { applier, snapshotter } = this.#deps;
-		if (layer.assembly === undefined) return applier.diff(snapshotter.layerPath(layer.chainId), []);
+		if (layer.assembly === undefined)
+			return applier.diff(
+				snapshotter.layerPath(layer.chainId),
+				layer.parent === undefined ? [] : snapshotter.stack(layer.parent),
+			);
 		return applier.tar(snapshotter.layerPath(layer.chainId), layer.assembly);
 	}
 
@@ -210,6 +263,8 @@ export class LayerRegistry {
 			await this.#mutex.run(`commit ${layer.chainId}`, async () => {
 				if (this.#layers.has(layer.chainId)) return;
 				const usage = { sizeBytes: applied.contentSizeBytes, inodes: applied.inodes };
+				// A record never comes before that of what it stands on.
+				if (layer.parent !== undefined && this.#unsaved.has(layer.parent)) await this.flush();
 				await ingest.commit(layer.chainId, layer.parent, usage);
 				this.#deps.store.putLayer(layer);
 				this.#layers.set(layer.chainId, layer);
@@ -226,6 +281,7 @@ export class LayerRegistry {
 		await this.#mutex.run(`commit ${layer.chainId}`, async () => {
 			if (this.#leases.has(layer.chainId)) return;
 			this.#layers.delete(layer.chainId);
+			this.#unsaved.delete(layer.chainId);
 			this.#deps.store.deleteLayer(layer.chainId);
 			await this.#deps.snapshotter.removeLayer(layer.chainId);
 			if (layer.assembly !== undefined) this.#orphans.add(layer.assembly);
