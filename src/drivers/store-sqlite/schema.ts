@@ -10,6 +10,8 @@
  * networks    id (primary key) · name (unique) · record
  * images      id (primary key) · record
  * layers      chain_id (primary key) · record
+ * build_cache id (primary key) · record
+ * build_runs  id (primary key) · record              RUN steps under way
  * ```
  *
  * `PRAGMA user_version` counts the migrations that were applied. A migration, once released, is never edited.
@@ -49,6 +51,17 @@ export const MIGRATIONS: readonly string[] = [
 	CREATE TABLE layers (
 		chain_id TEXT PRIMARY KEY,
 		record   TEXT NOT NULL
+	) STRICT;
+	`,
+	`
+	CREATE TABLE build_cache (
+		id     TEXT PRIMARY KEY,
+		record TEXT NOT NULL
+	) STRICT;
+
+	CREATE TABLE build_runs (
+		id     TEXT PRIMARY KEY,
+		record TEXT NOT NULL
 	) STRICT;
 	`,
 ];

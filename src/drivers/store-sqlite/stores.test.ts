@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../../base/digest.ts";
 import { SystemError } from "../../base/errors.ts";
+import { buildStoreContract } from "../../core/build/build-store-contract.ts";
 import { containerStoreContract } from "../../core/container/container-store-contract.ts";
 import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
 import { networkStoreContract } from "../../core/network/network-store-contract.ts";
 import { volumeStoreContract } from "../../core/volume/volume-store-contract.ts";
+import { SqliteBuildStore } from "./build-store.ts";
 import { SqliteContainerStore } from "./container-store.ts";
 import { openDatabase, withoutSync } from "./database.ts";
 import { SqliteImageStore } from "./image-store.ts";
@@ -22,6 +24,7 @@ let count = 0;
 const freshPath = () => join(directory, `${count++}.db`);
 afterAll(() => rmSync(directory, { recursive: true }));
 
+buildStoreContract("SqliteBuildStore", () => new SqliteBuildStore(openDatabase(freshPath())));
 containerStoreContract("SqliteContainerStore", () => new SqliteContainerStore(openDatabase(freshPath())));
 test("withoutSync() makes later commits wait for the disk again, also after a failure", () => {
 	const database = openDatabase(freshPath());
