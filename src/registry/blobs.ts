@@ -18,6 +18,8 @@ export interface BlobStat {
  */
 export class BlobService {
 	readonly #locks = new KeyedMutex();
+	/** What came to be linked or relied on while a collection goes on. */
+	#spared: Set<Digest> | undefined;
 
 	constructor(private readonly storage: RegistryStorage) {}
 
@@ -37,6 +39,7 @@ export class BlobService {
 		return await this.#locks.run(digest, async () => {
 			const found = await this.stat(name, digest);
 			await this.storage.touch(pathFor({ kind: "link", name, digest }));
+			this.#spared?.add(digest);
 			return found;
 		});
 	}
@@ -98,10 +101,24 @@ export class BlobService {
 		});
 	}
 
+	/**
+	 * From now on `deleteStale` spares what repositories come to serve, because the collector may have looked at them before. One
+	 * collection at a time.
+	 */
+	guardCollection(): Disposable {
+		this.#spared = new Set();
+		return {
+			[Symbol.dispose]: () => {
+				this.#spared = undefined;
+			},
+		};
+	}
+
 	/** Deletes a link or a blob's bytes when it is older than `cutoffMs`. @returns the bytes freed, undefined when it stays */
 	async deleteStale(path: string, digest: Digest, cutoffMs: number): Promise<number | undefined> {
 		return await this.#locks.run(digest, async () => {
 			try {
+				if (this.#spared?.has(digest) === true) return undefined;
 				const { modifiedMs, sizeBytes } = await this.storage.stat(path);
 				if (modifiedMs >= cutoffMs) return undefined;
 				await this.storage.delete(path);
@@ -119,6 +136,7 @@ export class BlobService {
 	}
 
 	async #link(name: string, digest: Digest): Promise<void> {
+		this.#spared?.add(digest);
 		await this.storage.write(pathFor({ kind: "link", name, digest }), new Uint8Array());
 	}
 }

@@ -3,7 +3,8 @@
  *
  * Nothing younger than the grace period is touched, and whoever relies on a blob renews its link under the blob's lock
  * (`BlobService.rely`), where the sweep looks at the time again before it deletes. So between the moment a push learns that a blob
- * is here and the moment its manifest names it, the blob stays, as long as the push takes less than the grace period.
+ * is here and the moment its manifest names it, the blob stays, as long as the push takes less than the grace period. A blob that
+ * another repository takes over while a collection goes on is spared by that collection.
  *
  *   1. manifests that no tag leads to      only when asked for
  *   2. links that no manifest of their repository needs
@@ -37,6 +38,7 @@ export async function collectGarbage(
 	signal?: AbortSignal,
 ): Promise<Collection> {
 	const cutoffMs = deps.clock.now() - options.graceMs;
+	using _guard = deps.blobs.guardCollection();
 	const needed = new Set<Digest>();
 	let manifests = 0;
 	let links = 0;

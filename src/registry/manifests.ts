@@ -79,13 +79,14 @@ export class ManifestService {
 
 	/**
 	 * @param reference a tag, or the digest that the bytes must have
+	 * @param manifest its `tags` are all that it gets
 	 * @param check what it refers to must be here; a cache takes manifests whose parts come later
-	 * @throws RegistryError MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID, SIZE_INVALID
+	 * @throws RegistryError MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID, TOO_LARGE
 	 */
 	async put(
 		name: string,
 		reference: string,
-		manifest: { readonly bytes: Uint8Array; readonly contentType: string },
+		manifest: { readonly bytes: Uint8Array; readonly contentType: string; readonly tags: readonly string[] },
 		check: "complete" | "sparse" = "complete",
 	): Promise<PutManifest> {
 		const { bytes } = manifest;
@@ -99,7 +100,7 @@ export class ManifestService {
 			if (parsed.subject !== undefined) await this.#addReferrer(name, parsed.subject, digest, parsed, bytes.length);
 			const { storage } = this.deps;
 			await storage.write(pathFor({ kind: "manifest", name, digest }), Buffer.from(parsed.mediaType));
-			if (!isDigest(reference)) await this.#writeTag(name, reference, digest);
+			for (const tag of manifest.tags) await this.#writeTag(name, tag, digest);
 			return { digest, parsed, sizeBytes: bytes.length };
 		});
 	}
@@ -140,9 +141,13 @@ export class ManifestService {
 		}
 	}
 
-	/** Makes the tag or the manifest look just written. */
+	/** Makes the tag or the manifest look just written. @throws RegistryError MANIFEST_UNKNOWN */
 	async renew(name: string, reference: string): Promise<void> {
-		await this.deps.storage.touch(referencePath(name, reference));
+		try {
+			await this.deps.storage.touch(referencePath(name, reference));
+		} catch (error) {
+			throw error instanceof NotFoundError ? registryError("MANIFEST_UNKNOWN", { name, reference }) : error;
+		}
 	}
 
 	/** The manifest stays. @throws RegistryError MANIFEST_UNKNOWN */

@@ -14,6 +14,8 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 	NAME_INVALID: 400,
 	NAME_UNKNOWN: 404,
 	SIZE_INVALID: 400,
+	TOO_LARGE: 413,
+	URI_TOO_LONG: 414,
 	PAGINATION_NUMBER_INVALID: 400,
 	UNAUTHORIZED: 401,
 	DENIED: 403,
@@ -21,6 +23,12 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 	TOOMANYREQUESTS: 429,
 	UNAVAILABLE: 503,
 	UNKNOWN: 500,
+};
+
+/** The protocol has no words of its own for these. */
+const WIRE_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
+	TOO_LARGE: "SIZE_INVALID",
+	URI_TOO_LONG: "UNSUPPORTED",
 };
 
 const CODE_OF_KIND: Readonly<Partial<Record<ErrorKind, ErrorCode>>> = { unavailable: "UNAVAILABLE" };
@@ -38,7 +46,7 @@ export function errorResponse(error: unknown, headers: Readonly<Record<string, s
 	const code = codeOf(error);
 	const known = error instanceof RegistryError;
 	const entry = {
-		code,
+		code: WIRE_CODE[code] ?? code,
 		message: known ? errorMessage(error) : "unknown error",
 		...(known && error.detail !== undefined ? { detail: error.detail } : {}),
 	};

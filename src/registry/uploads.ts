@@ -66,7 +66,10 @@ export class UploadService {
 	/** @returns the new upload's ID */
 	async start(name: string): Promise<string> {
 		const id = randomBytes(16).toString("hex");
-		await this.deps.storage.write(pathFor({ kind: "upload-repository", id }), Buffer.from(name));
+		// Held: a clean-up sees the directory before there is anything in it.
+		await this.#locks.run(id, () =>
+			this.deps.storage.write(pathFor({ kind: "upload-repository", id }), Buffer.from(name)),
+		);
 		this.#remember(id, freshSession());
 		return id;
 	}

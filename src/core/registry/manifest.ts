@@ -39,11 +39,11 @@ const SCHEMA_ONE = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 
 /**
  * @param contentType of the request, without parameters; empty when it has none
- * @throws RegistryError MANIFEST_INVALID, SIZE_INVALID, UNSUPPORTED
+ * @throws RegistryError MANIFEST_INVALID, TOO_LARGE
  */
 export function parseManifest(bytes: Uint8Array, contentType: string): ParsedManifest {
 	if (bytes.length > MANIFEST_LIMIT_BYTES)
-		throw registryError("SIZE_INVALID", { limitBytes: MANIFEST_LIMIT_BYTES }, "manifest too large");
+		throw registryError("TOO_LARGE", { limitBytes: MANIFEST_LIMIT_BYTES }, "manifest too large");
 	const document = parseDocument(bytes);
 	const mediaType = mediaTypeOf(document, contentType);
 	if (SCHEMA_ONE.test(mediaType) || document["schemaVersion"] === 1)

@@ -11,6 +11,8 @@ export const ERROR_MESSAGES = {
 	NAME_INVALID: "invalid repository name",
 	NAME_UNKNOWN: "repository name not known to registry",
 	SIZE_INVALID: "provided length did not match content length",
+	TOO_LARGE: "content is larger than this registry takes",
+	URI_TOO_LONG: "too much in one request",
 	PAGINATION_NUMBER_INVALID: "invalid number of results requested",
 	UNAUTHORIZED: "authentication required",
 	DENIED: "requested access to the resource is denied",

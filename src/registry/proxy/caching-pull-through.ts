@@ -123,7 +123,7 @@ export class CachingPullThrough implements PullThrough, AsyncDisposable {
 			const { digest, parsed } = await this.deps.manifests.put(
 				name,
 				reference,
-				{ bytes, contentType: mediaType },
+				{ bytes, contentType: mediaType, tags: isDigest(reference) ? [] : [reference] },
 				"sparse",
 			);
 			return { digest, mediaType: parsed.mediaType, bytes };

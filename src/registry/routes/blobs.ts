@@ -6,8 +6,11 @@ import type { ArrivingBlob } from "../proxy/pull-through.ts";
 export async function getBlob(exchange: Exchange): Promise<Response> {
 	const name = authorize(exchange, "pull");
 	const digest = digestOf(exchange.params["digest"]);
-	const { blobs, pullThrough, metrics } = exchange.registry;
-	const found: ArrivingBlob = await (pullThrough?.blob(name, digest) ?? blobs.stat(name, digest));
+	const { blobs, pullThrough, metrics, isReadOnly } = exchange.registry;
+	// Who asks whether a blob is here is about to push something that needs it.
+	const mayPush = isHead(exchange) && !isReadOnly && exchange.identity.allows({ repository: name, action: "push" });
+	const found: ArrivingBlob = await (pullThrough?.blob(name, digest) ??
+		(mayPush ? blobs.rely(name, digest) : blobs.stat(name, digest)));
 	const headers: Record<string, string> = {
 		"Content-Type": "application/octet-stream",
 		"Docker-Content-Digest": digest,

@@ -1,3 +1,4 @@
+import type { Digest } from "../../base/digest.ts";
 import { isRepositoryName } from "../../core/registry/names.ts";
 import { registryError } from "../../core/registry/registry-error.ts";
 import type { BlobStat } from "../blobs.ts";
@@ -25,13 +26,22 @@ async function mountBlob(exchange: Exchange, name: string): Promise<BlobStat | u
 	const { searchParams } = exchange.url;
 	const digest = digestOf(searchParams.get("mount"));
 	const from = searchParams.get("from");
+	const { authenticator, blobs } = exchange.registry;
+	// Nothing is anybody's own where everybody may read everything: no repository need be named.
+	if (from === null && authenticator === undefined) return await linkAny(exchange, name, digest);
 	// Without the right to pull there, the blob is as unknown as one that is not there.
 	if (from === null || !isRepositoryName(from) || !exchange.identity.allows({ repository: from, action: "pull" }))
 		return undefined;
-	const mounted = await exchange.registry.blobs.mount(from, name, digest);
+	const mounted = await blobs.mount(from, name, digest);
 	if (mounted !== undefined)
 		emit(exchange, { action: "mount", repository: name, digest, sizeBytes: mounted.sizeBytes, fromRepository: from });
 	return mounted;
+}
+
+async function linkAny(exchange: Exchange, name: string, digest: Digest): Promise<BlobStat | undefined> {
+	const linked = await exchange.registry.blobs.linkExisting(name, digest);
+	if (linked !== undefined) emit(exchange, { action: "mount", repository: name, digest, sizeBytes: linked.sizeBytes });
+	return linked;
 }
 
 export async function uploadStatus(exchange: Exchange): Promise<Response> {

@@ -148,11 +148,7 @@ describe("blobs", () => {
 		const mounted = await call("POST", `mount/to/blobs/uploads/?mount=${digest}&from=mount/from`);
 		expect(mounted.status).toBe(201);
 		expect(await (await call("GET", `mount/to/blobs/${digest}`)).text()).toBe("shared");
-		for (const query of [
-			`mount=${digestOf("no")}&from=mount/from`,
-			`mount=${digest}&from=mount/none`,
-			`mount=${digest}`,
-		])
+		for (const query of [`mount=${digestOf("no")}&from=mount/from`, `mount=${digest}&from=mount/none`])
 			expect((await call("POST", `mount/other/blobs/uploads/?${query}`)).status).toBe(202);
 	});
 
@@ -252,13 +248,13 @@ describe("manifests", () => {
 			["a negative size", text.replace('"size":1000', '"size":-1'), OCI_MANIFEST, "MANIFEST_INVALID"],
 			["a path for a digest", text.replace(layer, "sha256:../../../../etc/passwd"), OCI_MANIFEST, "MANIFEST_INVALID"],
 			["deep nesting", `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, OCI_MANIFEST, "MANIFEST_INVALID"],
-			["too many bytes", JSON.stringify({ schemaVersion: 2, a: "x".repeat(5 << 20) }), OCI_MANIFEST, "SIZE_INVALID"],
+			["too many bytes", JSON.stringify({ schemaVersion: 2, a: "x".repeat(4 << 20) }), OCI_MANIFEST, "SIZE_INVALID"],
 		];
 		for (const [what, body, type, code] of cases)
-			expect([what, await errorCode(await putManifest(registry.url, "m/bad", "bad", body, type))]).toEqual([
+			expect([
 				what,
-				code,
-			]);
+				await errorCode(await putManifest(registry.url, "m/bad", "bad", body, type, { keepalive: false })),
+			]).toEqual([what, code]);
 		const other = await putManifest(registry.url, "m/bad", digestOf("other"), text, OCI_MANIFEST);
 		expect(await errorCode(other)).toBe("DIGEST_INVALID");
 		expect((await call("GET", "m/bad/manifests/bad")).status).toBe(404);
