@@ -23,6 +23,7 @@ const library = dlopen("libc.so.6", {
 	write: { args: ["i32", "ptr", FFIType.u64_fast], returns: FFIType.i64_fast },
 	lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
 	copy_file_range: { args: ["i32", "ptr", "i32", "ptr", FFIType.u64_fast, "u32"], returns: FFIType.i64_fast },
+	ioctl: { args: ["i32", FFIType.u64_fast, "ptr"], returns: "i32" },
 	flock: { args: ["i32", "i32"], returns: "i32" },
 	fcntl: { args: ["i32", "i32", FFIType.i64_fast], returns: "i32" },
 	memfd_create: { args: ["ptr", "u32"], returns: "i32" },

@@ -26,6 +26,7 @@ import { digestHex, isDigest } from "../../base/digest.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ChainId, SnapshotIngest, SnapshotUsage } from "../../core/snapshot/snapshotter.ts";
 import { syncFileSystem, syncPath, syncTree } from "../linux/durability.ts";
+import { spreadSubdirectories } from "../linux/inode-flags.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { measureTree } from "./tree-usage.ts";
 
@@ -43,6 +44,7 @@ export class LayerDirectories {
 	constructor(readonly root: string) {
 		for (const directory of ["layers", "ingest", "removed"])
 			mkdirSync(join(root, directory), { recursive: true, mode: 0o700 });
+		spreadSubdirectories(join(root, "ingest"));
 		for (const name of readdirSync(join(root, "layers"))) {
 			const chainId = `sha256:${name}`;
 			const layer = isDigest(chainId) ? readLayer(join(root, "layers", name)) : undefined;
