@@ -131,6 +131,8 @@ export type AdoptedTask =
 
 /** Runs OCI containers under monitors that outlive the daemon. */
 export interface ContainerRuntime {
+	/** A hint that a process will probably be started within milliseconds. Returns at once and promises nothing. */
+	expectStart(): void;
 	/** Starts a monitor for a container. Nothing of the container runs before `start`. */
 	launch(request: ContainerTaskRequest): Promise<Task>;
 	/** Starts a monitor for an exec in a running container. */

@@ -12,6 +12,7 @@ import type {
 	Task,
 	TaskRequest,
 } from "../../core/container/runtime.ts";
+import { CgroupAttachPrimer } from "../linux/cgroup-attach.ts";
 import { killLeftover } from "./noted-process.ts";
 import { runOciCommand } from "./oci-command.ts";
 import { SealedPrograms } from "./sealed-programs.ts";
@@ -34,11 +35,17 @@ export class ShimRuntime implements ContainerRuntime, Disposable {
 	readonly #deps: ShimRuntimeDeps;
 	readonly #root: string;
 	readonly #programs: SealedPrograms;
+	readonly #cgroupAttach: CgroupAttachPrimer;
 
 	constructor(deps: ShimRuntimeDeps) {
 		this.#deps = deps;
 		this.#root = join(deps.execRoot, "shim");
 		this.#programs = new SealedPrograms(deps.logger);
+		this.#cgroupAttach = new CgroupAttachPrimer(deps.clock);
+	}
+
+	expectStart(): void {
+		this.#cgroupAttach.prime();
 	}
 
 	async launch(request: ContainerTaskRequest): Promise<Task> {
@@ -76,6 +83,7 @@ export class ShimRuntime implements ContainerRuntime, Disposable {
 	}
 
 	async #launch(deps: ShimTaskDeps, inherited: readonly number[]): Promise<Task> {
+		this.expectStart();
 		try {
 			await spawnShim(this.#deps.shimPath, deps.directory.path, inherited);
 			return (await ShimTask.connect(deps)).task;

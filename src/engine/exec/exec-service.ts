@@ -47,6 +47,7 @@ export class ExecService {
 		const record = this.#deps.registry.resolve(containerName);
 		checkCanExec(record, containerName);
 		checkExecRequest(request);
+		this.#deps.runtime.expectStart();
 		const process = this.#deps.processes.build(record, request);
 		const [height = 0, width = 0] = request.ConsoleSize ?? [];
 		const id = newId();
