@@ -4,7 +4,6 @@
  * `cgroup_threadgroup_rwsem` in kernel/cgroup/cgroup.c). The mount option `favordynmods` takes the wait away too, but for the whole
  * machine and all its forks, which is not ours to decide.
  */
-import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";

@@ -148,6 +148,8 @@ export class FakeRuntime implements ContainerRuntime {
 		private readonly guard: <T extends object>(target: T, name: string) => T,
 	) {}
 
+	expectStart(): void {}
+
 	async launch(request: ContainerTaskRequest): Promise<Task> {
 		return this.#launch(request.id, false, request.relays as unknown as PortMapping[], () => {
 			const bundle = this.machine.bundles.get(request.id);
