@@ -148,6 +148,24 @@ export function snapshotterContract(name: string, make: () => Promise<Snapshotte
 			expect(snapshotter.find("one").parent).toBeUndefined();
 		});
 
+		test("a read-only snapshot is the image and nothing else, after a restart, too", async () => {
+			const base = await commit(undefined, { "d/a": "1", c: "3" });
+			const top = await commit(base, { c: null, "d/b": "2" });
+			await snapshotter.prepare("view", top, { readOnly: true });
+			await snapshotter.prepare("single", base, { readOnly: true });
+			await snapshotter.prepare("empty", undefined, { readOnly: true });
+			for (const opened of [snapshotter, fixture.reopen()]) {
+				const names = async (id: string) => readdirSync((await opened.mount(id)).mergedPath).sort();
+				expect(await names("view")).toEqual(["d"]);
+				expect(await names("view")).toEqual(["d"]);
+				expect(await names("single")).toEqual(["c", "d"]);
+				expect(await names("empty")).toEqual([]);
+				expect(await opened.containerUsage("empty")).toMatchObject({ sizeBytes: 0 });
+				for (const id of ["view", "single", "empty"]) await opened.unmount(id);
+			}
+			expect(fixture.mounts()).toEqual([]);
+		});
+
 		test("layersInUse() names what containers stand on, after a restart, too", async () => {
 			const base = await commit(undefined, { a: "1" });
 			await snapshotter.prepare("one", base);

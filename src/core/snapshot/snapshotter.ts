@@ -62,8 +62,15 @@ export interface Snapshotter {
 	removeLayer(chainId: ChainId): Promise<void>;
 	/** The layers containers stand on directly, prepared snapshots of stopped containers included. */
 	layersInUse(): ReadonlySet<ChainId>;
-	/** Creates (or finds) the writable snapshot of a container on `parent` (undefined: an image without layers). */
-	prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot>;
+	/**
+	 * Creates (or finds) the writable snapshot of a container on `parent` (undefined: an image without layers). A `readOnly` one
+	 * shows the image just as it is, without the mount points that a container needs.
+	 */
+	prepare(
+		containerId: string,
+		parent: ChainId | undefined,
+		options?: { readonly readOnly?: boolean },
+	): Promise<ContainerSnapshot>;
 	/**
 	 * Mounts the merged tree; idempotent.
 	 * @param options.volatile what is written need not survive a crash of the machine, and unmounting waits for no disk

@@ -2,10 +2,10 @@
  * Containers as overlay mounts:
  *
  *   <root>/containers/<id>/upper    the container's changes
- *   <root>/containers/<id>/work     overlayfs's own
+ *   <root>/containers/<id>/work     overlayfs's own; a read-only snapshot has none, and its upper directory stays empty
  *   <root>/containers/<id>/merged   mount point
  */
-import { mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage, SystemError } from "../../base/errors.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
@@ -19,7 +19,7 @@ import type {
 	SnapshotUsage,
 } from "../../core/snapshot/snapshotter.ts";
 import { unmountInBackground } from "../linux/background-unmount.ts";
-import { mountOverlay, unmountAll } from "../linux/mount.ts";
+import { mountFileSystem, mountOverlay, unmountAll } from "../linux/mount.ts";
 import { mountsUnder, readMountInfo } from "../linux/mountinfo.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { ContainerDirectories } from "./container-directories.ts";
@@ -79,14 +79,18 @@ export class OverlaySnapshotter implements Snapshotter {
 		return this.#containers.layersInUse();
 	}
 
-	async prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot> {
+	async prepare(
+		containerId: string,
+		parent: ChainId | undefined,
+		{ readOnly = false }: { readonly readOnly?: boolean } = {},
+	): Promise<ContainerSnapshot> {
 		const snapshot = this.#snapshot(containerId);
 		if (this.#containers.has(containerId)) return snapshot;
 		try {
-			this.#mountPoints.ensure(parent, (directory) => this.#buildMountPoints(parent, directory));
+			if (!readOnly) this.#mountPoints.ensure(parent, (directory) => this.#buildMountPoints(parent, directory));
 			const [top] = this.#stack(parent);
 			mkdirSync(snapshot.upperPath, { recursive: true, mode: 0o755 });
-			mkdirSync(join(this.#containers.path(containerId), "work"), { recursive: true, mode: 0o700 });
+			if (!readOnly) mkdirSync(this.#workPath(containerId), { recursive: true, mode: 0o700 });
 			mkdirSync(snapshot.mergedPath, { recursive: true, mode: 0o700 });
 			// The merged root is the upper directory: it must look like the image's.
 			if (top !== undefined) copyOwnership(top, snapshot.upperPath);
@@ -99,7 +103,8 @@ export class OverlaySnapshotter implements Snapshotter {
 
 	find(containerId: string): PreparedSnapshot {
 		const parent = this.#containers.parent(containerId);
-		return { ...this.#snapshot(containerId), parent, lowerPaths: this.#lower(parent) };
+		const lowerPaths = this.#isReadOnly(containerId) ? this.#stack(parent) : this.#lower(parent);
+		return { ...this.#snapshot(containerId), parent, lowerPaths };
 	}
 
 	mount(containerId: string, { volatile = false }: MountOptions = {}): Promise<ContainerSnapshot> {
@@ -107,10 +112,14 @@ export class OverlaySnapshotter implements Snapshotter {
 			const snapshot = this.find(containerId);
 			if (isMounted(snapshot.mergedPath)) return snapshot;
 			try {
+				if (this.#isReadOnly(containerId)) {
+					mountImage(snapshot);
+					return snapshot;
+				}
 				mountOverlay(snapshot.mergedPath, {
 					lower: snapshot.lowerPaths,
 					upper: snapshot.upperPath,
-					work: join(this.#containers.path(containerId), "work"),
+					work: this.#workPath(containerId),
 					options: volatile ? [...OPTIONS, "volatile"] : OPTIONS,
 				});
 				if (volatile) this.#volatile.add(containerId);
@@ -171,7 +180,7 @@ export class OverlaySnapshotter implements Snapshotter {
 			LowerDir: snapshot.lowerPaths.join(":"),
 			MergedDir: snapshot.mergedPath,
 			UpperDir: snapshot.upperPath,
-			WorkDir: join(this.#containers.path(containerId), "work"),
+			WorkDir: this.#workPath(containerId),
 		};
 	}
 
@@ -186,6 +195,14 @@ export class OverlaySnapshotter implements Snapshotter {
 	#snapshot(containerId: string): ContainerSnapshot {
 		const directory = this.#containers.path(containerId);
 		return { upperPath: join(directory, "upper"), mergedPath: join(directory, "merged"), isWholeTree: false };
+	}
+
+	#workPath(containerId: string): string {
+		return join(this.#containers.path(containerId), "work");
+	}
+
+	#isReadOnly(containerId: string): boolean {
+		return !existsSync(this.#workPath(containerId));
 	}
 
 	#stack(parent: ChainId | undefined): string[] {
@@ -215,6 +232,12 @@ export class OverlaySnapshotter implements Snapshotter {
 			unmountAll(merged);
 		}
 	}
+}
+
+/** An overlay without an upper directory needs two layers at least: the empty directory is one. */
+function mountImage({ upperPath, mergedPath, lowerPaths }: PreparedSnapshot): void {
+	if (lowerPaths.length === 0) mountFileSystem("tmpfs", mergedPath, ["mode=755"], { readOnly: true });
+	else mountOverlay(mergedPath, { lower: [upperPath, ...lowerPaths], attributes: { readOnly: true } });
 }
 
 /** A mount point has another device number than the directory it covers. */

@@ -63,14 +63,18 @@ export class VfsSnapshotter implements Snapshotter {
 		return this.#containers.layersInUse();
 	}
 
-	async prepare(containerId: string, parent: ChainId | undefined): Promise<ContainerSnapshot> {
+	async prepare(
+		containerId: string,
+		parent: ChainId | undefined,
+		{ readOnly = false }: { readonly readOnly?: boolean } = {},
+	): Promise<ContainerSnapshot> {
 		const snapshot = this.#snapshot(containerId);
 		if (this.#containers.has(containerId)) return snapshot;
 		try {
 			// What an earlier attempt copied may be incomplete.
 			await removeTree(snapshot.upperPath, this.root);
 			mkdirSync(snapshot.upperPath, { recursive: true, mode: 0o755 });
-			await this.#fill(snapshot.upperPath, parent);
+			await this.#fill(snapshot.upperPath, parent, readOnly);
 			this.#containers.register(containerId, parent);
 		} catch (cause) {
 			throw new SystemError(`failed to prepare a snapshot for ${containerId}: ${errorMessage(cause)}`, { cause });
@@ -127,12 +131,13 @@ export class VfsSnapshotter implements Snapshotter {
 		return { MergedDir: this.find(containerId).mergedPath };
 	}
 
-	async #fill(tree: string, parent: ChainId | undefined): Promise<void> {
+	async #fill(tree: string, parent: ChainId | undefined, readOnly: boolean): Promise<void> {
 		using target = RootDirectory.open(tree);
 		for (const layer of this.#stack(parent).reverse()) {
 			using source = RootDirectory.open(layer);
 			await new LayerCopier(source, target).copy();
 		}
+		if (readOnly) return;
 		const made = makeMountPoints(target);
 		this.#mountPoints.ensure(parent, (directory) => buildMountPoints(tree, directory, made));
 	}
