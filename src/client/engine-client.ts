@@ -20,6 +20,8 @@ export interface EngineRequest {
 	headers?: Readonly<Record<string, string>>;
 	/** Statuses that are answers, not errors, besides 1xx and 2xx. */
 	accept?: readonly number[];
+	/** The version this one request is written for, where it is newer than the others'; a daemon without it gets the usual one. */
+	version?: string | undefined;
 }
 
 export interface EngineClientOptions {
@@ -73,6 +75,8 @@ export class EngineClient {
 			return response;
 		}
 		const error = new ApiError(response.status, await errorText(response));
+		if (request.version !== undefined && isTooNew(error))
+			return await this.request(method, path, { ...request, version: undefined });
 		if (request.stream === undefined && this.#downgrade(response, error))
 			return await this.request(method, path, request);
 		throw error;
@@ -120,7 +124,7 @@ export class EngineClient {
 
 	/** True when the daemon only speaks an older version, which is then used. */
 	#downgrade(response: HttpResponse, error: ApiError): boolean {
-		if (this.#isNegotiated || error.status !== 400 || !error.message.includes("is too new")) return false;
+		if (this.#isNegotiated || !isTooNew(error)) return false;
 		const offered = response.headers.get("api-version") ?? /version is (\d+\.\d+)/.exec(error.message)?.[1];
 		if (offered === undefined || !isOlder(offered, this.#version)) return false;
 		this.#version = offered;
@@ -134,7 +138,9 @@ export class EngineClient {
 		request: EngineRequest,
 		headers: Record<string, string>,
 	): Promise<HttpResponse> {
-		return this.#exchangeAt(method, `/v${this.#version}${path}${encodeQuery(request.query)}`, request, headers);
+		const isFixed = this.options.apiVersion !== undefined || this.#version !== API_VERSION;
+		const version = isFixed ? this.#version : (request.version ?? this.#version);
+		return this.#exchangeAt(method, `/v${version}${path}${encodeQuery(request.query)}`, request, headers);
 	}
 
 	async #exchangeAt(
@@ -211,6 +217,10 @@ async function errorText(response: HttpResponse): Promise<string> {
 	}
 	if (text !== "") return text;
 	return `request returned status ${response.status} with an empty body; check that the host is a daemon of this API`;
+}
+
+function isTooNew({ status, message }: ApiError): boolean {
+	return status === 400 && message.includes("is too new");
 }
 
 function isOlder(version: string, than: string): boolean {

@@ -1,5 +1,10 @@
 import type { EventMessage } from "../api/engine/event.ts";
-import type { DiskUsageResponse, InfoResponse, VersionResponse } from "../api/engine/system.ts";
+import type {
+	DiskUsageResponse,
+	InfoResponse,
+	LegacyDiskUsageResponse,
+	VersionResponse,
+} from "../api/engine/system.ts";
 import { type EngineClient, pathSegment, type QueryValue } from "./engine-client.ts";
 import type { Filters } from "./filters.ts";
 import { jsonLines } from "./json-lines.ts";
@@ -13,8 +18,12 @@ export function daemonVersion(client: EngineClient): Promise<VersionResponse> {
 	return client.json("GET", "/version");
 }
 
-export function diskUsage(client: EngineClient): Promise<DiskUsageResponse> {
-	return client.json("GET", "/system/df");
+/** The new shape where the daemon has it. With `verbose` every object's own figures come, too; old daemons always send them. */
+export function diskUsage(
+	client: EngineClient,
+	options: { verbose: boolean },
+): Promise<DiskUsageResponse & LegacyDiskUsageResponse> {
+	return client.json("GET", "/system/df", { query: { verbose: options.verbose }, version: "1.53" });
 }
 
 /** Events as they happen, until the daemon ends the stream; nanoseconds are exact. */

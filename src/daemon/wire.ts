@@ -1,6 +1,7 @@
 /** The daemon's parts, put together. */
 import { formatApiVersion, MAX_API_VERSION } from "../api/engine/version.ts";
 import type { Logger } from "../base/logger.ts";
+import { snapshotIds } from "../core/container/image-mounts.ts";
 import { RegistryImageUse } from "../engine/container/image-use.ts";
 import { ContainerRegistry } from "../engine/container/registry.ts";
 import { RuntimeTable } from "../engine/container/runtimes.ts";
@@ -110,7 +111,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			system,
 		},
 		async start() {
-			await images.cleanUp(new Set(registry.all().map(({ id }) => id)));
+			await images.cleanUp(new Set(registry.all().flatMap(snapshotIds)));
 			// Its starts by policy go on while the daemon answers already.
 			await containers.recovery.recover();
 		},
@@ -196,8 +197,9 @@ function wireSystem(wiring: SystemWiring): SystemService {
 			sources: {
 				containers: (options) => views.list(options),
 				images: (options) => images.list(options),
-				layersSizeBytes: () => images.layersSizeBytes(),
+				layerUsage: () => images.layerUsage(),
 				volumes: () => volumes.usage(),
+				buildCache: async () => [],
 				openFiles: drivers.openFiles,
 				machine: drivers.machine,
 			},

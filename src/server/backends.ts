@@ -11,7 +11,7 @@ import type { Filters } from "../api/engine/filters.ts";
 import type * as image from "../api/engine/image.ts";
 import type * as network from "../api/engine/network.ts";
 import type * as registry from "../api/engine/registry.ts";
-import type { DiskUsageResponse, InfoResponse, VersionResponse } from "../api/engine/system.ts";
+import type { InfoResponse, VersionResponse } from "../api/engine/system.ts";
 import type { ApiVersion } from "../api/engine/version.ts";
 import type * as volume from "../api/engine/volume.ts";
 import type { Platform } from "../api/oci/image.ts";
@@ -19,6 +19,7 @@ import type { AttachSession } from "../core/container/attach-session.ts";
 import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
 import type { RegistryCredentials, RemoteManifest } from "../core/remotes/remote.ts";
+import type { DiskUsage } from "../core/system/disk-usage.ts";
 
 export interface ContainerLifecycleBackend {
 	create(
@@ -243,7 +244,11 @@ export interface NetworkBackend {
 export interface SystemBackend {
 	info(): Promise<InfoResponse>;
 	version(): VersionResponse;
-	diskUsage(types: ReadonlySet<"container" | "image" | "volume" | "build-cache">): Promise<DiskUsageResponse>;
+	/** @param types what to measure; the rest is absent */
+	diskUsage(
+		types: ReadonlySet<"container" | "image" | "volume" | "build-cache">,
+		version: ApiVersion,
+	): Promise<DiskUsage>;
 	/** Past events since `since` (where still known), then live ones until `until`, an abort, or for ever. Times in seconds, fraction included. */
 	events(
 		options: { readonly since?: number; readonly until?: number; readonly filters: Filters },

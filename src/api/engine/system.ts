@@ -31,10 +31,49 @@ export interface InfoResponse extends Record<string, unknown> {
 	Warnings: string[] | null;
 }
 
+/** One kind of object in `GET /system/df` from API 1.52 on. */
+export interface ObjectDiskUsage<T> {
+	ActiveCount: number;
+	TotalCount: number;
+	/** Bytes that removing the inactive ones frees. */
+	Reclaimable: number;
+	/** Bytes, what several share counted once. */
+	TotalSize: number;
+	/** With `verbose`. */
+	Items?: T[];
+}
+
+/** A step or mount of the build cache. */
+export interface BuildCacheRecord {
+	ID: string;
+	Parents?: string[];
+	/** `regular`, `source.local`, `exec.cachemount`, … */
+	Type: string;
+	Description: string;
+	InUse: boolean;
+	/** An image has it, too. */
+	Shared: boolean;
+	Size: number;
+	CreatedAt: string;
+	LastUsedAt: string | null;
+	UsageCount: number;
+}
+
+/** `GET /system/df`; types that were not asked for are absent. */
 export interface DiskUsageResponse {
-	LayersSize: number;
-	Images: ImageSummary[];
-	Containers: ContainerSummary[];
-	Volumes: Volume[];
-	BuildCache: unknown[];
+	ImageUsage?: ObjectDiskUsage<ImageSummary>;
+	ContainerUsage?: ObjectDiskUsage<ContainerSummary>;
+	VolumeUsage?: ObjectDiskUsage<Volume>;
+	BuildCacheUsage?: ObjectDiskUsage<BuildCacheRecord>;
+}
+
+/** The same up to API 1.52. */
+export interface LegacyDiskUsageResponse {
+	LayersSize?: number;
+	Images?: ImageSummary[];
+	Containers?: ContainerSummary[];
+	Volumes?: Volume[];
+	BuildCache?: BuildCacheRecord[];
+	/** Up to 1.41. */
+	BuilderSize?: number;
 }

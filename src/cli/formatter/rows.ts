@@ -66,6 +66,11 @@ function templateFailure(error: unknown): unknown {
 	);
 }
 
+/** Rows as values of another one's field. */
+export function rowViews<T>(fields: Fields<T>, items: readonly T[]): RowView[] {
+	return items.map((item) => new Row(fields, item));
+}
+
 /** One item as templates and JSON see it. */
 class Row<T> implements RowView {
 	constructor(

@@ -11,6 +11,7 @@ import type {
 import type { ApiVersion } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
+import type { Digest } from "../../base/digest.ts";
 import { NotFoundError } from "../../base/errors.ts";
 import { Pool } from "../../base/pool.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
@@ -22,6 +23,7 @@ import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
 import { familiar, formatReference, referenceFromParts } from "../../core/image/reference.ts";
 import type { Remotes } from "../../core/remotes/remote.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import type { LayerUsage } from "../../core/system/disk-usage.ts";
 import { type CommitOptions, ImageCommitter } from "./image-commit.ts";
 import { ImageEvents } from "./image-events.ts";
 import { ImageImporter, type ImportOptions } from "./image-import.ts";
@@ -72,6 +74,7 @@ export class ImageService {
 	readonly #puller: ImagePuller;
 	readonly #pusher: ImagePusher;
 	readonly #content: ContentStore;
+	readonly #usedImages: () => Digest[];
 
 	constructor(deps: ImageServiceDependencies, options: ImageServiceOptions) {
 		const { content, snapshotter, containers } = deps;
@@ -83,8 +86,8 @@ export class ImageService {
 		this.#index = index;
 		this.#layers = layers;
 		this.#events = events;
-		const usedImages = () => containers.users().map(({ imageId }) => imageId);
-		this.#views = new ImageViews({ index, layers, snapshotter, usedImages });
+		this.#usedImages = () => containers.users().map(({ imageId }) => imageId);
+		this.#views = new ImageViews({ index, layers, snapshotter, usedImages: this.#usedImages });
 		this.#importer = new ImageImporter({ index, layers, events, now, ...options });
 		this.#loader = new ImageLoader({
 			index,
@@ -198,9 +201,11 @@ export class ImageService {
 		return this.#committer.commit(options);
 	}
 
-	/** Bytes of all layers together, each once. */
-	layersSizeBytes(): number {
-		return this.#layers.all().reduce((sum, layer) => sum + this.#layers.sizeBytes(layer.chainId), 0);
+	/** Bytes of all layers, and of those that neither a container nor a container's image has. */
+	layerUsage(): LayerUsage {
+		const used = new Set(this.#usedImages());
+		const roots = this.#index.all().flatMap((image) => (used.has(image.id) ? [image.chainId] : []));
+		return this.#layers.usage(roots);
 	}
 
 	/** Removes layers that no image, container or running operation needs any more; after a container was removed. */

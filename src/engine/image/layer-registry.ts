@@ -6,6 +6,7 @@ import type { LayerApplier } from "../../core/diff/archiver.ts";
 import { chainId } from "../../core/image/chain-id.ts";
 import type { ImageStore, LayerBlob, LayerRecord } from "../../core/image/image-record.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import type { LayerUsage } from "../../core/system/disk-usage.ts";
 
 export interface LayerRegistryDependencies {
 	readonly store: ImageStore;
@@ -100,6 +101,17 @@ export class LayerRegistry {
 	/** Sum of a stack's layers. */
 	stackSizeBytes(chain: Digest | undefined): number {
 		return this.stack(chain).reduce((sum, layer) => sum + this.sizeBytes(layer.chainId), 0);
+	}
+
+	/** Bytes of all layers, each once, and of those that stand neither below `used` (chain IDs) nor below a container. */
+	usage(used: Iterable<Digest | undefined>): LayerUsage {
+		const kept = new Set<Digest>();
+		for (const root of [...used, ...this.#deps.snapshotter.layersInUse()])
+			for (const { chainId } of this.stack(root)) kept.add(chainId);
+		const sum = (layers: readonly LayerRecord[]) =>
+			layers.reduce((total, { chainId }) => total + this.sizeBytes(chainId), 0);
+		const all = this.all();
+		return { totalBytes: sum(all), reclaimableBytes: sum(all.filter(({ chainId }) => !kept.has(chainId))) };
 	}
 
 	/** Layers from the top down. */

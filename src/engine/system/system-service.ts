@@ -1,39 +1,23 @@
-import type { ContainerSummary } from "../../api/engine/container.ts";
 import type { EventMessage } from "../../api/engine/event.ts";
 import type { Filters } from "../../api/engine/filters.ts";
-import type { ImageSummary } from "../../api/engine/image.ts";
-import type { DiskUsageResponse, InfoResponse, VersionResponse } from "../../api/engine/system.ts";
+import type { InfoResponse, VersionResponse } from "../../api/engine/system.ts";
 import { type ApiVersion, MAX_API_VERSION } from "../../api/engine/version.ts";
-import type { Volume } from "../../api/engine/volume.ts";
 import type { Clock } from "../../base/clock.ts";
 import { newId } from "../../base/ids.ts";
 import type { HostFacts } from "../../core/container/host-facts.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import type { DiskUsage } from "../../core/system/disk-usage.ts";
 import type { MachineFacts } from "../../core/system/machine-facts.ts";
 import type { MetaStore } from "../../core/system/meta-store.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
 import type { EventBus } from "../event/event-bus.ts";
 import { type EventStreamOptions, eventStream } from "../event/event-stream.ts";
+import { DiskMeter, type DiskSources, type DiskUsageType } from "./disk-meter.ts";
 import { type EngineBuild, type EngineSettings, infoView, versionView } from "./system-info.ts";
 
 /** What `info` and `df` count of the other services. */
-export interface SystemSources {
-	readonly containers: (options: {
-		readonly all: boolean;
-		readonly limit: number;
-		readonly size: boolean;
-		readonly filters: Filters;
-		readonly version: ApiVersion;
-	}) => Promise<ContainerSummary[]>;
-	readonly images: (options: {
-		readonly all: boolean;
-		readonly sharedSize: boolean;
-		readonly filters: Filters;
-		readonly version: ApiVersion;
-	}) => Promise<ImageSummary[]>;
-	readonly layersSizeBytes: () => number;
-	readonly volumes: () => Promise<Volume[]>;
+export interface SystemSources extends DiskSources {
 	readonly openFiles: () => number;
 	readonly machine: () => MachineFacts;
 }
@@ -55,6 +39,7 @@ export class SystemService {
 	readonly #deps: SystemServiceDependencies;
 	readonly #build: EngineBuild;
 	readonly #host: HostFacts;
+	readonly #disk: DiskMeter;
 	#settings: EngineSettings;
 
 	constructor(
@@ -65,6 +50,7 @@ export class SystemService {
 		this.#build = facts.build;
 		this.#host = facts.host;
 		this.#settings = facts.settings;
+		this.#disk = new DiskMeter(deps.sources);
 	}
 
 	/** The daemon's ID: made at its first start, the same ever after. */
@@ -122,22 +108,9 @@ export class SystemService {
 		return versionView(this.#build, this.#host, this.#deps.sources.machine());
 	}
 
-	/** @param types what to count; what is left out is empty */
-	async diskUsage(types: ReadonlySet<"container" | "image" | "volume" | "build-cache">): Promise<DiskUsageResponse> {
-		const { sources } = this.#deps;
-		const shared = { filters: NO_FILTERS, version: MAX_API_VERSION };
-		const [containers, images, volumes] = await Promise.all([
-			types.has("container") ? sources.containers({ ...shared, all: true, limit: 0, size: true }) : [],
-			types.has("image") ? sources.images({ ...shared, all: true, sharedSize: true }) : [],
-			types.has("volume") ? sources.volumes() : [],
-		]);
-		return {
-			LayersSize: types.has("image") ? sources.layersSizeBytes() : 0,
-			Images: images,
-			Containers: containers,
-			Volumes: volumes,
-			BuildCache: [],
-		};
+	/** @param types what to measure; the rest is absent */
+	diskUsage(types: ReadonlySet<DiskUsageType>, version: ApiVersion): Promise<DiskUsage> {
+		return this.#disk.measure(types, version);
 	}
 
 	events(options: EventStreamOptions, signal: AbortSignal): AsyncIterable<EventMessage> {

@@ -1,6 +1,8 @@
 import type { EventMessage } from "../../api/engine/event.ts";
+import type { DiskUsageResponse, ObjectDiskUsage } from "../../api/engine/system.ts";
 import { atLeast } from "../../api/engine/version.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
+import { type DiskUsage, legacyDiskUsage, type MeasuredUsage } from "../../core/system/disk-usage.ts";
 import type { ApiRequest } from "../api-request.ts";
 import type { Backends, SystemBackend } from "../backends.ts";
 import { json, type Reply } from "../http/reply.ts";
@@ -58,12 +60,17 @@ async function* withoutLegacyFields(messages: AsyncIterable<EventMessage>): Asyn
 
 const OBJECT_TYPES = ["container", "image", "volume", "build-cache"] as const;
 
+/** From API 1.53 on only the new shape; with 1.52 both, unless `verbose` shows a client that knows the new one. */
 async function diskUsage(system: SystemBackend, { query, version }: ApiRequest): Promise<Reply> {
 	const asked = atLeast(version, 42) ? query.list("type") : [];
 	const types = new Set(asked.length === 0 ? OBJECT_TYPES : asked.map(objectType));
-	const usage = await system.diskUsage(types);
-	// Asked for by type, the others are left out.
-	return json(asked.length === 0 ? usage : pickUsage(usage, types));
+	const usage = await system.diskUsage(types, version);
+	if (!atLeast(version, 52)) return json(legacyDiskUsage(usage, version));
+	const isVerbose = query.flag("verbose");
+	return json({
+		...(atLeast(version, 53) || isVerbose ? {} : legacyDiskUsage(usage, version)),
+		...diskUsageResponse(usage, isVerbose),
+	});
 }
 
 function objectType(text: string): (typeof OBJECT_TYPES)[number] {
@@ -72,14 +79,16 @@ function objectType(text: string): (typeof OBJECT_TYPES)[number] {
 	return type;
 }
 
-function pickUsage(
-	usage: Awaited<ReturnType<SystemBackend["diskUsage"]>>,
-	types: ReadonlySet<(typeof OBJECT_TYPES)[number]>,
-): Partial<typeof usage> {
+function diskUsageResponse(usage: DiskUsage, isVerbose: boolean): DiskUsageResponse {
+	const { images, containers, volumes, buildCache } = usage;
 	return {
-		...(types.has("image") ? { LayersSize: usage.LayersSize, Images: usage.Images } : {}),
-		...(types.has("container") ? { Containers: usage.Containers } : {}),
-		...(types.has("volume") ? { Volumes: usage.Volumes } : {}),
-		...(types.has("build-cache") ? { BuildCache: usage.BuildCache } : {}),
+		...(images === undefined ? {} : { ImageUsage: objectUsage(images, isVerbose) }),
+		...(containers === undefined ? {} : { ContainerUsage: objectUsage(containers, isVerbose) }),
+		...(volumes === undefined ? {} : { VolumeUsage: objectUsage(volumes, isVerbose) }),
+		...(buildCache === undefined ? {} : { BuildCacheUsage: objectUsage(buildCache, isVerbose) }),
 	};
+}
+
+function objectUsage<T>({ Items, ...counts }: MeasuredUsage<T>, isVerbose: boolean): ObjectDiskUsage<T> {
+	return isVerbose && Items.length > 0 ? { ...counts, Items } : counts;
 }
