@@ -24,6 +24,11 @@ export async function showProgress(messages: AsyncIterable<ProgressMessage>, out
 	}
 }
 
+/** What a quiet command shows of a stream of messages. */
+export async function* onlyErrors(messages: AsyncIterable<ProgressMessage>): AsyncGenerator<ProgressMessage> {
+	for await (const message of messages) if (message.error !== undefined) yield message;
+}
+
 function hasProgress({ progressDetail }: ProgressMessage): boolean {
 	return (progressDetail?.current ?? 0) > 0 || (progressDetail?.total ?? 0) > 0;
 }

@@ -1,7 +1,7 @@
 import { pullImage as requestPull } from "../../client/images.ts";
 import type { CliContext } from "../context.ts";
 import type { Output } from "../output.ts";
-import { showProgress } from "./progress.ts";
+import { onlyErrors, showProgress } from "./progress.ts";
 import { splitImageName } from "./reference.ts";
 import { registryAuth } from "./registry-auth.ts";
 
@@ -23,8 +23,4 @@ export async function pullImage(context: CliContext, image: string, options: Pul
 		registryAuth: await registryAuth(context, repository),
 	});
 	await showProgress(options.isQuiet ? onlyErrors(messages) : messages, options.output);
-}
-
-async function* onlyErrors<T extends { error?: string }>(messages: AsyncIterable<T>): AsyncGenerator<T> {
-	for await (const message of messages) if (message.error !== undefined) yield message;
 }

@@ -1,12 +1,14 @@
 import { pushImage } from "../../client/images.ts";
+import { parsePlatform } from "../../core/image/platform.ts";
+import { formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
 import type { Command } from "../command.ts";
-import { showProgress } from "./progress.ts";
+import { onlyErrors, showProgress } from "./progress.ts";
 import { splitImageName } from "./reference.ts";
 import { registryAuth } from "./registry-auth.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] NAME[:TAG]",
-	examples: ["gantry push localhost:5000/web:1"],
+	examples: ["gantry push localhost:5000/web:1", "gantry push -a localhost:5000/web"],
 	options: [
 		{ name: "all-tags", short: "a", kind: "bool", help: "Upload all tags of the repository" },
 		{ name: "disable-content-trust", kind: "bool", help: "Skip signing", default: "true", hidden: true },
@@ -16,19 +18,23 @@ export const command: Command = {
 	minArguments: 1,
 	maxArguments: 1,
 	async run(context, options, [image = ""]) {
-		const { repository, tag } = splitImageName(image);
+		const isQuiet = options.bool("quiet");
+		const hasAllTags = options.bool("all-tags");
+		const written = parseReference(image);
+		if (written.digest !== undefined) throw new Error("cannot push a digest reference");
+		if (hasAllTags && written.tag !== undefined) throw new Error("tag can't be used with --all-tags/-a");
+		const reference = hasAllTags ? written : withDefaultTag(written);
+		if (written.tag === undefined && !hasAllTags && !isQuiet)
+			context.stdout.line(`Using default tag: ${reference.tag}`);
+		const { repository } = splitImageName(image);
 		const platform = options.text("platform");
 		const messages = pushImage(await context.client(), repository, {
-			tag: options.bool("all-tags") ? "" : tag || "latest",
+			tag: reference.tag ?? "",
 			registryAuth: (await registryAuth(context, repository)) ?? "e30=",
-			platform: platform === "" ? undefined : JSON.stringify(platformObject(platform)),
+			platform: platform === "" ? undefined : JSON.stringify(parsePlatform(platform)),
 		});
-		await showProgress(messages, context.stdout);
+		await showProgress(isQuiet ? onlyErrors(messages) : messages, context.stdout);
+		if (isQuiet) context.stdout.line(formatReference(reference));
 		return 0;
 	},
 };
-
-function platformObject(text: string): Record<string, string> {
-	const [os = "", architecture, variant] = text.split("/");
-	return { os, ...(architecture === undefined ? {} : { architecture }), ...(variant === undefined ? {} : { variant }) };
-}

@@ -1,5 +1,6 @@
 import type { Platform } from "../../api/oci/image.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
+import { familiar } from "./reference.ts";
 
 const ARCHITECTURES: Readonly<Record<string, string>> = {
 	x86_64: "amd64",
@@ -30,6 +31,11 @@ export function parsePlatform(text: string): Platform {
 export function suitsPlatform(wanted: Platform, image: Platform): boolean {
 	if (wanted.os !== image.os || wanted.architecture !== normalised(image.architecture)) return false;
 	return (wanted.variant ?? "") === "" || (image.variant ?? "") === "" || wanted.variant === image.variant;
+}
+
+/** In the words clients look for. @param reference normalised */
+export function wrongPlatform(reference: string, image: Platform, wanted: Platform): string {
+	return `image with reference ${familiar(reference)} was found but its platform (${formatPlatform(image)}) does not match the specified platform (${formatPlatform(wanted)})`;
 }
 
 export function formatPlatform({ os, architecture, variant }: Platform): string {

@@ -1,12 +1,18 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Manifest, Platform } from "../../api/oci/image.ts";
-import { type Digest, sha256 } from "../../base/digest.ts";
+import { type Digest, isDigest, sha256 } from "../../base/digest.ts";
 import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { ImageManifest, ImageRecord } from "../../core/image/image-record.ts";
 import { parseImageConfig } from "../../core/image/parse-image-config.ts";
-import { parsePlatform } from "../../core/image/platform.ts";
-import { familiar, formatReference, type NamedReference, parseReference } from "../../core/image/reference.ts";
+import { parsePlatform, suitsPlatform, wrongPlatform } from "../../core/image/platform.ts";
+import {
+	familiar,
+	formatReference,
+	type NamedReference,
+	parseReference,
+	referenceFromParts,
+} from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import { CONFIG_LIMIT_BYTES, checkIsImage, choosePlatform, parseManifest } from "../../core/remotes/manifest.ts";
 import { pullError } from "../../core/remotes/pull-error.ts";
@@ -69,34 +75,53 @@ export class ImagePuller {
 	async #pull(
 		reference: NamedReference,
 		platform: Platform,
-		{ credentials }: PullRequest,
+		request: PullRequest,
 		progress: ProgressQueue,
 		signal: AbortSignal,
 	): Promise<void> {
-		const fetcher = await this.deps.remotes.fetcher(reference.name, credentials);
-		const all = reference.tag === undefined && reference.digest === undefined;
+		const fetcher = await this.deps.remotes.fetcher(reference.name, request.credentials);
+		const isWhole = reference.tag === undefined && reference.digest === undefined;
 		const context = { fetcher, platform, progress, signal };
-		if (!all) return await this.#pullOne(reference, context);
-		const tags = await translated(reference, () => fetcher.tags(signal));
-		if (tags.length === 0) throw new NotFoundError(`repository ${familiar(reference.name)} not found: it has no tags`);
-		for (const tag of tags) await this.#pullOne(parseReference(`${reference.name}:${tag}`), context);
+		const references = isWhole ? await this.#allTags(reference, context) : [reference];
+		let isAnyNew = false;
+		for (const one of references) {
+			const { image, isNew } = await this.#pullOne(one, context);
+			isAnyNew ||= isNew;
+			if (isWhole) continue;
+			this.#sayStatus(one, isNew, progress);
+			if (request.platform !== "" && !suitsPlatform(platform, image.config))
+				progress.say({ status: `WARNING: ${wrongPlatform(nameOf(one), image.config, platform)}` });
+		}
+		if (isWhole) this.#sayStatus(reference, isAnyNew, progress);
 	}
 
-	async #pullOne(reference: NamedReference, context: PullContext): Promise<void> {
+	async #allTags(reference: NamedReference, { fetcher, signal }: PullContext): Promise<NamedReference[]> {
+		const tags = await translated(reference, () => fetcher.tags(signal));
+		if (tags.length === 0) throw new NotFoundError(`repository ${familiar(reference.name)} not found: it has no tags`);
+		return tags.map((tag) => parseReference(`${reference.name}:${tag}`));
+	}
+
+	#sayStatus(reference: NamedReference, isNew: boolean, progress: ProgressQueue): void {
+		const what = isNew ? "Downloaded newer image" : "Image is up to date";
+		progress.say({ status: `Status: ${what} for ${familiar(nameOf(reference))}` });
+	}
+
+	async #pullOne(
+		reference: NamedReference,
+		context: PullContext,
+	): Promise<{ readonly image: ImageRecord; readonly isNew: boolean }> {
 		const { progress } = context;
 		const wanted = reference.digest ?? reference.tag ?? "";
 		const chosen = await translated(reference, () => this.#choose(wanted, context));
-		progress.say({ status: `Pulling from ${placeOf(reference.name).path}`, id: wanted });
+		const id = reference.digest === undefined ? wanted : familiar(nameOf(reference));
+		progress.say({ status: `Pulling from ${placeOf(reference.name).path}`, id });
 		const before = this.deps.index.byReference(nameOf(reference))?.id;
 		const image = await this.#fetchImage(reference, chosen, context);
 		const isNew = before !== image.id;
 		if (reference.digest === undefined && isNew) this.deps.index.tag(image.id, formatReference(reference));
-		const short = familiar(nameOf(reference));
 		progress.say({ status: `Digest: ${chosen.top}` });
-		progress.say({
-			status: isNew ? `Status: Downloaded newer image for ${short}` : `Status: Image is up to date for ${short}`,
-		});
-		this.deps.events.publish("pull", short, familiar(reference.name), image);
+		this.deps.events.publish("pull", familiar(nameOf(reference)), familiar(reference.name), image);
+		return { image, isNew };
 	}
 
 	/** Down from the index to the manifest for the platform. */
@@ -133,7 +158,8 @@ export class ImagePuller {
 		});
 		const lease = layers.lease();
 		try {
-			const chain = await layerPuller.pull(wanted, lease, { ...context, repository: reference.name });
+			const isKnown = index.byId(chosen.manifest.config.digest) !== undefined;
+			const chain = await layerPuller.pull(wanted, lease, { ...context, repository: reference.name, isKnown });
 			for (const bytes of chosen.documents) await this.deps.content.put(bytes);
 			const image = await index.create({ configBytes, sizeBytes: layers.stackSizeBytes(chain) });
 			index.addManifest(image.id, chosen.record, `${reference.name}@${chosen.top}`);
@@ -203,5 +229,5 @@ function pulledReference({ image, tag }: PullRequest): NamedReference {
 		throw new InvalidParameterError(`'${RESERVED_NAME}' is a reserved name`);
 	if (tag === "") return named;
 	if (named.digest !== undefined) throw new InvalidParameterError("invalid reference format");
-	return parseReference(`${named.name}${tag.includes(":") ? "@" : ":"}${tag}`);
+	return isDigest(tag) ? parseReference(`${named.name}@${tag}`) : referenceFromParts(named.name, tag);
 }

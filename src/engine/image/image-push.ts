@@ -6,8 +6,15 @@ import { errorKind, InvalidParameterError, NotFoundError, SystemError } from "..
 import { shortId } from "../../base/ids.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { ImageManifest, ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
-import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
-import { familiar, formatReference, parseReference, splitReference } from "../../core/image/reference.ts";
+import { suitsPlatform, wrongPlatform } from "../../core/image/platform.ts";
+import {
+	familiar,
+	formatReference,
+	type NamedReference,
+	parseReference,
+	referenceFromParts,
+	splitReference,
+} from "../../core/image/reference.ts";
 import { parseManifest } from "../../core/remotes/manifest.ts";
 import { newManifest } from "../../core/remotes/push-manifest.ts";
 import type { Pusher, RegistryCredentials, RemoteManifest, Remotes } from "../../core/remotes/remote.ts";
@@ -44,6 +51,8 @@ interface KnownManifest {
 
 interface PushTarget extends LayerPushContext {
 	readonly tag: string;
+	/** Asked for by its platform: the index it came with stays out of it. */
+	readonly isAlone: boolean;
 }
 
 /** Images to registries. What was pulled goes out with the digests it came with, wherever the bytes can still be had. */
@@ -55,7 +64,8 @@ export class ImagePusher {
 		const named = parseReference(request.image.replace(/:$/, ""));
 		if (named.digest !== undefined) throw new InvalidParameterError("cannot push a digest reference");
 		const tag = request.tag === "" ? named.tag : request.tag;
-		const target = tag === undefined ? named : parseReference(`${named.name}:${tag}`);
+		const target = tag === undefined ? named : referenceFromParts(named.name, tag);
+		this.#checkPlatform(target, request.platform);
 		const progress = new ProgressQueue();
 		return progress.run((cancelled) => this.#push(target.name, target.tag, request, progress, cancelled), signal);
 	}
@@ -63,20 +73,29 @@ export class ImagePusher {
 	async #push(
 		repository: string,
 		tag: string | undefined,
-		{ credentials, platform }: PushRequest,
+		request: PushRequest,
 		progress: ProgressQueue,
 		signal: AbortSignal,
 	): Promise<void> {
 		progress.say({ status: `The push refers to repository [${repository}]` });
 		const images = this.#images(repository, tag);
+		const { credentials, platform } = request;
 		const pusher = await this.deps.remotes.pusher(repository, credentials);
-		for (const { image, tag } of images) {
-			if (platform !== undefined && !suitsPlatform(platform, image.config))
-				throw new NotFoundError(
-					`image with reference ${familiar(repository)}:${tag} was found but does not provide the specified platform (${formatPlatform(platform)})`,
-				);
-			await this.#pushOne(image, { pusher, repository, tag, credentials, progress, signal });
-		}
+		const isAlone = platform !== undefined;
+		for (const { image, tag } of images)
+			await this.#pushOne(image, { pusher, repository, tag, isAlone, credentials, progress, signal });
+	}
+
+	/** @throws NotFoundError when one of the images is for another platform */
+	#checkPlatform({ name, tag }: NamedReference, platform: Platform | undefined): void {
+		if (platform === undefined) return;
+		for (const image of this.deps.index.all())
+			for (const reference of image.tags) {
+				const own = splitReference(reference);
+				if (own.name !== name || (tag !== undefined && own.tag !== tag)) continue;
+				if (!suitsPlatform(platform, image.config))
+					throw new NotFoundError(wrongPlatform(reference, image.config, platform));
+			}
 	}
 
 	#images(repository: string, tag: string | undefined): { readonly image: ImageRecord; readonly tag: string }[] {
@@ -107,13 +126,13 @@ export class ImagePusher {
 		await this.#config(image.id, configBytes, target);
 		const isSame = known !== undefined && pushed.every(({ digest }, at) => digest === known.layers[at]?.digest);
 		const manifest = isSame ? known.remote : newManifest({ digest: image.id, size: configBytes.length }, pushed);
-		const top = await this.#manifests(manifest, isSame ? known.index : undefined, target);
+		const top = await this.#manifests(manifest, isSame && !target.isAlone ? known.index : undefined, target);
 		await content.put(manifest.bytes);
 		const record = { digest: manifest.digest, mediaType: manifest.mediaType };
 		index.addManifest(image.id, record, `${target.repository}@${top.digest}`);
 		const { tag, progress } = target;
 		progress.say({ status: `${tag}: digest: ${top.digest} size: ${top.bytes.length}` });
-		progress.say({ aux: { Tag: tag, Digest: top.digest, Size: top.bytes.length } });
+		progress.say({ progressDetail: {}, aux: { Tag: tag, Digest: top.digest, Size: top.bytes.length } });
 		const name = familiar(formatReference({ name: target.repository, tag, digest: undefined }));
 		events.publish("push", name, familiar(target.repository), image);
 	}
@@ -166,6 +185,7 @@ export class ImagePusher {
 		await pusher.putManifest(tag, isComplete ? whole : manifest, signal);
 		if (!isComplete)
 			progress.say({
+				progressDetail: {},
 				aux: {
 					manifestPushedInsteadOfIndex: true,
 					originalIndex: { mediaType: whole.mediaType, digest: whole.digest, size: whole.bytes.length },

@@ -22,6 +22,8 @@ export interface LayerPullContext {
 	readonly fetcher: Fetcher;
 	/** Normalised name. */
 	readonly repository: string;
+	/** The image is here already: nothing is said of layers that are, too. */
+	readonly isKnown: boolean;
 	readonly progress: ProgressQueue;
 	readonly signal: AbortSignal;
 }
@@ -84,8 +86,9 @@ export class LayerPuller {
 			...(descriptor.urls === undefined || descriptor.urls === null ? {} : { urls: descriptor.urls }),
 		};
 		lease.hold(chainId);
-		if (this.layers.get(chainId) !== undefined) progress.state(id, "Already exists");
-		else {
+		if (this.layers.get(chainId) !== undefined) {
+			if (!context.isKnown) progress.state(id, "Already exists");
+		} else {
 			progress.state(id, "Pulling fs layer");
 			const download = new LayerDownload(id, blob, context);
 			const request = {
