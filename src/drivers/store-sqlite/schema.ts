@@ -10,6 +10,8 @@
  * networks    id (primary key) · name (unique) · record
  * images      id (primary key) · record
  * layers      chain_id (primary key) · record
+ * image_uses  image (primary key) · used_at           when a container or a person needed the image last, in ms
+ * image_pins  name (primary key)                      references and IDs that no collection removes
  * build_cache id (primary key) · record
  * build_runs  id (primary key) · record              RUN steps under way
  * ```
@@ -62,6 +64,16 @@ export const MIGRATIONS: readonly string[] = [
 	CREATE TABLE build_runs (
 		id     TEXT PRIMARY KEY,
 		record TEXT NOT NULL
+	) STRICT;
+	`,
+	`
+	CREATE TABLE image_uses (
+		image   TEXT PRIMARY KEY,
+		used_at INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE image_pins (
+		name TEXT PRIMARY KEY
 	) STRICT;
 	`,
 ];

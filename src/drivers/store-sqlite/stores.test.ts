@@ -7,6 +7,7 @@ import { sha256 } from "../../base/digest.ts";
 import { SystemError } from "../../base/errors.ts";
 import { buildStoreContract } from "../../core/build/build-store-contract.ts";
 import { containerStoreContract } from "../../core/container/container-store-contract.ts";
+import { useStoreContract } from "../../core/gc/use-store-contract.ts";
 import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
 import { networkStoreContract } from "../../core/network/network-store-contract.ts";
 import { volumeStoreContract } from "../../core/volume/volume-store-contract.ts";
@@ -17,6 +18,7 @@ import { SqliteImageStore } from "./image-store.ts";
 import { SqliteMetaStore } from "./meta-store.ts";
 import { SqliteNetworkStore } from "./network-store.ts";
 import { MIGRATIONS } from "./schema.ts";
+import { SqliteUseStore } from "./use-store.ts";
 import { SqliteVolumeStore } from "./volume-store.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gantry-store-"));
@@ -37,6 +39,7 @@ test("withoutSync() makes later commits wait for the disk again, also after a fa
 });
 
 volumeStoreContract("SqliteVolumeStore", () => new SqliteVolumeStore(openDatabase(freshPath())));
+useStoreContract("SqliteUseStore", () => new SqliteUseStore(openDatabase(freshPath())));
 networkStoreContract("SqliteNetworkStore", () => new SqliteNetworkStore(openDatabase(freshPath())));
 
 describe("SqliteImageStore", () => {
