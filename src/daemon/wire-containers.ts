@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { NotFoundError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { ContainerRecord } from "../core/container/container-record.ts";
+import { imageIds } from "../core/container/image-mounts.ts";
 import { PendingAttachments } from "../engine/container/attachments.ts";
 import { BackgroundWork } from "../engine/container/background-work.ts";
 import { ContainerChanges } from "../engine/container/changes.ts";
@@ -150,9 +151,9 @@ export function wireContainers(wiring: ContainerWiring) {
 		execs.containerEnded(id);
 	};
 	// The last container of an image that was untagged meanwhile takes its layers with it.
-	const removed = ({ imageId }: ContainerRecord) => {
-		if (!isKnown(images, imageId))
-			void background.start(imageId, "remove unused layers", () => images.collectGarbage());
+	const removed = (record: ContainerRecord) => {
+		if (imageIds(record).some((id) => !isKnown(images, id)))
+			void background.start(record.imageId, "remove unused layers", () => images.collectGarbage());
 	};
 	// Supervisor, starter and removal set one another off.
 	const removal: ContainerRemoval = new ContainerRemoval(

@@ -28,6 +28,8 @@ export interface ContainerMount {
 		readonly subpath: string;
 	};
 	readonly tmpfs?: { readonly options: readonly string[] };
+	/** Of an image mount. `id` and `chainId` are settled at create: the mount outlives the image's names. */
+	readonly image?: { readonly subpath: string; readonly id?: Digest; readonly chainId?: Digest };
 	/** Where it came from, in Docker's order of precedence. */
 	readonly origin: "binds" | "mounts" | "tmpfs" | "volumes-from" | "image";
 }

@@ -3,7 +3,7 @@ import type { ContainerConfig, ContainerInspect, ContainerState } from "../../ap
 import { type ApiVersion, atLeast } from "../../api/engine/version.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { viewHostConfig } from "./host-config-view.ts";
-import { viewMounts } from "./mount-view.ts";
+import { type MountLocations, viewMounts } from "./mount-view.ts";
 import { type NetworkView, viewNetworkSettings } from "./network-view.ts";
 import { isRunning, lastExit } from "./state.ts";
 import { statusName } from "./status.ts";
@@ -15,7 +15,7 @@ export interface InspectContext extends NetworkView {
 	readonly snapshotter: { readonly name: string; readonly data: Readonly<Record<string, string>> | null };
 	/** Execs that are known now. */
 	readonly execIds: readonly string[];
-	readonly mountpoint: (volume: string) => string;
+	readonly locations: MountLocations;
 	/** Asked for with `size=1`. */
 	readonly size?: { readonly writableBytes: number; readonly totalBytes: number };
 }
@@ -45,7 +45,7 @@ export function inspectView(record: ContainerRecord, context: InspectContext): C
 		HostConfig: viewHostConfig(record.hostConfig, version),
 		GraphDriver: { Data: snapshotter.data === null ? null : { ...snapshotter.data }, Name: snapshotter.name },
 		...(size === undefined ? {} : { SizeRw: size.writableBytes, SizeRootFs: size.totalBytes }),
-		Mounts: viewMounts(record.mounts, context.mountpoint),
+		Mounts: viewMounts(record, context.locations),
 		Config: configView(record, version),
 		NetworkSettings: viewNetworkSettings(record, context, version),
 	};

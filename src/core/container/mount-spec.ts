@@ -137,7 +137,7 @@ export function parseMountRequest(request: MountRequest, context: MountContext):
 			return { ...shared, type: "tmpfs", tmpfs: { options: tmpfsOptions(request, fail) } };
 		default:
 			if (shared.source === "") throw fail("field Source must not be empty");
-			return { ...shared, type: "image", readOnly: true, ...imageFields(request, fail) };
+			return { ...shared, type: "image", readOnly: true, propagation: "rprivate", ...imageFields(request, fail) };
 	}
 }
 
@@ -206,7 +206,7 @@ function volumeFields(request: MountRequest, context: MountContext, fail: Fail) 
 function imageFields(request: MountRequest, fail: Fail) {
 	const subpath = request.ImageOptions?.Subpath ?? "";
 	checkSubpath(subpath, "image", fail);
-	return subpath === "" ? {} : { volume: { driver: "", anonymous: false, copy: false, subpath } };
+	return { image: { subpath } };
 }
 
 function checkSubpath(subpath: string, what: string, fail: Fail): void {

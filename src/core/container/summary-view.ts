@@ -1,7 +1,7 @@
 import type { ContainerSummary } from "../../api/engine/container.ts";
 import { type ApiVersion, atLeast } from "../../api/engine/version.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import { viewMounts } from "./mount-view.ts";
+import { type MountLocations, viewMounts } from "./mount-view.ts";
 import { type NetworkView, viewEndpoints, viewPortSummaries } from "./network-view.ts";
 import { statusName, statusText } from "./status.ts";
 
@@ -9,7 +9,7 @@ export interface SummaryContext extends Pick<NetworkView, "networkId"> {
 	readonly version: ApiVersion;
 	/** Milliseconds since the epoch. */
 	readonly now: number;
-	readonly mountpoint: (volume: string) => string;
+	readonly locations: MountLocations;
 	/** Names of links that point to it (`/other/alias`). */
 	readonly linkNames?: readonly string[];
 	/** What to call the image: its reference, or its ID when the reference names another image by now. */
@@ -40,7 +40,7 @@ export function summaryView(record: ContainerRecord, context: SummaryContext): C
 			...(atLeast(version, 46) && Object.keys(annotations).length > 0 ? { Annotations: annotations } : {}),
 		},
 		NetworkSettings: { Networks: viewEndpoints(record, { ...context, sandboxKey: "" }) },
-		Mounts: viewMounts(record.mounts, context.mountpoint),
+		Mounts: viewMounts(record, context.locations),
 		...(atLeast(version, 52)
 			? { Health: { Status: health?.status ?? "none", FailingStreak: health?.failingStreak ?? 0 } }
 			: {}),

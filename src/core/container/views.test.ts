@@ -14,7 +14,10 @@ const context = {
 	paths: { resolvConf: "/r", hostname: "/n", hosts: "/h" },
 	snapshotter: { name: "overlay2", data: null },
 	execIds: [],
-	mountpoint: (name: string) => `/volumes/${name}`,
+	locations: {
+		volume: (name: string) => ({ mountpoint: `/volumes/${name}`, driver: "local" }),
+		image: ({ id }: { id: string }) => `/images/${id}`,
+	},
 	sandboxKey: "/netns/x",
 	networkId: () => "n".repeat(64),
 	image: "busybox",

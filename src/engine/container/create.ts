@@ -6,14 +6,15 @@ import type {
 } from "../../api/engine/container.ts";
 import type { ApiVersion } from "../../api/engine/version.ts";
 import type { Clock } from "../../base/clock.ts";
-import { ConflictError, InvalidParameterError, NotFoundError, NotImplementedError } from "../../base/errors.ts";
+import { ConflictError, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
-import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
+import type { ContainerEndpoint, ContainerMount, ContainerRecord } from "../../core/container/container-record.ts";
 import { normaliseCreate, type SettledContainer } from "../../core/container/create.ts";
 import type { EndpointNetworks } from "../../core/container/endpoints.ts";
 import type { DaemonDefaults } from "../../core/container/host-config.ts";
 import type { HostFacts } from "../../core/container/host-facts.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import { imageMounts, imageSnapshotId, snapshotIds } from "../../core/container/image-mounts.ts";
 import { missingBindSource } from "../../core/container/mount-spec.ts";
 import { normaliseName } from "../../core/container/name.ts";
 import { generateName } from "../../core/container/name-generator.ts";
@@ -90,8 +91,8 @@ export class ContainerCreator {
 			findContainer: (reference) => registry.resolve(reference),
 			networks: this.#deps.networks,
 		});
-		this.#checkMounts(settled);
-		const record = this.#record(id, name ?? this.#freeName(), image, request.Image ?? "", settled);
+		const mounts = settled.mounts.map((mount) => this.#settleMount(mount));
+		const record = this.#record(id, name ?? this.#freeName(), image, request.Image ?? "", { ...settled, mounts });
 		await registry.locked(id, () => this.#make(record, image));
 		return { Id: id, Warnings: [...settled.warnings] };
 	}
@@ -101,6 +102,8 @@ export class ContainerCreator {
 		try {
 			files.createDirectory(record.id);
 			await snapshotter.prepare(record.id, image.chainId);
+			for (const mount of imageMounts(record))
+				await snapshotter.prepare(imageSnapshotId(record, mount), mount.image?.chainId, { readOnly: true });
 			registry.insert(record);
 			await filesystem.establish(record);
 		} catch (error) {
@@ -112,7 +115,7 @@ export class ContainerCreator {
 
 	async #undo(record: ContainerRecord): Promise<void> {
 		const { registry, snapshotter, filesystem, files } = this.#deps;
-		await snapshotter.remove(record.id);
+		for (const id of snapshotIds(record)) await snapshotter.remove(id);
 		await filesystem.removeAnonymousVolumes(record);
 		await files.removeDirectory(record.id);
 		registry.delete(record.id);
@@ -129,12 +132,15 @@ export class ContainerCreator {
 		return image;
 	}
 
-	#checkMounts(settled: SettledContainer): void {
-		for (const mount of settled.mounts) {
-			if (mount.type === "image") throw new NotImplementedError("mounts of type image are not supported yet");
-			if (mount.type === "bind" && !mount.createSource && this.#deps.files.kindOf(mount.source) === undefined)
-				throw missingBindSource(mount.source);
-		}
+	/** @throws InvalidParameterError for a bind without a source, NotFoundError `No such image: x` */
+	#settleMount(mount: ContainerMount): ContainerMount {
+		if (mount.type === "bind" && !mount.createSource && this.#deps.files.kindOf(mount.source) === undefined)
+			throw missingBindSource(mount.source);
+		// One that comes with `--volumes-from` shows what it shows there, whatever its name means by now.
+		if (mount.type !== "image" || mount.image?.id !== undefined) return mount;
+		const { id, chainId } = this.#deps.images.resolve(mount.source);
+		const subpath = mount.image?.subpath ?? "";
+		return { ...mount, image: { subpath, id, ...(chainId === undefined ? {} : { chainId }) } };
 	}
 
 	#freeName(): string {

@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import { errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { ContainerMount, ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles, TreeMount } from "../../core/container/host-files.ts";
+import { imageMounts, imageSnapshotId, snapshotIds } from "../../core/container/image-mounts.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { VolumeService } from "../volume/volume-service.ts";
 
@@ -86,7 +87,7 @@ export class ContainerFilesystem {
 
 	/** At daemon start: the container runs, on mounts that an earlier daemon made. */
 	async adopt(record: ContainerRecord): Promise<void> {
-		this.#holders.set(record.id, new Set([RUN]));
+		for (const id of snapshotIds(record)) this.#holders.set(id, new Set([RUN]));
 		for (const mount of record.mounts)
 			if (mount.type === "volume") await this.#deps.volumes.mount(mount.source, record.id);
 	}
@@ -99,7 +100,7 @@ export class ContainerFilesystem {
 			// A crash during the creation, or a removal by force, may have left the container without it.
 			if (mount.type === "volume" && !this.#deps.volumes.has(mount.source)) await this.#ensureVolume(record, mount);
 			const settled = mount.type === "bind" ? this.#settleBind(mount) : mount;
-			mounts.push({ mount: settled, source: await this.#source(record, settled) });
+			mounts.push({ mount: settled, source: await this.#source(record, settled, record.id) });
 		}
 		this.#ensureWorkingDirectory(record, mergedPath);
 		return { path: mergedPath, mounts };
@@ -119,8 +120,8 @@ export class ContainerFilesystem {
 
 	/** Idempotent. */
 	async release(record: ContainerRecord): Promise<void> {
-		await this.#releaseVolumes(record, record.id);
-		await this.releaseRoot(record.id, RUN);
+		await this.#releaseSources(record, record.id);
+		for (const id of snapshotIds(record)) await this.releaseRoot(id, RUN);
 	}
 
 	/**
@@ -131,15 +132,16 @@ export class ContainerFilesystem {
 		const mounts: TreeMount[] = [];
 		for (const mount of record.mounts) {
 			if (mount.type === "bind" && this.#deps.files.kindOf(mount.source) === undefined) continue;
-			if (mount.type !== "bind" && mount.type !== "volume") continue;
-			const source = mount.type === "bind" ? mount.source : await this.#volumeSource(holder, mount);
+			if (mount.type === "tmpfs") continue;
+			const source = await this.#source(record, mount, holder);
 			mounts.push({ source, target: mount.target, readOnly: mount.readOnly });
 		}
 		return mounts;
 	}
 
 	async releaseTreeMounts(record: ContainerRecord, holder: string): Promise<void> {
-		await this.#releaseVolumes(record, holder);
+		await this.#releaseSources(record, holder);
+		for (const mount of imageMounts(record)) await this.releaseRoot(imageSnapshotId(record, mount), holder);
 	}
 
 	publishMounts(record: ContainerRecord): void {
@@ -159,7 +161,7 @@ export class ContainerFilesystem {
 			if (mount.type === "volume") this.#deps.volumes.publishUnmount(mount.source, record.id);
 	}
 
-	async #releaseVolumes(record: ContainerRecord, holder: string): Promise<void> {
+	async #releaseSources(record: ContainerRecord, holder: string): Promise<void> {
 		const { files, volumes } = this.#deps;
 		if (record.mounts.some((mount) => subpathOf(mount) !== "")) files.releaseSubpaths(holder);
 		for (const mount of record.mounts) if (mount.type === "volume") await volumes.unmount(mount.source, holder);
@@ -174,12 +176,18 @@ export class ContainerFilesystem {
 		}
 	}
 
-	async #source(record: ContainerRecord, mount: ContainerMount): Promise<string> {
+	/** @param holder the container's ID for a run, else a copy's */
+	async #source(record: ContainerRecord, mount: ContainerMount, holder: string): Promise<string> {
 		switch (mount.type) {
 			case "bind":
 				return mount.source;
 			case "volume":
-				return await this.#volumeSource(record.id, mount);
+				return this.#subpath(mount, await this.#volumeDirectory(mount.source, holder), holder);
+			case "image": {
+				const snapshot = imageSnapshotId(record, mount);
+				const root = await this.holdRoot(snapshot, holder === record.id ? RUN : holder);
+				return this.#subpath(mount, root, holder);
+			}
 			default:
 				return "";
 		}
@@ -203,20 +211,22 @@ export class ContainerFilesystem {
 		throw new SystemError(fault);
 	}
 
-	async #volumeSource(holder: string, mount: ContainerMount): Promise<string> {
-		let directory: string;
+	async #volumeDirectory(name: string, holder: string): Promise<string> {
 		try {
-			directory = await this.#deps.volumes.mount(mount.source, holder);
+			return await this.#deps.volumes.mount(name, holder);
 		} catch (cause) {
 			throw new SystemError(errorMessage(cause), { cause });
 		}
+	}
+
+	#subpath(mount: ContainerMount, directory: string, holder: string): string {
 		const subpath = subpathOf(mount);
 		return subpath === "" ? directory : this.#deps.files.mountSubpath(holder, directory, subpath);
 	}
 }
 
 function subpathOf(mount: ContainerMount): string {
-	return mount.volume?.subpath ?? "";
+	return (mount.image ?? mount.volume)?.subpath ?? "";
 }
 
 /** Options and labels of a `--mount type=volume` request: only the request has them. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { ConflictError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
+import { imageMounts } from "../../core/container/image-mounts.ts";
 import type { ContainerRuntime } from "../../core/container/runtime.ts";
 import { isRunning, transition } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
@@ -31,7 +32,7 @@ export class RegistryImageUse implements ContainerImageUse {
 	}
 
 	users(): readonly ImageUser[] {
-		return this.#deps.registry.all().map(userOf);
+		return this.#deps.registry.all().flatMap((record) => [userOf(record), ...mountUsersOf(record)]);
 	}
 
 	find(name: string) {
@@ -89,6 +90,15 @@ export class RegistryImageUse implements ContainerImageUse {
 			if (!hasEnded) throw error;
 		}
 	}
+}
+
+/** An image that is only mounted can be removed by force, as with Docker: the container keeps the layers. */
+function mountUsersOf(record: ContainerRecord): ImageUser[] {
+	return imageMounts(record).flatMap(({ image }) =>
+		image?.id === undefined || image.id === record.imageId
+			? []
+			: [{ id: record.id, imageId: image.id, isRunning: false }],
+	);
 }
 
 function userOf(record: ContainerRecord): ImageUser {

@@ -4,6 +4,7 @@ import type { Logger } from "../../base/logger.ts";
 import { Pool } from "../../base/pool.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import { snapshotIds } from "../../core/container/image-mounts.ts";
 import {
 	type ObservedMachine,
 	type ObservedTask,
@@ -137,8 +138,12 @@ export class ContainerRecovery {
 			}
 			case "discard-task":
 				return await this.#discard(operation.taskId);
-			case "unmount":
-				return await snapshotter.unmount(operation.containerId);
+			case "unmount": {
+				const record = registry.find(operation.containerId);
+				const ids = record === undefined ? [operation.containerId] : snapshotIds(record);
+				for (const id of ids) await snapshotter.unmount(id);
+				return;
+			}
 			case "remove-sandbox":
 				return await network.removeSandbox(operation.containerId);
 			case "start":

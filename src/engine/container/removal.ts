@@ -1,6 +1,7 @@
 import { ConflictError, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import { snapshotIds } from "../../core/container/image-mounts.ts";
 import type { Task } from "../../core/container/runtime.ts";
 import { isRunning, lastExit, removalRefusal, transition } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
@@ -172,7 +173,7 @@ export class ContainerRemoval {
 		const { id } = record;
 		if (task !== undefined || mayHoldResources(record)) await cleaner.release(record, task);
 		if (volumes) await filesystem.removeAnonymousVolumes(record);
-		await snapshotter.remove(id);
+		for (const snapshot of snapshotIds(record)) await snapshotter.remove(snapshot);
 		await files.removeDirectory(id);
 		const exitCode = lastExit(registry.get(id).lifecycle)?.exitCode ?? 0;
 		registry.delete(id);

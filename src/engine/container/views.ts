@@ -5,8 +5,10 @@ import type { Digest } from "../../base/digest.ts";
 import { NotFoundError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import { imageSnapshotId } from "../../core/container/image-mounts.ts";
 import { inspectView } from "../../core/container/inspect-view.ts";
 import { type ListOptions, selectContainers } from "../../core/container/list-filter.ts";
+import type { MountLocations } from "../../core/container/mount-view.ts";
 import { isRunning } from "../../core/container/state.ts";
 import { summaryView } from "../../core/container/summary-view.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
@@ -47,7 +49,8 @@ export class ContainerViews {
 	async list(
 		options: ListOptions & { readonly size: boolean; readonly version: ApiVersion },
 	): Promise<ContainerSummary[]> {
-		const { registry, networks, volumes, clock } = this.#deps;
+		const { registry, networks, clock } = this.#deps;
+		const locations = this.#locations();
 		const records = registry.all();
 		const chosen = selectContainers(records, options, {
 			findContainer: (name) => registry.resolve(name),
@@ -62,7 +65,7 @@ export class ContainerViews {
 				now,
 				image: this.#imageName(record),
 				linkNames: linkNames.get(record.name) ?? [],
-				mountpoint: (volume) => volumes.mountpoint(volume),
+				locations,
 				networkId: (name) => networks.find(name)?.id,
 				...(options.size ? { size: await this.#size(record) } : {}),
 			});
@@ -74,7 +77,7 @@ export class ContainerViews {
 		name: string,
 		options: { readonly size: boolean; readonly version: ApiVersion },
 	): Promise<ContainerInspect> {
-		const { registry, networks, volumes, execs, files, snapshotter } = this.#deps;
+		const { registry, networks, execs, files, snapshotter } = this.#deps;
 		const record = registry.resolve(name);
 		const { hosts, hostname, resolvConf } = files.paths(record.id);
 		return inspectView(record, {
@@ -83,7 +86,7 @@ export class ContainerViews {
 			paths: record.lifecycle.kind === "created" ? NO_FILES : { hosts, hostname, resolvConf },
 			snapshotter: { name: snapshotter.name, data: snapshotter.describe(record.id) },
 			execIds: execs.idsOf(record.id),
-			mountpoint: (volume) => volumes.mountpoint(volume),
+			locations: this.#locations(),
 			networkId: (network) => networks.find(network)?.id,
 			sandboxKey: isRunning(record.lifecycle) && hasSandbox(record) ? this.sandboxPath(record.id) : "",
 			...(options.size ? { size: await this.#size(record) } : {}),
@@ -93,6 +96,14 @@ export class ContainerViews {
 	/** @throws NotFoundError */
 	isTerminal(name: string): boolean {
 		return this.#deps.registry.resolve(name).config.Tty === true;
+	}
+
+	#locations(): MountLocations {
+		const { volumes, snapshotter } = this.#deps;
+		return {
+			volume: (name) => volumes.location(name),
+			image: (record, mount) => snapshotter.find(imageSnapshotId(record, mount)).mergedPath,
+		};
 	}
 
 	async #size(record: ContainerRecord): Promise<{ readonly writableBytes: number; readonly totalBytes: number }> {

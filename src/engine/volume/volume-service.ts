@@ -191,8 +191,10 @@ export class VolumeService {
 		await this.#mutex.run(name, () => this.#deps.driver.populate(this.get(name), sourceRoot, sourcePath));
 	}
 
-	mountpoint(name: string): string {
-		return this.#deps.driver.mountpoint(name);
+	/** For views; of a volume that is gone, what a new one would have. */
+	location(name: string): { readonly mountpoint: string; readonly driver: string } {
+		const driver = this.#records.get(name)?.driver ?? "local";
+		return { mountpoint: this.#deps.driver.mountpoint(name), driver };
 	}
 
 	publishMount(name: string, attributes: Readonly<Record<string, string>>): void {
