@@ -38,6 +38,20 @@ export class DockerfileError extends InvalidParameterError {
 		this.suggestion = details.suggestion;
 	}
 
+	/** The same error with its place; one that has a place already stays as it is. */
+	at(place: { readonly file: string; readonly source: string; readonly range: SourceRange }): DockerfileError {
+		if (this.ranges.length > 0) return this;
+		const { file, source, range } = place;
+		return new DockerfileError({
+			reason: this.reason,
+			suggestion: this.suggestion,
+			file,
+			source,
+			ranges: [range],
+			cause: this.cause,
+		});
+	}
+
 	/** `reason`, and the suggestion if there is one: one line, without place. */
 	get summary(): string {
 		return withSuggestion(this.reason, this.suggestion);

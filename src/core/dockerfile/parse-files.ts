@@ -1,0 +1,52 @@
+/** COPY and ADD. */
+import { parseHeredocWord } from "./heredocs.ts";
+import type { InstructionContext } from "./instruction-context.ts";
+import { parseJsonList, plainWords } from "./instruction-words.ts";
+import type { AddInstruction, CopyInstruction, Heredoc } from "./syntax.ts";
+
+const COMMON_FLAGS = { chown: "text", chmod: "text", link: "boolean", exclude: "list" } as const;
+
+/** @throws DockerfileError */
+export function parseCopy(context: InstructionContext): CopyInstruction {
+	const flags = context.flags({ ...COMMON_FLAGS, from: "text", parents: "boolean" });
+	const { from, link = false, parents = false } = flags;
+	return { ...context.base, kind: "copy", ...files(context), ...flags, from: nonEmpty(from), link, parents };
+}
+
+/** @throws DockerfileError */
+export function parseAdd(context: InstructionContext): AddInstruction {
+	const {
+		"keep-git-dir": keepGitDir,
+		link = false,
+		...flags
+	} = context.flags({ ...COMMON_FLAGS, "keep-git-dir": "boolean", checksum: "text", unpack: "boolean" });
+	return { ...context.base, kind: "add", ...files(context), ...flags, link, keepGitDir };
+}
+
+type Files = Pick<CopyInstruction, "sources" | "heredocs" | "destination" | "json">;
+
+function files(context: InstructionContext): Files {
+	const list = parseJsonList(context.rest.text);
+	if (list === "not texts") throw context.problem("a JSON list of arguments must hold texts only", context.rest);
+	const words = list ?? plainWords(context.rest).map(({ text }) => text);
+	const destination = words.at(-1);
+	if (destination === undefined || words.length < 2)
+		throw context.problem(
+			`${context.name} requires at least two arguments, but only ${words.length === 1 ? "one was" : "none were"} provided. Destination could not be determined`,
+		);
+	if (context.locate(() => parseHeredocWord(destination)) !== undefined)
+		throw context.problem(`${context.name} cannot accept a heredoc as a destination`);
+	const contents = new Map(context.heredocs.map((heredoc) => [heredoc.name, heredoc.content]));
+	const sources: string[] = [];
+	const heredocs: Heredoc[] = [];
+	for (const word of words.slice(0, -1)) {
+		const heredoc = context.locate(() => parseHeredocWord(word));
+		if (heredoc === undefined) sources.push(word);
+		else heredocs.push({ ...heredoc, content: contents.get(heredoc.name) ?? "" });
+	}
+	return { sources, heredocs, destination, json: list !== undefined };
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+	return text === "" ? undefined : text;
+}

@@ -1,0 +1,37 @@
+/** RUN. */
+import { nearest } from "../../base/nearest-word.ts";
+import type { InstructionContext } from "./instruction-context.ts";
+import { parseCommandLine } from "./instruction-words.ts";
+import { parseMountFlag } from "./mount-flag.ts";
+import type { RunInstruction } from "./syntax.ts";
+
+const NETWORKS = ["default", "none", "host"] as const;
+const SECURITY = ["sandbox", "insecure"] as const;
+
+/** @throws DockerfileError */
+export function parseRun(context: InstructionContext): RunInstruction {
+	const flags = context.flags({ mount: "list", network: "text", security: "text" });
+	const command = parseCommandLine(context.rest.text);
+	if (command === "not texts") throw context.problem("a JSON list of arguments must hold texts only", context.rest);
+	return {
+		...context.base,
+		kind: "run",
+		command,
+		heredocs: context.heredocs,
+		mounts: flags.mount.map((text) => context.locate(() => parseMountFlag(text))),
+		network: oneOf(context, "network mode", flags.network, NETWORKS),
+		security: oneOf(context, "security mode", flags.security, SECURITY),
+	};
+}
+
+function oneOf<Value extends string>(
+	context: InstructionContext,
+	what: string,
+	text: string | undefined,
+	known: readonly Value[],
+): Value | undefined {
+	if (text === undefined) return undefined;
+	const value = known.find((candidate) => candidate === text);
+	if (value !== undefined) return value;
+	throw context.problem(`invalid ${what} "${text}"`, undefined, nearest(text, known));
+}
