@@ -21,6 +21,8 @@ export interface WriteTreeOptions {
 	readonly copyUidGid: boolean;
 	/** The container's user; undefined when it names none, and the archive's owners are kept then, too. */
 	readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+	/** Gets the sha256 of every file's contents, by path relative to the directory unpacked into. */
+	readonly digests?: Map<string, Digest>;
 }
 
 /**

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { createZstdDecompress } from "node:zlib";
 import type { Digest } from "../../base/digest.ts";
 import { errnoCode } from "../../base/errors.ts";
+import { Pacer } from "../../base/pacer.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import { AssemblyReader, type FileRange } from "../../core/diff/assembly.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
@@ -10,7 +11,6 @@ import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { ChunkBuffer } from "./chunk-buffer.ts";
 import { fileChunks } from "./file-chunks.ts";
-import { Pacer } from "./pacer.ts";
 
 interface OpenLayer {
 	readonly root: RootDirectory;

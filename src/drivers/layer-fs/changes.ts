@@ -1,7 +1,7 @@
 import type { FilesystemChange } from "../../api/engine/container.ts";
+import { Pacer } from "../../base/pacer.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { compareTrees } from "./compare-trees.ts";
-import { Pacer } from "./pacer.ts";
 
 const KINDS = { modified: 0, added: 1, deleted: 2 } as const;
 

@@ -2,12 +2,13 @@
  * What a container changed: its upper directory against the layers below, the way overlayfs merges them. For a whole tree (vfs)
  * every directory counts as opaque: what it lacks was deleted.
  */
+
+import type { Pacer } from "../../base/pacer.ts";
 import { joinPath } from "../../core/diff/archive-path.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import type { FileStatus } from "../linux/file-status.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { OPAQUE_ATTRIBUTE } from "./layer-writer.ts";
-import type { Pacer } from "./pacer.ts";
 
 export interface TreeChange {
 	/** Without a slash in front. */

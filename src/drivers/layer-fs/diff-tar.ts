@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { sha256FromHex } from "../../base/digest.ts";
+import { Pacer } from "../../base/pacer.ts";
 import { parentOf } from "../../core/diff/archive-path.ts";
 import type { MeasuredDiff } from "../../core/diff/archiver.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
@@ -7,7 +8,6 @@ import { whiteoutName } from "../../core/diff/whiteout.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { openRoots } from "./changes.ts";
 import { compareTrees, type TreeChange } from "./compare-trees.ts";
-import { Pacer } from "./pacer.ts";
 import { TreeTar } from "./tree-tar.ts";
 
 /** The digest of `diffTar`'s bytes, and what is in them, without anybody keeping them. */

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import type { FilesystemChange } from "../../api/engine/container.ts";
 import { type Digest, sha256FromHex } from "../../base/digest.ts";
 import { EngineError, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import { Pacer, pieces } from "../../base/pacer.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { AppliedLayer, ApplyOptions, DiffOptions, LayerApplier, MeasuredDiff } from "../../core/diff/archiver.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
@@ -12,7 +13,6 @@ import { changesOf } from "./changes.ts";
 import { decompressed } from "./decompress.ts";
 import { diffTar, measureDiff } from "./diff-tar.ts";
 import { LayerWriter } from "./layer-writer.ts";
-import { Pacer, pieces } from "./pacer.ts";
 import { tarStream } from "./tar-stream.ts";
 
 /** Layers between tar and directory, on the main thread in slices of a few milliseconds; decompression runs on pool threads. */

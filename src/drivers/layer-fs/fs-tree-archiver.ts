@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
 import { EngineError, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import { Pacer, pieces } from "../../base/pacer.ts";
 import type { PathStat, TreeArchiver, WriteTreeOptions } from "../../core/diff/archiver.ts";
 import { goFileMode } from "../../core/diff/file-mode.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isErrno, memberError } from "./archive-error.ts";
 import { decompressed } from "./decompress.ts";
-import { Pacer, pieces } from "./pacer.ts";
 import { tarStream } from "./tar-stream.ts";
 import { locate, resolveLinks, type TreePath } from "./tree-path.ts";
 import { TreeTar } from "./tree-tar.ts";
@@ -36,6 +36,7 @@ export class FsTreeArchiver implements TreeArchiver {
 		const writer = new TreeWriter(directory, {
 			base: base.slice(1),
 			noOverwriteDirNonDir: options.noOverwriteDirNonDir,
+			...(options.digests === undefined ? {} : { digests: options.digests }),
 			...(options.copyUidGid && options.owner !== undefined ? { owner: options.owner } : {}),
 		});
 		try {

@@ -1,5 +1,6 @@
 /** Members of a tar made from files in a tree. Times are whole seconds and owners numbers, as in Docker's archives. */
 
+import { Pacer } from "../../base/pacer.ts";
 import { joinPath } from "../../core/diff/archive-path.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { type TarEntry, type TarEntryType, tarEntry } from "../../core/diff/tar-entry.ts";
@@ -11,7 +12,6 @@ import { isErrno, memberError } from "./archive-error.ts";
 import { ChunkBuffer } from "./chunk-buffer.ts";
 import { fileChunks } from "./file-chunks.ts";
 import { isKernelMount } from "./kernel-mounts.ts";
-import { Pacer } from "./pacer.ts";
 
 const TYPES: Readonly<Record<Exclude<FileKind, "socket">, TarEntryType>> = {
 	file: "file",

@@ -2,7 +2,9 @@
  * Writes the members of an archive into a directory tree. Every name resolves inside the root, symlinks made by the archive itself
  * included; a member replaces what has its name, and never writes through it.
  */
+import { createHash, type Hash } from "node:crypto";
 import { closeSync, fchmodSync, fchownSync, ftruncateSync, writeSync } from "node:fs";
+import { type Digest, sha256FromHex } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import { cleanMemberName, joinPath, parentOf } from "../../core/diff/archive-path.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
@@ -20,6 +22,8 @@ export interface TreeWriterOptions {
 	/** Everything belongs to it; by default to whom the archive says. */
 	readonly owner?: { readonly uid: number; readonly gid: number };
 	readonly noOverwriteDirNonDir?: boolean;
+	/** Gets the digest of each file's contents, by name. */
+	readonly digests?: Map<string, Digest>;
 }
 
 const EBUSY = 16;
@@ -34,6 +38,10 @@ export class TreeWriter implements TarSink {
 	#fd = -1;
 	#entry: TarEntry | undefined;
 	#path = "";
+	#name = "";
+	#hash: Hash | undefined;
+	/** Names, while digests are collected. */
+	readonly #symlinks = new Set<string>();
 	/** Directories' times are set last: what is made in them changes them. */
 	readonly #directoryTimes = new Map<string, bigint>();
 
@@ -57,6 +65,7 @@ export class TreeWriter implements TarSink {
 		try {
 			for (let done = 0; done < chunk.length; )
 				done += writeSync(this.#fd, chunk, done, chunk.length - done, offset + done);
+			this.#hash?.update(chunk);
 		} catch (error) {
 			throw memberError("write", this.#path, error);
 		}
@@ -104,6 +113,10 @@ export class TreeWriter implements TarSink {
 		}
 		this.#entry = entry;
 		this.#path = path;
+		this.#name = name;
+		if (this.options.digests !== undefined) this.#forgetDigest(entry, name);
+		// Of a sparse file only the data pass by.
+		this.#hash = this.options.digests === undefined || entry.sparse !== undefined ? undefined : createHash("sha256");
 		const bytes = encodePath(path);
 		for (let attempt = 0; ; attempt++) {
 			try {
@@ -118,6 +131,20 @@ export class TreeWriter implements TarSink {
 		}
 		if (entry.type !== "file" && entry.type !== "hard-link") this.#finishMetadata(entry, path, bytes);
 		this.placed(entry, path);
+	}
+
+	#forgetDigest(entry: TarEntry, name: string): void {
+		this.options.digests?.delete(name);
+		if (entry.type === "symlink") this.#symlinks.add(name);
+		// What is replaced behind a symlink goes by another name.
+		else if (this.#passesSymlink(name)) this.options.digests?.clear();
+	}
+
+	#passesSymlink(name: string): boolean {
+		if (this.#symlinks.size === 0) return false;
+		for (let slash = name.indexOf("/"); slash > 0; slash = name.indexOf("/", slash + 1))
+			if (this.#symlinks.has(name.slice(0, slash))) return true;
+		return false;
 	}
 
 	/** Hook: a member was made at `path`. */
@@ -205,6 +232,8 @@ export class TreeWriter implements TarSink {
 		this.#setAttributes(entry, path);
 		this.root.setTimes(path, entry.modifiedNs, entry.modifiedNs);
 		this.contentSizeBytes += entry.sizeBytes;
+		if (this.#hash !== undefined && !this.#passesSymlink(this.#name))
+			this.options.digests?.set(this.#name, sha256FromHex(this.#hash.digest("hex")));
 	}
 
 	#finishMetadata(entry: TarEntry, path: string, bytes: Uint8Array): void {

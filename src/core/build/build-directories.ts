@@ -1,0 +1,81 @@
+import type { Readable } from "node:stream";
+import type { Digest } from "../../base/digest.ts";
+
+/** Directories of the builder: kept ones named after their cache record, and temporary ones that the next start removes. */
+export interface BuildDirectories {
+	/** Makes the record's directory, or finds it. */
+	keep(id: string): string;
+	/** Idempotent. Out of sight at once, then deleted. */
+	remove(id: string): Promise<void>;
+	/** Disk use of what the record keeps. */
+	sizeBytes(id: string): Promise<number>;
+	/** A fresh directory for one build. */
+	temporary(): string;
+	/** Idempotent. @param path as `temporary` gave it */
+	removeTemporary(path: string): Promise<void>;
+	/** Bytes free on the file system. */
+	freeBytes(): number;
+	/** At start: temporary directories, and those of records that are not in `keep`. */
+	cleanUp(keep: ReadonlySet<string>): Promise<void>;
+}
+
+/** What of a tree is taken, and how names of it are found. */
+export interface FileSelection {
+	/** Host directory that acts as `/`. */
+	readonly root: string;
+	/** Go patterns (filepath.Match), relative to the root. A symlink at the end of a name without wildcards is followed. */
+	readonly sources: readonly string[];
+	/** Patterns as in .dockerignore; what matches is left out. For whole contexts relative to the root. */
+	readonly ignore: readonly string[];
+	/** `--exclude`: relative to the root, too. */
+	readonly exclude: readonly string[];
+	/** `--parents`: below the destination with the path they have, from the pivot `/./` on. */
+	readonly parents: boolean;
+	/** Contents known already, by path relative to the root. */
+	readonly knownDigest?: ((path: string) => Digest | undefined) | undefined;
+}
+
+export interface CopyOptions {
+	/** Undefined: as the source has it. */
+	readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+	/** Changes permission bits; undefined: as the source has them. */
+	readonly chmod: ((permissions: number, isDirectory: boolean) => number) | undefined;
+	/** ADD: archives among the sources are unpacked into the destination. */
+	readonly unpack: boolean;
+}
+
+/** Reads and writes trees for COPY and ADD; nothing outside of either root is ever touched, whatever symlinks say. */
+export interface BuildFiles {
+	/**
+	 * Digest of what the selection copies: names, types, permissions, owners, contents, link targets and attributes; not times.
+	 * Contents are read once for each state of a file.
+	 * @throws NotFoundError naming a source that is not there
+	 */
+	digest(selection: FileSelection): Promise<Digest>;
+	/**
+	 * Copies into the tree `targetRoot` by the rules of COPY. A destination that ends with a slash, or is one, is a directory.
+	 * @throws NotFoundError, InvalidParameterError
+	 */
+	copy(selection: FileSelection, targetRoot: string, destination: string, options: CopyOptions): Promise<void>;
+	/** Makes a directory with its parents where it is missing. @returns whether it was missing */
+	makeDirectory(
+		targetRoot: string,
+		path: string,
+		owner: { readonly uid: number; readonly gid: number } | undefined,
+	): boolean;
+	/** Writes a file, in place of what has its name. */
+	writeFile(
+		targetRoot: string,
+		path: string,
+		data: Uint8Array,
+		options: { readonly permissions: number; readonly owner: { readonly uid: number; readonly gid: number } },
+	): void;
+	/** A regular file's bytes, symlinks resolved inside the root; undefined when there is none. @throws InvalidParameterError beyond the limit */
+	readFile(root: string, path: string, limitBytes: number): Uint8Array | undefined;
+	/**
+	 * Unpacks a build context (plain or compressed), everything owned by root.
+	 * @returns digests of its files' contents by path
+	 * @throws InvalidParameterError for what is no archive
+	 */
+	unpack(archive: Readable, directory: string, signal: AbortSignal): Promise<ReadonlyMap<string, Digest>>;
+}

@@ -1,0 +1,103 @@
+/**
+ * ```
+ * <data-root>/build/cache/<record>/   cache mounts, contexts, downloads: kept between builds
+ * <data-root>/build/tmp/<random>/     of builds under way
+ * ```
+ */
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, renameSync, statfsSync } from "node:fs";
+import { lstat, opendir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoCode, errorMessage, invariant, SystemError } from "../../base/errors.ts";
+import type { BuildDirectories } from "../../core/build/build-directories.ts";
+import { RootDirectory } from "../linux/root-directory.ts";
+
+export class FsBuildDirectories implements BuildDirectories {
+	/** @param root created when missing */
+	constructor(readonly root: string) {
+		for (const area of ["cache", "tmp"]) mkdirSync(join(root, area), { recursive: true, mode: 0o711 });
+	}
+
+	keep(id: string): string {
+		return this.#make(this.#kept(id));
+	}
+
+	async remove(id: string): Promise<void> {
+		await this.#discard(this.#kept(id));
+	}
+
+	async sizeBytes(id: string): Promise<number> {
+		return await measure(this.#kept(id));
+	}
+
+	temporary(): string {
+		return this.#make(join(this.root, "tmp", randomBytes(12).toString("hex")));
+	}
+
+	async removeTemporary(path: string): Promise<void> {
+		invariant(path.startsWith(`${join(this.root, "tmp")}/`), "only a temporary directory is removed");
+		await this.#discard(path);
+	}
+
+	freeBytes(): number {
+		const { bavail, bsize } = statfsSync(this.root);
+		return bavail * bsize;
+	}
+
+	async cleanUp(keep: ReadonlySet<string>): Promise<void> {
+		for (const name of readdirSync(join(this.root, "tmp"))) await this.#delete(join(this.root, "tmp", name));
+		for (const name of readdirSync(join(this.root, "cache"))) if (!keep.has(name)) await this.remove(name);
+	}
+
+	#kept(id: string): string {
+		invariant(/^[a-z0-9]+$/.test(id), `${id} is no record of the build cache`);
+		return join(this.root, "cache", id);
+	}
+
+	#make(path: string): string {
+		try {
+			mkdirSync(path, { recursive: true, mode: 0o755 });
+			return path;
+		} catch (cause) {
+			throw new SystemError(`cannot make a directory for the build: ${errorMessage(cause)}`, { cause });
+		}
+	}
+
+	async #discard(path: string): Promise<void> {
+		const target = join(this.root, "tmp", `removed-${randomBytes(12).toString("hex")}`);
+		try {
+			renameSync(path, target);
+		} catch (cause) {
+			if (errnoCode(cause) === "ENOENT") return;
+			throw new SystemError(`cannot remove ${path}: ${errorMessage(cause)}`, { cause });
+		}
+		await this.#delete(target);
+	}
+
+	async #delete(path: string): Promise<void> {
+		try {
+			await rm(path, { recursive: true, force: true });
+		} catch {
+			// Nested deeper than any path is long: by descriptors.
+			using root = RootDirectory.open(this.root);
+			root.removeAll(path.slice(this.root.length + 1));
+		}
+	}
+}
+
+/** Apparent sizes; a tree that changes meanwhile is measured as it comes. */
+async function measure(directory: string): Promise<number> {
+	const pending = [directory];
+	let bytes = 0;
+	for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+		try {
+			for await (const entry of await opendir(path)) {
+				if (entry.isDirectory()) pending.push(join(path, entry.name));
+				else bytes += (await lstat(join(path, entry.name))).size;
+			}
+		} catch (error) {
+			if (!["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(errnoCode(error) ?? "")) throw error;
+		}
+	}
+	return bytes;
+}

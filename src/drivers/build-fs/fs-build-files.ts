@@ -1,0 +1,179 @@
+import { closeSync, createReadStream, fchmodSync, fchownSync, fstatSync, readSync, writeSync } from "node:fs";
+import type { Readable } from "node:stream";
+import type { Digest } from "../../base/digest.ts";
+import { EngineError, errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import type { BuildFiles, CopyOptions, FileSelection } from "../../core/build/build-directories.ts";
+import type { TreeArchiver } from "../../core/diff/archiver.ts";
+import { encodePath } from "../../core/diff/path-text.ts";
+import { O } from "../linux/file-descriptors.ts";
+import { RootDirectory } from "../linux/root-directory.ts";
+import { isArchive } from "./archive-magic.ts";
+import { ContentDigests } from "./content-digests.ts";
+import { pathFilter } from "./path-filter.ts";
+import { resolveLinks } from "./resolve-links.ts";
+import { SelectionDigest } from "./selection-digest.ts";
+import { sourceItems } from "./source-items.ts";
+import { TreeCopier } from "./tree-copier.ts";
+
+export interface BuildFilesDependencies {
+	readonly archiver: TreeArchiver;
+	/** Compiles patterns of .dockerignore into a test of paths relative to a context. */
+	readonly compileIgnore: (patterns: readonly string[]) => (path: string) => boolean;
+}
+
+const ROOT = { uid: 0, gid: 0 };
+
+/** Trees on the local file system, on the main thread in slices of a few milliseconds. */
+export class FsBuildFiles implements BuildFiles {
+	readonly #contents = new ContentDigests();
+
+	constructor(readonly deps: BuildFilesDependencies) {}
+
+	async digest(selection: FileSelection): Promise<Digest> {
+		return await translated("read", async () => {
+			using root = RootDirectory.open(selection.root);
+			const filter = pathFilter(selection, this.deps.compileIgnore);
+			return await new SelectionDigest(root, this.#contents, filter, selection.knownDigest).of(selection);
+		});
+	}
+
+	async copy(selection: FileSelection, targetRoot: string, destination: string, options: CopyOptions): Promise<void> {
+		await translated("copy", async () => {
+			using from = RootDirectory.open(selection.root);
+			using to = RootDirectory.open(targetRoot);
+			const copier = new TreeCopier(from, to, options, pathFilter(selection, this.deps.compileIgnore));
+			const items = sourceItems(from, selection);
+			for (const item of items)
+				if (options.unpack && item.status.kind === "file" && isArchive(from, item.path))
+					await this.#unpackInto(from, item.path, to, targetRoot, destination, options);
+				else await copier.copy(item, { path: destination, parents: selection.parents });
+		});
+	}
+
+	makeDirectory(targetRoot: string, path: string, owner: { uid: number; gid: number } | undefined): boolean {
+		return translatedNow("make a directory", () => {
+			using root = RootDirectory.open(targetRoot);
+			const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+			let made = false;
+			for (let length = 1; length <= parts.length; length++) {
+				const name = encodePath(resolveLinks(root, parts.slice(0, length).join("/")).slice(1));
+				const status = root.statusIfExists(name);
+				if (status !== undefined && status.kind !== "directory")
+					throw new InvalidParameterError(`cannot mkdir: /${parts.slice(0, length).join("/")} is not a directory`);
+				if (status !== undefined) continue;
+				root.makeDirectory(name, 0o755);
+				root.changePermissions(name, 0o755);
+				if (owner !== undefined) root.changeOwner(name, owner.uid, owner.gid);
+				made = true;
+			}
+			return made;
+		});
+	}
+
+	writeFile(
+		targetRoot: string,
+		path: string,
+		data: Uint8Array,
+		options: { readonly permissions: number; readonly owner: { readonly uid: number; readonly gid: number } },
+	): void {
+		translatedNow("write a file", () => {
+			using root = RootDirectory.open(targetRoot);
+			new TreeCopier(root, root, { owner: options.owner, chmod: undefined }, undefined).makeParents(
+				path.replace(/^\/+/, ""),
+			);
+			const name = encodePath(path.replace(/^\/+/, ""));
+			if (root.statusIfExists(name) !== undefined) root.unlink(name);
+			const fd = root.openFile(name, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+			try {
+				for (let done = 0; done < data.length; ) done += writeSync(fd, data, done);
+				fchownSync(fd, options.owner.uid, options.owner.gid);
+				fchmodSync(fd, options.permissions);
+			} finally {
+				closeSync(fd);
+			}
+			root.setTimes(name, 0n, 0n);
+		});
+	}
+
+	readFile(rootPath: string, path: string, limitBytes: number): Uint8Array | undefined {
+		return translatedNow("read a file", () => {
+			using root = RootDirectory.open(rootPath);
+			const fd = openIfThere(root, path);
+			if (fd === undefined) return undefined;
+			try {
+				const status = fstatSync(fd);
+				if (!status.isFile()) return undefined;
+				if (status.size > limitBytes) throw new InvalidParameterError(`${path} is larger than ${limitBytes} bytes`);
+				const buffer = Buffer.alloc(status.size);
+				return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0));
+			} finally {
+				closeSync(fd);
+			}
+		});
+	}
+
+	async unpack(archive: Readable, directory: string, signal: AbortSignal): Promise<ReadonlyMap<string, Digest>> {
+		const digests = new Map<string, Digest>();
+		const abort = () => void archive.destroy(new InvalidParameterError("build cancelled"));
+		signal.addEventListener("abort", abort, { once: true });
+		try {
+			const options = { noOverwriteDirNonDir: false, copyUidGid: true, owner: ROOT, digests };
+			await this.deps.archiver.write(directory, "/", archive, options);
+			return digests;
+		} finally {
+			signal.removeEventListener("abort", abort);
+		}
+	}
+
+	async #unpackInto(
+		from: RootDirectory,
+		path: string,
+		to: RootDirectory,
+		targetRoot: string,
+		destination: string,
+		options: CopyOptions,
+	): Promise<void> {
+		const base = resolveLinks(to, destination);
+		this.makeDirectory(targetRoot, base, options.owner);
+		const fd = from.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW);
+		const tar = createReadStream("", { fd, autoClose: true });
+		await this.deps.archiver.write(targetRoot, base, tar, {
+			noOverwriteDirNonDir: false,
+			copyUidGid: options.owner !== undefined,
+			owner: options.owner,
+		});
+	}
+}
+
+function openIfThere(root: RootDirectory, path: string): number | undefined {
+	try {
+		return root.openFile(encodePath(path), O.RDONLY | O.NONBLOCK);
+	} catch (error) {
+		if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoCode(error) ?? "")) return undefined;
+		throw error;
+	}
+}
+
+async function translated<T>(what: string, work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		throw asEngineError(what, error);
+	}
+}
+
+function translatedNow<T>(what: string, work: () => T): T {
+	try {
+		return work();
+	} catch (error) {
+		throw asEngineError(what, error);
+	}
+}
+
+function asEngineError(what: string, error: unknown): unknown {
+	if (error instanceof EngineError) return error;
+	const message = `failed to ${what}: ${errorMessage(error)}`;
+	return errnoCode(error) === "ENOTDIR" || errnoCode(error) === "ELOOP"
+		? new InvalidParameterError(message, { cause: error })
+		: new SystemError(message, { cause: error });
+}

@@ -1,0 +1,99 @@
+/** What the sources of a COPY stand for in a tree. */
+import { NotFoundError } from "../../base/errors.ts";
+import type { FileSelection } from "../../core/build/build-directories.ts";
+import { hasWildcard, nameMatcher } from "../../core/build/path-pattern.ts";
+import { decodePath, encodePath } from "../../core/diff/path-text.ts";
+import type { FileStatus } from "../linux/file-status.ts";
+import type { RootDirectory } from "../linux/root-directory.ts";
+import { resolveLinks } from "./resolve-links.ts";
+
+export interface SourceItem {
+	/** Where it is in the tree, without a slash in front and without symlinks on the way; "" is the root. */
+	readonly path: string;
+	/** Its name at the destination; with `--parents` a path. */
+	readonly name: string;
+	readonly status: FileStatus;
+}
+
+/** In the order of the sources, matches of a wildcard sorted. @throws NotFoundError, InvalidParameterError */
+export function sourceItems(root: RootDirectory, selection: Pick<FileSelection, "sources" | "parents">): SourceItem[] {
+	return selection.sources.flatMap((source) => itemsOf(root, source, selection.parents));
+}
+
+function itemsOf(root: RootDirectory, source: string, parents: boolean): SourceItem[] {
+	const { path, pivot } = splitPivot(source);
+	const found = hasWildcard(path) ? matchesOf(root, path) : [single(root, path, source)];
+	return found.map(({ named, path: real, status }) => ({
+		path: real,
+		name: parents ? named.slice(pivot).replace(/^\//, "") : (named.split("/").at(-1) ?? ""),
+		status,
+	}));
+}
+
+interface Found {
+	/** As written, or matched. */
+	readonly named: string;
+	readonly path: string;
+	readonly status: FileStatus;
+}
+
+function single(root: RootDirectory, path: string, source: string): Found {
+	const real = resolveLinks(root, path).slice(1);
+	const status = statusOf(root, real);
+	if (status === undefined) throw new NotFoundError(`"/${cleanSource(source)}": not found`);
+	return { named: path, path: real, status };
+}
+
+function matchesOf(root: RootDirectory, pattern: string): Found[] {
+	let directories = [{ named: "", path: "" }];
+	const parts = pattern.split("/");
+	parts.slice(0, -1).forEach((part) => {
+		directories = directories.flatMap(({ named, path }) =>
+			namesIn(root, path, part).flatMap((name) => {
+				const real = resolveLinks(root, join(path, name)).slice(1);
+				return statusOf(root, real)?.kind === "directory" ? [{ named: join(named, name), path: real }] : [];
+			}),
+		);
+	});
+	return directories.flatMap(({ named, path }) =>
+		namesIn(root, path, parts.at(-1) ?? "").flatMap((name) => {
+			const real = resolveLinks(root, join(path, name)).slice(1);
+			const status = statusOf(root, real);
+			return status === undefined ? [] : [{ named: join(named, name), path: real, status }];
+		}),
+	);
+}
+
+function namesIn(root: RootDirectory, directory: string, part: string): string[] {
+	if (!hasWildcard(part)) return [part];
+	const matches = nameMatcher(part);
+	return root
+		.readDirectory(encodePath(directory === "" ? "." : directory))
+		.map(decodePath)
+		.filter(matches)
+		.sort();
+}
+
+function statusOf(root: RootDirectory, path: string): FileStatus | undefined {
+	return root.statusIfExists(encodePath(path === "" ? "." : path));
+}
+
+/** `/./` in a source says from where on `--parents` keeps the path. */
+function splitPivot(source: string): { readonly path: string; readonly pivot: number } {
+	const at = source.indexOf("/./");
+	return { path: cleanSource(source), pivot: at < 0 ? 0 : cleanSource(source.slice(0, at)).length };
+}
+
+/** Relative to the root, which it cannot leave. */
+export function cleanSource(source: string): string {
+	const parts: string[] = [];
+	for (const part of source.split("/")) {
+		if (part === "..") parts.pop();
+		else if (part !== "" && part !== ".") parts.push(part);
+	}
+	return parts.join("/");
+}
+
+function join(parent: string, name: string): string {
+	return parent === "" ? name : `${parent}/${name}`;
+}

@@ -1,0 +1,209 @@
+/** Copies what a selection names into another tree, by the rules of COPY. */
+import { readSync, writeSync } from "node:fs";
+import { errnoCode, InvalidParameterError } from "../../base/errors.ts";
+import { Pacer } from "../../base/pacer.ts";
+import type { CopyOptions } from "../../core/build/build-directories.ts";
+import { decodePath, encodePath } from "../../core/diff/path-text.ts";
+import { closeDescriptor, copyRange, dataRanges, O } from "../linux/file-descriptors.ts";
+import type { FileStatus } from "../linux/file-status.ts";
+import type { RootDirectory } from "../linux/root-directory.ts";
+import { isItemLeftOut, type PathFilter } from "./path-filter.ts";
+import { resolveLinks } from "./resolve-links.ts";
+import { attributeNames } from "./selection-digest.ts";
+import type { SourceItem } from "./source-items.ts";
+
+const BUFFER_BYTES = 1 << 17;
+
+export interface CopyDestination {
+	/** In the target's root. A slash at its end says that it is a directory. */
+	readonly path: string;
+	readonly parents: boolean;
+}
+
+export class TreeCopier {
+	readonly #pacer = new Pacer();
+	readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+	/** Inode in the source -> where its first name was copied to. */
+	readonly #links = new Map<bigint, string>();
+
+	constructor(
+		readonly from: RootDirectory,
+		readonly to: RootDirectory,
+		readonly options: Omit<CopyOptions, "unpack">,
+		readonly filter: PathFilter | undefined,
+	) {}
+
+	/** @throws InvalidParameterError, ErrnoError */
+	async copy(item: SourceItem, destination: CopyDestination): Promise<void> {
+		if (isItemLeftOut(this.filter, item)) return;
+		const target = this.#targetOf(item, destination);
+		if (item.status.kind === "directory") {
+			const existing = this.#statusAt(target);
+			if (existing !== undefined && existing.kind !== "directory")
+				throw new InvalidParameterError(`cannot copy to non-directory: /${target}`);
+			this.makeParents(target);
+			await this.#directory(item.path, target, "", item.status, existing === undefined);
+		} else {
+			this.makeParents(target);
+			await this.#entry(item.path, target, item.status);
+		}
+	}
+
+	/** Missing parents belong to the owner that was asked for, else to root. */
+	makeParents(path: string): void {
+		const parent = parentOf(path);
+		if (parent === "" || this.#statusAt(parent) !== undefined) return;
+		this.makeParents(parent);
+		this.to.makeDirectory(encodePath(parent), 0o755);
+		this.to.changePermissions(encodePath(parent), 0o755);
+		const { owner } = this.options;
+		if (owner !== undefined) this.to.changeOwner(encodePath(parent), owner.uid, owner.gid);
+	}
+
+	#targetOf(item: SourceItem, { path, parents }: CopyDestination): string {
+		const base = resolveLinks(this.to, path).slice(1);
+		if (parents) return this.#resolved(join(base, item.name));
+		if (item.status.kind === "directory") return base;
+		const isDirectory = path.endsWith("/") || this.#statusAt(base)?.kind === "directory";
+		return isDirectory ? join(base, item.name) : base;
+	}
+
+	/** Symlinks on the way, but not the last name. */
+	#resolved(path: string): string {
+		return join(resolveLinks(this.to, parentOf(path)).slice(1), path.slice(parentOf(path).length).replace(/^\//, ""));
+	}
+
+	async #directory(path: string, target: string, inside: string, status: FileStatus, isNew: boolean): Promise<void> {
+		const bytes = encodePath(target === "" ? "." : target);
+		if (isNew) this.to.makeDirectory(bytes, 0o700);
+		for (const name of this.from.readDirectory(encodePath(path === "" ? "." : path))) {
+			await this.#pacer.pause();
+			const text = decodePath(name);
+			const [child, childInside] = [join(path, text), join(inside, text)];
+			if (this.filter?.(child, childInside) === true) continue;
+			const childStatus = this.from.statusIfExists(encodePath(child));
+			if (childStatus === undefined) continue;
+			if (childStatus.kind === "directory") {
+				const there = isNew ? undefined : this.#makeRoomForDirectory(join(target, text));
+				await this.#directory(child, join(target, text), childInside, childStatus, there === undefined);
+			} else await this.#entry(child, join(target, text), childStatus, isNew);
+		}
+		if (isNew) this.#metadata(encodePath(path === "" ? "." : path), bytes, status);
+	}
+
+	/** @returns the directory that is there already */
+	#makeRoomForDirectory(target: string): FileStatus | undefined {
+		const there = this.#statusAt(target);
+		if (there === undefined || there.kind === "directory") return there;
+		throw new InvalidParameterError(`cannot copy to non-directory: /${target}`);
+	}
+
+	async #entry(path: string, target: string, status: FileStatus, isFree = false): Promise<void> {
+		await this.#pacer.pause();
+		const [source, bytes] = [encodePath(path), encodePath(target)];
+		if (!isFree) this.#makeRoom(target);
+		if (this.#linkAgain(target, status)) return;
+		if (status.kind === "file") await this.#file(source, bytes, status);
+		else if (status.kind === "symlink") this.to.makeSymlink(this.from.readLink(source), bytes);
+		else if (status.kind !== "directory")
+			this.to.makeNode(bytes, status.kind, 0o600, status.deviceMajor, status.deviceMinor);
+		this.#metadata(source, bytes, status);
+	}
+
+	/** Nothing is written through what is there: it is replaced. */
+	#makeRoom(target: string): void {
+		const there = this.#statusAt(target);
+		if (there === undefined) return;
+		if (there.kind === "directory")
+			throw new InvalidParameterError(`cannot replace the directory /${target} by a file`);
+		this.to.unlink(encodePath(target));
+	}
+
+	#linkAgain(target: string, status: FileStatus): boolean {
+		if (status.linkCount < 2) return false;
+		const first = this.#links.get(status.inode);
+		if (first === undefined) {
+			this.#links.set(status.inode, target);
+			return false;
+		}
+		this.to.makeLink(encodePath(first), encodePath(target));
+		return true;
+	}
+
+	async #file(source: Uint8Array, target: Uint8Array, status: FileStatus): Promise<void> {
+		const from = this.from.openFile(source, O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+		try {
+			const to = this.to.openFile(target, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+			try {
+				if (status.sizeBytes <= BUFFER_BYTES) this.#small(from, to);
+				else await this.#large(from, to, status.sizeBytes);
+			} finally {
+				closeDescriptor(to);
+			}
+		} finally {
+			closeDescriptor(from);
+		}
+	}
+
+	#small(from: number, to: number): void {
+		for (;;) {
+			const count = readSync(from, this.#buffer, 0, BUFFER_BYTES, null);
+			for (let done = 0; done < count; ) done += writeSync(to, this.#buffer, done, count - done, null);
+			if (count < BUFFER_BYTES) return;
+		}
+	}
+
+	/** Shares blocks where the file system can; holes stay holes otherwise. In pieces, so that everybody else has a turn. */
+	async #large(from: number, to: number, sizeBytes: number): Promise<void> {
+		try {
+			for (let done = 0; done < sizeBytes; ) {
+				const count = copyRange(from, to, Math.min(sizeBytes - done, 1 << 24));
+				if (count === 0) break;
+				done += count;
+				await this.#pacer.pause();
+			}
+		} catch (error) {
+			if (!["EXDEV", "EINVAL", "EOPNOTSUPP", "ENOSYS"].includes(errnoCode(error) ?? "")) throw error;
+			await this.#ranges(from, to, sizeBytes);
+		}
+	}
+
+	async #ranges(from: number, to: number, sizeBytes: number): Promise<void> {
+		for (const { offset, length } of dataRanges(from, sizeBytes))
+			for (let done = 0; done < length; ) {
+				const count = readSync(from, this.#buffer, 0, Math.min(BUFFER_BYTES, length - done), offset + done);
+				if (count === 0) break;
+				for (let written = 0; written < count; )
+					written += writeSync(to, this.#buffer, written, count - written, offset + done + written);
+				done += count;
+				await this.#pacer.pause();
+			}
+	}
+
+	#metadata(source: Uint8Array, target: Uint8Array, status: FileStatus): void {
+		const { owner = status, chmod } = this.options;
+		if (owner.uid !== 0 || owner.gid !== 0) this.to.changeOwner(target, owner.uid, owner.gid);
+		if (status.kind !== "symlink") {
+			const isDirectory = status.kind === "directory";
+			this.to.changePermissions(target, chmod?.(status.permissions, isDirectory) ?? status.permissions);
+		}
+		if (status.kind === "file" || status.kind === "directory")
+			for (const name of attributeNames(this.from, source)) {
+				const value = this.from.getAttribute(source, name);
+				if (value !== undefined) this.to.setAttribute(target, name, value);
+			}
+		this.to.setTimes(target, status.modifiedNs, status.modifiedNs);
+	}
+
+	#statusAt(path: string): FileStatus | undefined {
+		return this.to.statusIfExists(encodePath(path === "" ? "." : path));
+	}
+}
+
+function join(parent: string, name: string): string {
+	return parent === "" ? name : name === "" ? parent : `${parent}/${name}`;
+}
+
+function parentOf(path: string): string {
+	return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+}
