@@ -15,6 +15,8 @@ export interface ContextSelection {
 export interface SyncedContext extends AsyncDisposable {
 	/** Absolute path of the context's root. */
 	readonly directory: string;
+	/** Equal revisions of one context hold equal files: what was found out about one holds for the other. Undefined: nothing is known. */
+	readonly revision?: string;
 	/**
 	 * Digest of a file's contents when it is known without reading (sha256). Whoever gets undefined computes it, and tells
 	 * `remember`.
@@ -29,6 +31,13 @@ export interface BuildContext {
 	readonly key: string;
 	/** One file's bytes, undefined when there is none. Bounded. @throws InvalidParameterError when it is too big or leaves the context */
 	readFile(path: string, limitBytes: number): Promise<Uint8Array | undefined>;
-	/** Fetches what is selected, at least; may be called several times. */
-	sync(selection: ContextSelection, signal: AbortSignal): Promise<SyncedContext>;
+	/**
+	 * Fetches what is selected, at least; may be called several times.
+	 * @param onProgress hears how many bytes have been transferred
+	 */
+	sync(
+		selection: ContextSelection,
+		signal: AbortSignal,
+		onProgress?: (transferredBytes: number) => void,
+	): Promise<SyncedContext>;
 }

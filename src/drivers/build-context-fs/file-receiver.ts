@@ -1,0 +1,124 @@
+import { createHash, type Hash } from "node:crypto";
+import { write, writeSync } from "node:fs";
+import { promisify } from "node:util";
+import { sha256FromHex } from "../../base/digest.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
+import type { ContentHead, ContentReceiver, ContentVerdict } from "../../core/build/context-contents.ts";
+import type { KeptEntry } from "../../core/build/context-copy.ts";
+import type { ContextEntry } from "../../core/build/context-listing.ts";
+import { type ContextPlan, isSameStamp } from "../../core/build/context-plan.ts";
+import { closeDescriptor, O } from "../linux/file-descriptors.ts";
+import type { RootDirectory } from "../linux/root-directory.ts";
+
+/** Files larger than this are written off the main thread: a full page cache makes their writer wait. */
+const SMALL_BYTES = 256 * 1024;
+
+const writeAsync = promisify(write);
+
+interface OpenFile {
+	readonly entry: ContextEntry;
+	readonly head: ContentHead;
+	readonly fd: number;
+	readonly hash: Hash;
+	position: number;
+}
+
+export interface ReceiverOptions {
+	readonly listed: readonly ContextEntry[];
+	readonly plan: Pick<ContextPlan, "wanted">;
+	/** Gets the files that have arrived whole, and loses those that are being replaced. */
+	readonly present: Map<string, KeptEntry>;
+}
+
+/** Writes the files that were asked for as they come. */
+export class FileReceiver implements ContentReceiver {
+	readonly #missing: Set<number>;
+	#file: OpenFile | undefined;
+	receivedBytes = 0;
+	/** Whether every file had the stamp of the listing, and one that can be relied upon. */
+	isExact = true;
+
+	constructor(
+		private readonly root: RootDirectory,
+		private readonly options: ReceiverOptions,
+	) {
+		this.#missing = new Set(options.plan.wanted);
+	}
+
+	/** @throws InvalidParameterError for a file that nobody asked for */
+	begin(head: ContentHead): void {
+		const entry = this.options.listed[head.position];
+		if (entry === undefined || !this.#missing.has(head.position))
+			throw new InvalidParameterError("the client sent a file of the build context that was not asked for");
+		// Never written in place: a build of another time may still have it.
+		if (this.options.present.delete(entry.path)) this.root.unlink(entry.path);
+		const fd = this.root.openFile(entry.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+		this.#file = { entry, head, fd, hash: createHash("sha256"), position: 0 };
+	}
+
+	data(bytes: Uint8Array): void | Promise<void> {
+		const file = this.#open();
+		file.hash.update(bytes);
+		this.receivedBytes += bytes.length;
+		if (file.head.sizeBytes > SMALL_BYTES) return writeAll(file, bytes);
+		for (let at = 0; at < bytes.length; ) at += writeSync(file.fd, bytes, at, bytes.length - at, file.position + at);
+		file.position += bytes.length;
+		return undefined;
+	}
+
+	end(verdict: ContentVerdict): void {
+		const { entry, head, hash, fd } = this.#open();
+		this.#file = undefined;
+		closeDescriptor(fd);
+		const { path } = entry;
+		if (verdict === "changed") {
+			this.root.unlink(path);
+			return;
+		}
+		this.root.changePermissions(path, head.permissions);
+		this.root.setTimes(path, head.modifiedNs, head.modifiedNs);
+		if (verdict === "recent" || !isSameStamp(head, entry) || head.permissions !== entry.permissions)
+			this.isExact = false;
+		const { sizeBytes, modifiedNs, permissions } = head;
+		const stamp =
+			verdict === "recent" ? { changedNs: 0n, inode: 0n } : { changedNs: head.changedNs, inode: head.inode };
+		this.options.present.set(path, {
+			...entry,
+			sizeBytes,
+			modifiedNs,
+			permissions,
+			...stamp,
+			digest: sha256FromHex(hash.digest("hex")),
+		});
+		this.#missing.delete(head.position);
+	}
+
+	/** @throws InvalidParameterError when the client did not send all */
+	checkComplete(): void {
+		const [first] = this.#missing;
+		if (first === undefined) return;
+		throw new InvalidParameterError(`the client did not send ${this.options.listed[first]?.path} of the build context`);
+	}
+
+	/** Removes what came of a file that did not arrive whole. */
+	close(): void {
+		const file = this.#file;
+		if (file === undefined) return;
+		this.#file = undefined;
+		closeDescriptor(file.fd);
+		this.root.removeAll(file.entry.path);
+	}
+
+	#open(): OpenFile {
+		if (this.#file === undefined) throw new InvalidParameterError("malformed contents of a build context");
+		return this.#file;
+	}
+}
+
+async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void> {
+	for (let at = 0; at < bytes.length; ) {
+		const { bytesWritten } = await writeAsync(file.fd, bytes, at, bytes.length - at, file.position);
+		at += bytesWritten;
+		file.position += bytesWritten;
+	}
+}
