@@ -42,3 +42,14 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 		signal?.addEventListener("abort", onAbort, { once: true });
 	});
 }
+
+/** Whether `work` settles before `limitMs` are over. @throws what it rejects with, when that is in time */
+export async function settlesWithin(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<boolean> {
+	const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
+	const timer = clock.after(limitMs, () => resolve(false));
+	try {
+		return await Promise.race([work.then(() => true), timeout]);
+	} finally {
+		timer.cancel();
+	}
+}

@@ -86,7 +86,7 @@ export class ShimRuntime implements ContainerRuntime, Disposable {
 		this.expectStart();
 		try {
 			await spawnShim(this.#deps.shimPath, deps.directory.path, inherited);
-			return (await ShimTask.connect(deps)).task;
+			return await ShimTask.connect(deps);
 		} catch (error) {
 			await deps.directory.remove(); // a shim that is still there ends by itself when nobody connects
 			throw error;
@@ -96,7 +96,8 @@ export class ShimRuntime implements ContainerRuntime, Disposable {
 	async adopt(id: string): Promise<AdoptedTask> {
 		const deps = this.#taskDeps(id, ADOPTED);
 		try {
-			const { task, state } = await ShimTask.connect(deps);
+			const { task, state } = await ShimTask.find(deps);
+			if (state === undefined) return await adoptSilent(deps, task);
 			if (state.exit !== undefined) return { kind: "exited", exit: state.exit, task };
 			if (state.phase === "created") {
 				await task.forget();
@@ -177,6 +178,15 @@ async function programOfBundle(bundle: string): Promise<string> {
 function programOf(process: unknown): string {
 	if (typeof process !== "object" || process === null || !("args" in process)) return "";
 	return Array.isArray(process.args) ? String(process.args[0] ?? "") : "";
+}
+
+/** By what the monitor noted before it fell silent. */
+async function adoptSilent({ directory }: ShimTaskDeps, task: ShimTask): Promise<AdoptedTask> {
+	const exit = await directory.readExit();
+	if (exit !== undefined) return { kind: "exited", exit, task };
+	if (task.pid > 0) return { kind: "running", task };
+	task.forget().catch(() => {}); // it has started nothing yet; it may still hear that it need not
+	return { kind: "lost" };
 }
 
 async function adoptStarted(task: ShimTask): Promise<AdoptedTask> {

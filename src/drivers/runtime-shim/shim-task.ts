@@ -1,7 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { Clock } from "../../base/clock.ts";
-import { delay } from "../../base/clock.ts";
+import { type Clock, delay, settlesWithin } from "../../base/clock.ts";
 import { ConflictError, errnoCode, SystemError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { AttachOptions, ProcessRoot, Task, TaskExit } from "../../core/container/runtime.ts";
@@ -14,6 +13,9 @@ import { attachHello, parseState, type ShimState } from "./shim-protocol.ts";
 import { startError } from "./start-failure.ts";
 
 const RECONNECT_MS = 100;
+
+/** A monitor that is stopped (a debugger, a frozen cgroup) answers nobody. One that is well takes less than a millisecond. */
+const PATIENCE_MS = 5000;
 
 export interface ShimTaskDeps {
 	readonly directory: ShimDirectory;
@@ -50,12 +52,30 @@ export class ShimTask implements Task {
 	}
 
 	/** Connects to a shim that accepts connections. @throws the socket's error when none does. */
-	static async connect(deps: ShimTaskDeps): Promise<{ task: ShimTask; state: ShimState }> {
+	static async connect(deps: ShimTaskDeps): Promise<ShimTask> {
 		const task = new ShimTask(deps);
-		const { connection, state } = await task.#open();
-		task.#connection = Promise.resolve(connection);
-		if (state.phase === "running") void task.#compressRotated(); // what was rotated while nobody was connected
-		return { task, state };
+		task.#connection = Promise.resolve((await task.#open()).connection);
+		return task;
+	}
+
+	/**
+	 * Finds a shim again. `state` is undefined when it accepts connections and says nothing for 5 s: then the task goes by what the
+	 * shim has noted, and connects when the shim goes on. @throws the socket's error when there is none
+	 */
+	static async find(deps: ShimTaskDeps): Promise<{ task: ShimTask; state: ShimState | undefined }> {
+		const task = new ShimTask(deps);
+		const opening = task.#open();
+		if (await settlesWithin(deps.clock, PATIENCE_MS, opening)) {
+			const { connection, state } = await opening;
+			task.#connection = Promise.resolve(connection);
+			if (state.phase === "running") void task.#compressRotated(); // what was rotated while nobody was connected
+			return { task, state };
+		}
+		deps.logger.warn("monitor does not answer", { task: deps.directory.id });
+		task.#pid = (await findProcess(deps.directory)) ?? 0;
+		task.#connection = opening.then(({ connection }) => connection).catch(() => task.#reconnect());
+		task.#connection.catch(() => {}); // told to whoever asks next; #reconnect has settled the task
+		return { task, state: undefined };
 	}
 
 	/** A task whose shim is gone, but whose exit is known. */
@@ -148,7 +168,8 @@ export class ShimTask implements Task {
 
 	async #request(command: string): Promise<string> {
 		try {
-			return await (await this.#connected()).request(command);
+			const connection = await this.#connected();
+			return await this.#inTime(connection.request(command));
 		} catch (error) {
 			if (!(error instanceof ShimCommandError)) throw error;
 			if (error.code === "ESRCH" || error.code === "EALREADY")
@@ -159,7 +180,12 @@ export class ShimTask implements Task {
 
 	async #connected(): Promise<ControlConnection> {
 		if (this.#connection === undefined) throw new SystemError(`Monitor of ${this.id} is gone`);
-		return await this.#connection;
+		return await this.#inTime(this.#connection);
+	}
+
+	async #inTime<T>(answer: Promise<T>): Promise<T> {
+		if (await settlesWithin(this.#deps.clock, PATIENCE_MS, answer)) return await answer;
+		throw new SystemError(`Monitor of ${this.id} does not answer`);
 	}
 
 	async #open(): Promise<{ connection: ControlConnection; state: ShimState }> {

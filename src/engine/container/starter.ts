@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, settlesWithin } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { Task } from "../../core/container/runtime.ts";
@@ -95,10 +95,7 @@ export class ContainerStarter {
 
 	/** Waits for the clean-ups under way, but not for one that hangs. */
 	async #cleanedUp(): Promise<void> {
-		const { promise: timeout, resolve } = Promise.withResolvers<void>();
-		const timer = this.#deps.clock.after(CLEAN_UP_PATIENCE_MS, resolve);
-		await Promise.race([this.#deps.background.allSettled(), timeout]);
-		timer.cancel();
+		await settlesWithin(this.#deps.clock, CLEAN_UP_PATIENCE_MS, this.#deps.background.allSettled());
 	}
 
 	async #launch(starting: ContainerRecord, plan: NetworkPlan): Promise<ContainerRecord> {

@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, settlesWithin } from "../../base/clock.ts";
 import { ConflictError, EngineError, errorMessage, NotModifiedError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerRuntime } from "../../core/container/runtime.ts";
@@ -184,13 +184,7 @@ export class ContainerStopper {
 	/** Whether the promise settles in time; undefined: for ever. */
 	async #within(promise: Promise<unknown>, limitMs: number | undefined): Promise<boolean> {
 		if (limitMs === undefined) return promise.then(() => true);
-		const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
-		const timer = this.#deps.clock.after(limitMs, () => resolve(false));
-		try {
-			return await Promise.race([promise.then(() => true), timeout]);
-		} finally {
-			timer.cancel();
-		}
+		return settlesWithin(this.#deps.clock, limitMs, promise);
 	}
 }
 

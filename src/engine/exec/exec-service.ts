@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { ExecCreateRequest, ExecInspect, ExecStartRequest } from "../../api/engine/exec.ts";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, settlesWithin } from "../../base/clock.ts";
 import { ConflictError, errorMessage, NotFoundError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -157,7 +157,7 @@ export class ExecService {
 		const entry = this.#table.get(id);
 		const output = collectOutput(session, limits.limitBytes);
 		if (entry.task === undefined) return { exitCode: entry.exitCode ?? 128, output: await output };
-		const inTime = await this.#endsWithin(entry.task, limits.timeoutMs);
+		const inTime = await settlesWithin(this.#deps.clock, limits.timeoutMs, entry.task.exited);
 		if (!inTime) {
 			await this.#kill(entry.task);
 			return { exitCode: undefined, output: await output };
@@ -231,14 +231,6 @@ export class ExecService {
 			if (!(error instanceof ConflictError))
 				this.#deps.logger.warn("an exec could not be killed", { exec: task.id, error: errorMessage(error) });
 		}
-	}
-
-	async #endsWithin(task: Task, limitMs: number): Promise<boolean> {
-		const { promise, resolve } = Promise.withResolvers<boolean>();
-		const timer = this.#deps.clock.after(limitMs, () => resolve(false));
-		const inTime = await Promise.race([task.exited.then(() => true), promise]);
-		timer.cancel();
-		return inTime;
 	}
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { AdoptedTask } from "../../../src/core/container/runtime.ts";
 import { parseFrames, readAll, ShimFixture, shimProcesses, until } from "./fixture.ts";
 
 const OUTPUT = { stdin: false, stdout: true, stderr: true };
@@ -52,6 +53,26 @@ describe("adoption", () => {
 		expect(lines).toEqual(["before\n", "after\n"]);
 		await adopted.task.forget();
 	});
+
+	test("a monitor that is stopped holds nobody up, and is there again when it goes on", async () => {
+		const request = fixture.container({ args: ["sleep", "100"] });
+		await launchAndDie(request, true);
+		const [monitor] = shimProcesses(fixture.execRoot);
+		if (monitor === undefined) throw new Error("no monitor");
+		process.kill(monitor, "SIGSTOP");
+		let adopted: AdoptedTask;
+		try {
+			adopted = await fixture.newRuntime().adopt(request.id);
+			if (adopted.kind !== "running") throw new Error(`adopted as ${adopted.kind}`);
+			expect(adopted.task.pid).toBeGreaterThan(1);
+			await expect(adopted.task.kill(9)).rejects.toThrow("does not answer");
+		} finally {
+			process.kill(monitor, "SIGCONT");
+		}
+		await adopted.task.kill(9);
+		expect(await adopted.task.exited).toMatchObject({ exitCode: 137 });
+		await adopted.task.forget();
+	}, 30_000);
 
 	test("tells the exit of a container that ended meanwhile, as often as asked", async () => {
 		const request = fixture.container({ args: ["sh", "-c", "exit 9"] });
