@@ -1,5 +1,5 @@
 /**
- * Every test there is, part by part: `bun tools/run-tests/main.ts [part…] [-- file-name-part…]`. The last line is
+ * Every test there is, part by part: `bun tools/run-tests/main.ts [part…] [file-name-part…]`. The last line is
  * `N passed, N failed, N skipped` over all of them; ends with 1 when anything failed.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -126,19 +126,17 @@ function printReport(report: Report): void {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-	const split = args.includes("--") ? args.indexOf("--") : args.length;
-	const parts = args.slice(0, split);
-	const unknown = parts.filter((name) => PARTS[name] === undefined);
-	if (unknown.length > 0) {
-		console.error(`No such part: ${unknown.join(", ")}. There are: ${Object.keys(PARTS).join(", ")}`);
-		return 1;
-	}
+	// Package managers swallow the first "--".
+	const words = args.filter((word) => word !== "--");
+	const split = words.findIndex((word) => PARTS[word] === undefined);
+	const parts = split < 0 ? words : words.slice(0, split);
+	const filters = split < 0 ? [] : words.slice(split);
 	const abort = new AbortController();
 	for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 		process.on(name, () => abort.abort(new Error(`Stopped by ${name}`)));
 	const directory = mkdtempSync(join(tmpdir(), "gantry-test-reports-"));
 	try {
-		const run: Run = { signal: abort.signal, directory, filters: args.slice(split + 1) };
+		const run: Run = { signal: abort.signal, directory, filters };
 		const report = await runParts(parts.length > 0 ? parts : Object.keys(PARTS), run);
 		printReport(report);
 		return report.failed > 0 ? 1 : 0;
