@@ -23,7 +23,8 @@ export const command: Command = {
 		if (options.has("arch")) platform.architecture = options.text("arch");
 		if (options.has("variant")) platform.variant = options.text("variant");
 		if (options.has("os-version")) platform["os.version"] = options.text("os-version");
-		if (options.has("os-features")) platform["os.features"] = options.list("os-features");
+		if (options.has("os-features"))
+			platform["os.features"] = options.list("os-features").flatMap((text) => text.split(","));
 		await lists.save(list);
 		return 0;
 	},

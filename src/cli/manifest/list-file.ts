@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import type { Descriptor, Platform } from "../../api/oci/image.ts";
+import type { Platform } from "../../api/oci/image.ts";
 import { MEDIA_TYPE } from "../../api/oci/image.ts";
 import { errnoCode } from "../../base/errors.ts";
 import { familiar, formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
@@ -67,10 +67,18 @@ export class ManifestLists {
 	}
 }
 
-/** The list as registries want it: Docker's form, unless one of its manifests is OCI's. */
+/** The list as registries want it: Docker's form, unless one of its manifests is OCI's. The same list has docker's own bytes. */
 export function indexOf(list: ManifestList): { readonly mediaType: string; readonly text: string } {
 	const isOci = list.entries.some(({ descriptor }) => descriptor.mediaType === MEDIA_TYPE.ociManifest);
 	const mediaType = isOci ? MEDIA_TYPE.ociIndex : MEDIA_TYPE.dockerManifestList;
-	const manifests = list.entries.map(({ descriptor, platform }) => ({ ...(descriptor as Descriptor), platform }));
+	const manifests = list.entries.map(({ descriptor: { mediaType, size, digest }, platform }) => {
+		const { architecture, os, "os.version": version, "os.features": features, variant } = platform;
+		return {
+			mediaType,
+			size,
+			digest,
+			platform: { architecture, os, "os.version": version, "os.features": features, variant },
+		};
+	});
 	return { mediaType, text: JSON.stringify({ schemaVersion: 2, mediaType, manifests }, undefined, 3) };
 }

@@ -28,9 +28,11 @@ export const command: Command = {
 			registryAuth: await registryAuth(context, term),
 		});
 		const rows = [...found].sort((a, b) => b.star_count - a.star_count);
-		const fields = searchFields(options.bool("no-trunc"));
+		const format = options.text("format");
+		const plain = searchFields(options.bool("no-trunc"));
+		const fields = format === "json" ? { ...plain, ...JSON_FIELDS } : plain;
 		const columns = ["Name", "Description", "StarCount", "IsOfficial"];
-		await writeRows(context.stdout, rows, { fields, columns, format: options.text("format") });
+		await writeRows(context.stdout, rows, { fields, columns, format });
 		return 0;
 	},
 };
@@ -45,9 +47,15 @@ function searchFields(isWhole: boolean): Fields<SearchResponse> {
 		Description: { header: "DESCRIPTION", value: description },
 		StarCount: { header: "STARS", value: ({ star_count }) => star_count },
 		IsOfficial: { header: "OFFICIAL", value: ({ is_official }) => (is_official ? "[OK]" : "") },
-		IsAutomated: { header: "AUTOMATED", value: () => "" },
+		IsAutomated: { header: "AUTOMATED", value: () => "", isHidden: true },
 	};
 }
+
+/** Docker writes everything as text there. */
+const JSON_FIELDS: Fields<SearchResponse> = {
+	StarCount: { header: "", value: ({ star_count }) => String(star_count) },
+	IsOfficial: { header: "", value: ({ is_official }) => String(is_official) },
+};
 
 function checkLimit(text: string): void {
 	if (!/^\d+$/.test(text)) throw new Error(`strconv.ParseInt: parsing "${text}": invalid syntax`);

@@ -192,11 +192,12 @@ function flagFilter(filters: Filters, name: string): boolean | undefined {
 	const [value] = values;
 	if (value === undefined) return undefined;
 	if (values.length > 1 || !["true", "false", "1", "0"].includes(value))
-		throw new InvalidParameterError(`invalid filter '${name}=${JSON.stringify(values)}'`);
+		throw new InvalidParameterError(`invalid filter '${name}=[${values.join(" ")}]'`);
 	return value === "true" || value === "1";
 }
 
 function starCount(text: string): number {
-	if (!/^\d+$/.test(text)) throw new InvalidParameterError(`invalid filter 'stars=[${text}]'`);
+	if (!/^[+-]?\d+$/.test(text))
+		throw new InvalidParameterError(`invalid filter 'stars=${text}': strconv.Atoi: parsing "${text}": invalid syntax`);
 	return Number(text);
 }
