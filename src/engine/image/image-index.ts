@@ -1,5 +1,6 @@
 import { type Digest, sha256 } from "../../base/digest.ts";
 import { NotFoundError } from "../../base/errors.ts";
+import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import { chainIds } from "../../core/image/chain-id.ts";
 import type { ImageManifest, ImageRecord, ImageStore } from "../../core/image/image-record.ts";
@@ -29,6 +30,8 @@ export class ImageIndex implements ImageTable {
 	readonly #byId = new Map<string, ImageRecord>();
 	/** Tags and repository digests. */
 	readonly #byReference = new Map<string, Digest>();
+	/** A blob is put and named by a record, or found nameless and deleted: never both at once. */
+	readonly #blobs = new KeyedMutex();
 
 	constructor(deps: ImageIndexDependencies) {
 		this.#deps = deps;
@@ -66,21 +69,23 @@ export class ImageIndex implements ImageTable {
 	async create(image: NewImage): Promise<ImageRecord> {
 		const id = sha256(image.configBytes);
 		const config = parseImageConfig(image.configBytes);
-		await this.#deps.content.put(image.configBytes);
-		const existing = this.#byId.get(id);
-		if (existing !== undefined) return existing;
-		const record: ImageRecord = {
-			id,
-			config,
-			chainId: chainIds(config.rootfs.diff_ids).at(-1),
-			parent: image.parent,
-			sizeBytes: image.sizeBytes,
-			lastTaggedAt: 0,
-			repoDigests: [],
-			tags: [],
-		};
-		this.#save(record);
-		return record;
+		return await this.#blobs.run("blobs", async () => {
+			await this.#deps.content.put(image.configBytes);
+			const existing = this.#byId.get(id);
+			if (existing !== undefined) return existing;
+			const record: ImageRecord = {
+				id,
+				config,
+				chainId: chainIds(config.rootfs.diff_ids).at(-1),
+				parent: image.parent,
+				sizeBytes: image.sizeBytes,
+				lastTaggedAt: 0,
+				repoDigests: [],
+				tags: [],
+			};
+			this.#save(record);
+			return record;
+		});
 	}
 
 	/** Moves the tag to the image. @param tag normalised `name:tag` */
@@ -97,8 +102,22 @@ export class ImageIndex implements ImageTable {
 	/**
 	 * Remembers the manifest an image was pulled or pushed with.
 	 * @param repoDigest `name@digest`; it moves when another image had it (another platform of the same index)
+	 * @param documents bytes of the manifest, and of its index
+	 * @throws NotFoundError when the image was removed meanwhile
 	 */
-	addManifest(id: Digest, manifest: ImageManifest, repoDigest: string): void {
+	async addManifest(
+		id: Digest,
+		manifest: ImageManifest,
+		repoDigest: string,
+		documents: readonly Uint8Array[],
+	): Promise<void> {
+		await this.#blobs.run("blobs", async () => {
+			for (const bytes of documents) await this.#deps.content.put(bytes);
+			this.#addManifest(id, manifest, repoDigest);
+		});
+	}
+
+	#addManifest(id: Digest, manifest: ImageManifest, repoDigest: string): void {
 		const previous = this.byReference(repoDigest);
 		if (previous !== undefined && previous.id !== id)
 			this.#save({ ...previous, repoDigests: previous.repoDigests.filter((other) => other !== repoDigest) });
@@ -137,9 +156,11 @@ export class ImageIndex implements ImageTable {
 		this.#byId.delete(id);
 		for (const reference of referencesOf(image))
 			if (this.#byReference.get(reference) === id) this.#byReference.delete(reference);
-		const needed = this.blobs();
-		for (const digest of [id, ...manifestBlobs(image)])
-			if (!needed.has(digest)) await this.#deps.content.delete(digest);
+		await this.#blobs.run("blobs", async () => {
+			const needed = this.blobs();
+			for (const digest of [id, ...manifestBlobs(image)])
+				if (!needed.has(digest)) await this.#deps.content.delete(digest);
+		});
 	}
 
 	#get(id: Digest): ImageRecord {

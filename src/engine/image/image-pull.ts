@@ -19,7 +19,7 @@ import { pullError } from "../../core/remotes/pull-error.ts";
 import type { Fetcher, RegistryCredentials, RemoteManifest, Remotes } from "../../core/remotes/remote.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
-import type { LayerRegistry } from "./layer-registry.ts";
+import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
 import { ProgressQueue } from "./progress-queue.ts";
 import type { LayerPuller, WantedLayer } from "./pull-layers.ts";
 import { verified } from "./verified-stream.ts";
@@ -116,7 +116,8 @@ export class ImagePuller {
 		const id = reference.digest === undefined ? wanted : familiar(nameOf(reference));
 		progress.say({ status: `Pulling from ${placeOf(reference.name).path}`, id });
 		const before = this.deps.index.byReference(nameOf(reference))?.id;
-		const image = await this.#fetchImage(reference, chosen, context);
+		using lease = this.deps.layers.lease();
+		const image = await this.#fetchImage(reference, chosen, lease, context);
 		const isNew = before !== image.id;
 		if (reference.digest === undefined && isNew) this.deps.index.tag(image.id, formatReference(reference));
 		progress.say({ status: `Digest: ${chosen.top}` });
@@ -144,7 +145,13 @@ export class ImagePuller {
 		throw new InvalidParameterError("invalid image index: indexes nested too deeply");
 	}
 
-	async #fetchImage(reference: NamedReference, chosen: ChosenManifest, context: PullContext): Promise<ImageRecord> {
+	/** @param lease keeps image and layers until the image has its name */
+	async #fetchImage(
+		reference: NamedReference,
+		chosen: ChosenManifest,
+		lease: LayerLease,
+		context: PullContext,
+	): Promise<ImageRecord> {
 		const { index, layers, layerPuller, collectGarbage } = this.deps;
 		const configBytes = await this.#config(chosen.manifest, context);
 		const diffIds = parseImageConfig(configBytes).rootfs.diff_ids;
@@ -156,14 +163,11 @@ export class ImagePuller {
 		const wanted = descriptors.map((descriptor, position): WantedLayer => {
 			return { descriptor, diffId: diffIds[position] ?? descriptor.digest };
 		});
-		const lease = layers.lease();
 		try {
 			const isKnown = index.byId(chosen.manifest.config.digest) !== undefined;
 			const chain = await layerPuller.pull(wanted, lease, { ...context, repository: reference.name, isKnown });
-			for (const bytes of chosen.documents) await this.deps.content.put(bytes);
 			const image = await index.create({ configBytes, sizeBytes: layers.stackSizeBytes(chain) });
-			index.addManifest(image.id, chosen.record, `${reference.name}@${chosen.top}`);
-			lease[Symbol.dispose]();
+			await index.addManifest(image.id, chosen.record, `${reference.name}@${chosen.top}`, chosen.documents);
 			return index.byId(image.id) ?? image;
 		} catch (error) {
 			lease[Symbol.dispose]();

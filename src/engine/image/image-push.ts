@@ -127,9 +127,8 @@ export class ImagePusher {
 		const isSame = known !== undefined && pushed.every(({ digest }, at) => digest === known.layers[at]?.digest);
 		const manifest = isSame ? known.remote : newManifest({ digest: image.id, size: configBytes.length }, pushed);
 		const top = await this.#manifests(manifest, isSame && !target.isAlone ? known.index : undefined, target);
-		await content.put(manifest.bytes);
 		const record = { digest: manifest.digest, mediaType: manifest.mediaType };
-		index.addManifest(image.id, record, `${target.repository}@${top.digest}`);
+		await index.addManifest(image.id, record, `${target.repository}@${top.digest}`, [manifest.bytes]);
 		const { tag, progress } = target;
 		progress.say({ status: `${tag}: digest: ${top.digest} size: ${top.bytes.length}` });
 		progress.say({ progressDetail: {}, aux: { Tag: tag, Digest: top.digest, Size: top.bytes.length } });

@@ -89,6 +89,8 @@ export class ImageRemover {
 		const unwanted = filters.get("label!") ?? [];
 		return this.deps.index.all().filter((image) => {
 			if (danglingOnly && image.tags.length > 0) return false;
+			// A pull, load or build has just made it and is about to name it, or something reads it.
+			if (image.chainId !== undefined && this.deps.layers.isLeased(image.chainId)) return false;
 			if (referencesOf(image).length === 0 && this.deps.index.children(image.id).length > 0) return false;
 			if (limit !== undefined && createdAtMs(image) > limit) return false;
 			if (!matchLabels(image, filters.get("label") ?? [])) return false;

@@ -85,6 +85,11 @@ export class LayerRegistry {
 		return new LayerLease(this.#leases);
 	}
 
+	/** Whether some operation under way needs it. */
+	isLeased(chain: Digest): boolean {
+		return this.#leases.has(chain);
+	}
+
 	get(chain: Digest): LayerRecord | undefined {
 		return this.#layers.get(chain);
 	}
@@ -222,10 +227,10 @@ export class LayerRegistry {
 		return this.#mutex.run("collect", async () => {
 			const removed: { chainId: Digest; sizeBytes: number }[] = [];
 			for (const layer of this.#unneeded(this.#needed(roots()))) {
-				// Whoever came to need it while another one was being removed.
-				if (this.#needed(roots()).has(layer.chainId)) continue;
-				removed.push({ chainId: layer.chainId, sizeBytes: this.sizeBytes(layer.chainId) });
-				await this.#remove(layer);
+				const sizeBytes = this.sizeBytes(layer.chainId);
+				// Somebody may have come to need it while another one was being removed.
+				const isNeeded = () => this.#needed(roots()).has(layer.chainId);
+				if (await this.#remove(layer, isNeeded)) removed.push({ chainId: layer.chainId, sizeBytes });
 			}
 			return removed;
 		});
@@ -238,7 +243,7 @@ export class LayerRegistry {
 		// Containers first: what only a removed one stood on goes, too.
 		await snapshotter.cleanUp({ layers: new Set(this.#layers.keys()), containers });
 		const needed = this.#needed(roots);
-		for (const layer of this.#unneeded(needed)) await this.#remove(layer);
+		for (const layer of this.#unneeded(needed)) await this.#remove(layer, () => this.#leases.has(layer.chainId));
 	}
 
 	/** Blobs that layers need. */
@@ -289,16 +294,19 @@ export class LayerRegistry {
 		}
 	}
 
-	async #remove(layer: LayerRecord): Promise<void> {
-		await this.#mutex.run(`commit ${layer.chainId}`, async () => {
-			if (this.#leases.has(layer.chainId)) return;
+	/** @returns whether it has gone: nobody needed it at the moment of its removal */
+	async #remove(layer: LayerRecord, isNeeded: () => boolean): Promise<boolean> {
+		const isRemoved = await this.#mutex.run(`commit ${layer.chainId}`, async () => {
+			if (isNeeded()) return false;
 			this.#layers.delete(layer.chainId);
 			this.#unsaved.delete(layer.chainId);
 			this.#deps.store.deleteLayer(layer.chainId);
 			await this.#deps.snapshotter.removeLayer(layer.chainId);
 			if (layer.assembly !== undefined) this.#orphans.add(layer.assembly);
+			return true;
 		});
 		await this.#sweepAssemblies();
+		return isRemoved;
 	}
 
 	/** The same tar on two parents has one assembly record, and an ingest may just be about to need one: only in quiet moments. */
