@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { gunzipSync } from "node:zlib";
+import { parallelGzip } from "./parallel-gzip.ts";
+
+async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+	for (let position = 0; position < bytes.length; position += size) yield bytes.subarray(position, position + size);
+}
+
+async function gzipped(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+	const parts: Uint8Array[] = [];
+	for await (const part of parallelGzip(source, 3)) parts.push(part);
+	return Buffer.concat(parts);
+}
+
+const random = randomBytes(1 << 20);
+const text = Buffer.from("the quick brown fox jumps over the lazy dog\n".repeat(60_000));
+const cases: readonly (readonly [string, Uint8Array])[] = [
+	["nothing", Buffer.alloc(0)],
+	["one byte", Buffer.from("x")],
+	["exactly one block", text.subarray(0, 1 << 19)],
+	["several blocks of text", text],
+	["what cannot be compressed", random],
+	["repetition across blocks", Buffer.concat([random, random])],
+];
+for (const [name, input] of cases)
+	test(`parallelGzip() gives one gzip member that unpacks to its input: ${name}`, async () => {
+		const output = await gzipped(inPieces(input, 100_000));
+		expect(gunzipSync(output).equals(input)).toBe(true);
+	});
+
+test("parallelGzip() gives the same bytes whatever the pieces are", async () => {
+	const whole = await gzipped(inPieces(text, text.length));
+	expect((await gzipped(inPieces(text, 4097))).equals(whole)).toBe(true);
+	expect((await gzipped(inPieces(text, 1 << 19))).equals(whole)).toBe(true);
+});
+
+test("parallelGzip() looks back over the border of a block", async () => {
+	const piece = randomBytes(20_000);
+	const input = Buffer.concat([random.subarray(0, (1 << 19) - piece.length), piece, piece]);
+	expect((await gzipped(inPieces(input, 1 << 16))).length).toBeLessThan(input.length - piece.length + 2000);
+});
+
+test("parallelGzip() fails as its source does, and has no end then", async () => {
+	async function* failing(): AsyncGenerator<Uint8Array> {
+		yield text;
+		throw new Error("the disk is gone");
+	}
+	await expect(gzipped(failing())).rejects.toThrow("the disk is gone");
+});
