@@ -1,5 +1,6 @@
 /** The daemon's parts, put together. */
 import { formatApiVersion, MAX_API_VERSION } from "../api/engine/version.ts";
+import { NotImplementedError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { snapshotIds } from "../core/container/image-mounts.ts";
 import { RegistryImageUse } from "../engine/container/image-use.ts";
@@ -106,6 +107,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			execs: containers.execs,
 			images,
 			registries: new RegistryService(drivers.remotes),
+			buildSessions: { serve: () => Promise.reject(new NotImplementedError("builds are not available yet")) },
 			volumes,
 			networks: containers.networkOperations,
 			system,
@@ -126,6 +128,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			const choice = withDefault(runtimeChoice, config.containers.runtime);
 			containers.creator.reconfigure(daemonDefaults(config, choice));
 			drivers.remotes.reconfigure(config.registry, config.registry.downloadAttempts);
+			images.reconfigure(config.registry);
 			system.reconfigure(engineSettings(config, choice, drivers.host.hostname), reloadAttributes(config, choice));
 			current = config;
 		},

@@ -15,6 +15,7 @@ import type { InfoResponse, VersionResponse } from "../api/engine/system.ts";
 import type { ApiVersion } from "../api/engine/version.ts";
 import type * as volume from "../api/engine/volume.ts";
 import type { Platform } from "../api/oci/image.ts";
+import type { ByteTransport } from "../core/build/session/connection.ts";
 import type { AttachSession } from "../core/container/attach-session.ts";
 import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
@@ -256,6 +257,11 @@ export interface SystemBackend {
 	): AsyncIterable<EventMessage>;
 }
 
+export interface BuildSessionBackend {
+	/** Serves one connection of our own client's builds until it ends. @throws InvalidParameterError for a client that breaks the rules */
+	serve(transport: ByteTransport): Promise<void>;
+}
+
 export interface Backends {
 	readonly containers: ContainerLifecycleBackend;
 	readonly streams: ContainerStreamBackend;
@@ -264,6 +270,7 @@ export interface Backends {
 	readonly execs: ExecBackend;
 	readonly images: ImageBackend;
 	readonly registries: RegistryBackend;
+	readonly buildSessions: BuildSessionBackend;
 	readonly volumes: VolumeBackend;
 	readonly networks: NetworkBackend;
 	readonly system: SystemBackend;

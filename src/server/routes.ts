@@ -1,5 +1,6 @@
 import type { Backends } from "./backends.ts";
 import type { Route } from "./router.ts";
+import { buildSessionRoutes } from "./routes/build-session.ts";
 import { containerRoutes } from "./routes/container.ts";
 import { containerFilesRoutes } from "./routes/container-files.ts";
 import { containerStreamRoutes } from "./routes/container-stream.ts";
@@ -23,6 +24,7 @@ export function engineRoutes(backends: Backends): Route[] {
 		...execRoutes(backends),
 		...imageRoutes(backends),
 		...registryRoutes(backends),
+		...buildSessionRoutes(backends),
 		...volumeRoutes(backends),
 		...networkRoutes(backends),
 		...systemRoutes(backends),

@@ -33,8 +33,6 @@ export interface ContextCopy {
 	readonly listingDigest: string | undefined;
 	/** What is there; parents before what is in them. Read from the disk at the first call. */
 	entries(): readonly KeptEntry[];
-	/** Size of all files' contents. */
-	sizeBytes(): number;
 	/**
 	 * Makes the copy what the client has. When it fails, the files that have arrived stay for the next time.
 	 * @throws InvalidParameterError for contents that are not what was asked for, SystemError (a full disk), what `contents` throws

@@ -31,7 +31,6 @@ class FsContextCopy implements ContextCopy {
 	readonly #listing: KeptListing;
 	#revision: string | undefined;
 	#listingDigest: string | undefined;
-	#sizeBytes = 0;
 	#entries: readonly KeptEntry[] | undefined;
 
 	constructor(directory: string) {
@@ -46,7 +45,6 @@ class FsContextCopy implements ContextCopy {
 		mkdirSync(this.directory, { recursive: true, mode: 0o755 });
 		this.#revision = header?.revision;
 		this.#listingDigest = header?.listingDigest;
-		this.#sizeBytes = header?.sizeBytes ?? 0;
 	}
 
 	get revision(): string | undefined {
@@ -60,10 +58,6 @@ class FsContextCopy implements ContextCopy {
 	entries(): readonly KeptEntry[] {
 		this.#entries ??= this.#listing.entries();
 		return this.#entries;
-	}
-
-	sizeBytes(): number {
-		return this.#sizeBytes;
 	}
 
 	async change(change: ContextChange): Promise<void> {
@@ -134,13 +128,11 @@ class FsContextCopy implements ContextCopy {
 		const now = listed.flatMap(({ path }) => present.get(path) ?? []);
 		// After a failure there may be more, or what a directory of the listing was before.
 		this.#entries = now.length === present.size ? now : [...present.values()].sort(byDepth);
-		this.#sizeBytes = this.#entries.reduce((sum, { kind, sizeBytes }) => sum + (kind === "file" ? sizeBytes : 0), 0);
 		this.#revision = revision ?? newId();
 		if (isExact) this.#listingDigest = listingDigest;
 		this.#listing.write(
 			{
 				revision: this.#revision,
-				sizeBytes: this.#sizeBytes,
 				...(isExact ? { listingDigest } : {}),
 			},
 			this.#entries,

@@ -1,5 +1,4 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import type { Digest } from "../../base/digest.ts";
 import { digestHex, sha256FromHex } from "../../base/digest.ts";
 import { errnoCode, SystemError } from "../../base/errors.ts";
 import type { KeptEntry } from "../../core/build/context-copy.ts";
@@ -11,7 +10,6 @@ const DIGEST_BYTES = 32;
 export interface KeptHeader {
 	readonly revision: string;
 	readonly listingDigest?: string;
-	readonly sizeBytes: number;
 }
 
 interface StoredHeader extends KeptHeader {
@@ -73,7 +71,7 @@ export class KeptListing {
 			const parent = slash < 0 ? 0 : (positions.get(entry.path.slice(0, slash)) ?? 0);
 			const position = encoder.add(parent, entry.path.slice(slash + 1), entry);
 			if (entry.kind === "directory") positions.set(entry.path, position);
-			if (entry.digest !== undefined) digests.write(hexOf(entry.digest), index * DIGEST_BYTES, "hex");
+			if (entry.digest !== undefined) digests.write(digestHex(entry.digest), index * DIGEST_BYTES, "hex");
 		});
 		const listing = encoder.bytes();
 		const stored: StoredHeader = {
@@ -90,10 +88,6 @@ export class KeptListing {
 	remove(): void {
 		rmSync(this.path, { force: true });
 	}
-}
-
-function hexOf(digest: Digest): string {
-	return digestHex(digest);
 }
 
 function parseHeader(line: Buffer): StoredHeader | undefined {

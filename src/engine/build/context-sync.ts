@@ -11,13 +11,13 @@ import type { SessionStream } from "../../core/build/session/stream.ts";
 /** A place for the copy of a context, this build's alone until it is released. */
 export interface ContextPlace {
 	readonly directory: string;
-	/** @param sizeBytes of what is in it now */
-	release(sizeBytes: number): Promise<void>;
+	/** @param isChanged whether what is in it may have another size now */
+	release(isChanged: boolean): void;
 }
 
 /** Gives places for copies; the one of an earlier build of the same context where it is free. */
 export interface ContextPlaces {
-	acquire(key: string, description: string): Promise<ContextPlace>;
+	acquire(key: string, description: string): ContextPlace;
 }
 
 export interface ContextSyncPorts {
@@ -90,11 +90,10 @@ export class DirectoryContext implements BuildContext {
 		onProgress: ((transferredBytes: number) => void) | undefined,
 	): Promise<HeldCopy> {
 		const { name, key, description } = this.context;
-		const place = await this.ports.places.acquire(key, description);
-		let copy: ContextCopy | undefined;
+		const place = this.ports.places.acquire(key, description);
 		try {
-			copy = this.ports.copies.open(place.directory);
-			const opened = copy;
+			const copy = this.ports.copies.open(place.directory);
+			const { revision } = copy;
 			const stream = await this.ports.ask({
 				method: "context.list",
 				context: name,
@@ -113,9 +112,9 @@ export class DirectoryContext implements BuildContext {
 			} finally {
 				signal.removeEventListener("abort", onAbort);
 			}
-			return { copy, release: () => place.release(opened.sizeBytes()) };
+			return { copy, release: () => place.release(copy.revision !== revision) };
 		} catch (error) {
-			await place.release(copy?.sizeBytes() ?? 0);
+			place.release(true);
 			throw error;
 		}
 	}
@@ -123,7 +122,7 @@ export class DirectoryContext implements BuildContext {
 
 interface HeldCopy {
 	readonly copy: ContextCopy;
-	release(): Promise<void>;
+	release(): void;
 }
 
 function syncedView({ copy }: HeldCopy, release: () => Promise<void>): SyncedContext {

@@ -103,7 +103,7 @@ function directoryContext(daemonSide: SessionConnection): DirectoryContext {
 		{ kind: "directory", name: "context", key: "k", description: "local source for context", files: {} },
 		{
 			copies: new FsContextCopies(),
-			places: { acquire: async () => ({ directory: place, release: async () => {} }) },
+			places: { acquire: () => ({ directory: place, release: () => {} }) },
 			ask: (call) => daemonSide.open(call),
 		},
 	);

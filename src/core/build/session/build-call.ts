@@ -38,8 +38,6 @@ export interface BuildCall extends PlainFields {
 	readonly labels: Readonly<Record<string, string>>;
 	readonly allow: readonly string[];
 	readonly sourceDateEpoch: number | null;
-	/** Answer with what the Dockerfile says instead of building it. */
-	readonly question: "" | "check" | "outline" | "targets";
 }
 
 /** Why a build failed, for people and for whoever shows the Dockerfile's lines. */
@@ -53,7 +51,6 @@ export interface BuildFailure {
 export type BuildReply =
 	| { readonly events: readonly WireEvent[] }
 	| { readonly result: Omit<BuildResult, "images"> & { readonly images: Readonly<Record<string, string>> } }
-	| { readonly answer: unknown }
 	| { readonly failure: BuildFailure };
 
 /** An event with a log's bytes in base64. */
@@ -133,7 +130,6 @@ const SHAPE: Readonly<Record<Exclude<keyof BuildCall, "method">, Check>> = {
 	squash: isFlag,
 	allow: listOf(isText),
 	sourceDateEpoch: optional((value) => Number.isSafeInteger(value)),
-	question: oneOf("", "check", "outline", "targets"),
 };
 
 /** @throws InvalidParameterError naming the field that is not what it must be */

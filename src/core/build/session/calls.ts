@@ -18,6 +18,8 @@ export type DaemonCall =
 			readonly exclude: readonly string[];
 			readonly knownDigest: string;
 	  }
+	/** Answer: data, the archive of a context of kind `tar`. Asked once for each. */
+	| { readonly method: "context.tar"; readonly context: string }
 	/** Answer: `SecretAnswer`, then the bytes. */
 	| { readonly method: "secret"; readonly id: string }
 	/** Answer: `boolean`. */
