@@ -129,6 +129,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			containers.creator.reconfigure(daemonDefaults(config, choice));
 			drivers.remotes.reconfigure(config.registry, config.registry.downloadAttempts);
 			images.reconfigure(config.registry);
+			images.reconfigure(config.registry);
 			system.reconfigure(engineSettings(config, choice, drivers.host.hostname), reloadAttributes(config, choice));
 			current = config;
 		},

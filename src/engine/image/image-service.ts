@@ -75,6 +75,8 @@ export class ImageService {
 	readonly #pusher: ImagePusher;
 	readonly #content: ContentStore;
 	readonly #usedImages: () => Digest[];
+	readonly #downloads: Pool;
+	readonly #uploads: Pool;
 
 	constructor(deps: ImageServiceDependencies, options: ImageServiceOptions) {
 		const { content, snapshotter, containers } = deps;
@@ -82,6 +84,8 @@ export class ImageService {
 		const index = new ImageIndex({ store: deps.store, content, now });
 		const layers = new LayerRegistry(deps);
 		const events = new ImageEvents(deps.events);
+		this.#downloads = new Pool(options.maxDownloads);
+		this.#uploads = new Pool(options.maxUploads);
 		this.#content = content;
 		this.#index = index;
 		this.#layers = layers;
@@ -107,7 +111,7 @@ export class ImageService {
 			remotes: deps.remotes,
 			platform: options.platform,
 			collectGarbage: () => this.collectGarbage(),
-			layerPuller: new LayerPuller(layers, new Pool(options.maxDownloads)),
+			layerPuller: new LayerPuller(layers, this.#downloads),
 		});
 		this.#pusher = new ImagePusher({
 			index,
@@ -115,7 +119,7 @@ export class ImageService {
 			events,
 			content,
 			remotes: deps.remotes,
-			layerPusher: new LayerPusher(layers, deps.remotes, new Pool(options.maxUploads)),
+			layerPusher: new LayerPusher(layers, deps.remotes, this.#uploads),
 		});
 		this.#committer = new ImageCommitter({
 			index,
@@ -127,6 +131,12 @@ export class ImageService {
 			now,
 			...options,
 		});
+	}
+
+	/** Layers at once, from now on. */
+	reconfigure({ maxDownloads, maxUploads }: Pick<ImageServiceOptions, "maxDownloads" | "maxUploads">): void {
+		this.#downloads.resize(maxDownloads);
+		this.#uploads.resize(maxUploads);
 	}
 
 	/** By name, tag, digest, ID or its beginning. @throws NotFoundError `No such image: x`, InvalidParameterError */
