@@ -27,16 +27,20 @@ export class PathGlob {
 	/** Text that every match begins and ends with: most paths are refused by it. */
 	readonly #prefix: string;
 	readonly #suffix: string;
+	/** The longest text that every match has somewhere. */
+	readonly #middle: string;
 
 	/** @throws InvalidParameterError for an open class, an empty one, or a `\` at the end */
 	constructor(pattern: string, options: GlobOptions) {
 		this.#tokens = tokensOf(pattern, options);
-		this.#prefix = literal(this.#tokens);
-		this.#suffix = literal(this.#tokens.toReversed(), true);
+		const texts = literals(this.#tokens);
+		this.#prefix = texts[0] ?? "";
+		this.#suffix = texts.at(-1) ?? "";
+		this.#middle = texts.reduce((longest, text) => (text.length > longest.length ? text : longest), "");
 	}
 
 	matches(path: string): boolean {
-		if (!path.startsWith(this.#prefix) || !path.endsWith(this.#suffix)) return false;
+		if (!path.startsWith(this.#prefix) || !path.endsWith(this.#suffix) || !path.includes(this.#middle)) return false;
 		const tokens = this.#tokens;
 		let current = new Uint8Array(tokens.length + 1);
 		let next = new Uint8Array(tokens.length + 1);
@@ -108,12 +112,13 @@ function isWithin(character: string, low: string, high: string): boolean {
 	return code >= (low.codePointAt(0) ?? 0) && code <= (high.codePointAt(0) ?? 0);
 }
 
-function literal(tokens: readonly Token[], reversed = false): string {
-	const end = tokens.findIndex(({ kind }) => kind !== "text");
-	const characters = (end < 0 ? tokens : tokens.slice(0, end)).map((token) =>
-		token.kind === "text" ? token.character : "",
-	);
-	return (reversed ? characters.reverse() : characters).join("");
+/** The texts between wildcards, "" where two of them or an end and one meet. */
+function literals(tokens: readonly Token[]): string[] {
+	const texts = [""];
+	for (const token of tokens)
+		if (token.kind === "text") texts.push(texts.pop() + token.character);
+		else texts.push("");
+	return texts;
 }
 
 function tokensOf(pattern: string, { doubleStar }: GlobOptions): Token[] {
