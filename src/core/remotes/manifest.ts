@@ -18,6 +18,9 @@ export const MANIFEST_TYPES: readonly string[] = [
 	MEDIA_TYPE.dockerManifest,
 ];
 
+/** The `Accept` header. Registries deny what is not named in it, even to who takes anything (docker-registry 2.8 does OCI's types). */
+export const ACCEPTED_MANIFESTS: string = [...MANIFEST_TYPES, "*/*;q=0.1"].join(", ");
+
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 
 export type ParsedManifest =

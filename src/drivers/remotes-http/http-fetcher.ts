@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { isDigest, sha256 } from "../../base/digest.ts";
 import { CancelledError, InvalidParameterError } from "../../base/errors.ts";
-import { MANIFEST_LIMIT_BYTES, MANIFEST_TYPES, mediaTypeOf } from "../../core/remotes/manifest.ts";
+import { ACCEPTED_MANIFESTS, MANIFEST_LIMIT_BYTES, mediaTypeOf } from "../../core/remotes/manifest.ts";
 import type { Fetcher, RemoteBlob, RemoteManifest } from "../../core/remotes/remote.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
 import { BlobTransfer } from "./blob-transfer.ts";
@@ -64,7 +64,7 @@ export class HttpFetcher implements Fetcher {
 	}
 
 	async #manifestFrom(connection: EndpointConnection, reference: string, signal: AbortSignal): Promise<RemoteManifest> {
-		const headers = { Accept: [...MANIFEST_TYPES, "*/*;q=0.1"].join(", ") };
+		const headers = { Accept: ACCEPTED_MANIFESTS };
 		const target = `/${this.path}/manifests/${reference}`;
 		const answer = await connection.request({ method: "GET", target, headers, accepts: [200] }, signal);
 		const bytes = await answer.take(MANIFEST_LIMIT_BYTES);

@@ -1,4 +1,5 @@
 import type { Digest } from "../../base/digest.ts";
+import { ACCEPTED_MANIFESTS } from "../../core/remotes/manifest.ts";
 import type { BlobUpload, Pusher, RemoteManifest } from "../../core/remotes/remote.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
 import type { EndpointConnection } from "./endpoint-connection.ts";
@@ -18,7 +19,7 @@ export class HttpPusher implements Pusher {
 	}
 
 	hasManifest(digest: Digest, signal: AbortSignal): Promise<boolean> {
-		return this.#exists(`/${this.path}/manifests/${digest}`, { Accept: "*/*" }, signal);
+		return this.#exists(`/${this.path}/manifests/${digest}`, { Accept: ACCEPTED_MANIFESTS }, signal);
 	}
 
 	async mountBlob(digest: Digest, fromRepository: string, signal: AbortSignal): Promise<boolean> {

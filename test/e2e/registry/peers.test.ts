@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort, installPeers, startDockerRegistry } from "../../support/peers.ts";
 import { digestOf, type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
 
-const PACKAGES = ["skopeo", "podman", "buildah", "docker-registry"] as const;
 const missing = installPeers();
 const directory = mkdtempSync(join(tmpdir(), "gantry-registry-peers-"));
 let registry: RegistryProcess;
@@ -21,20 +21,6 @@ afterAll(async () => {
 	await registry[Symbol.asyncDispose]();
 	rmSync(directory, { recursive: true, force: true });
 });
-
-/** @returns why the peers cannot be had, undefined when they are there */
-function installPeers(): string | undefined {
-	if (PACKAGES.every((name) => Bun.which(name) !== null)) return undefined;
-	if (process.getuid?.() !== 0) return "peers are missing and only root can install them";
-	const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-	const apt = (...args: string[]) =>
-		Bun.spawnSync(["apt-get", "-qq", ...args], { env: environment, stdout: "ignore", stderr: "pipe" });
-	apt("update");
-	const result = apt("install", "-y", "--no-install-recommends", ...PACKAGES);
-	return result.success
-		? undefined
-		: `peers cannot be installed: ${result.stderr.toString().trim().split("\n").at(-1)}`;
-}
 
 if (missing !== undefined) console.log(`skipped: ${missing}`);
 const peerTest = test.skipIf(missing !== undefined);
@@ -231,49 +217,19 @@ describe("podman and buildah", () => {
 
 describe("docker-registry", () => {
 	peerTest("images go back and forth between it and ours, with the same digests; ours is its cache too", async () => {
-		const port = await freePort();
-		const config = join(directory, "docker-registry.yml");
-		writeFileSync(
-			config,
-			`version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${join(directory, "theirs")}}}\nhttp: {addr: "127.0.0.1:${port}"}\n`,
-		);
-		const theirs = Bun.spawn(["docker-registry", "serve", config], { stdout: "ignore", stderr: "ignore" });
-		try {
-			await answering(`http://127.0.0.1:${port}/v2/`);
-			const host = `127.0.0.1:${port}`;
-			await skopeo(local(), `docker://${host}/x/app:v1`, "--preserve-digests");
-			await skopeo(`docker://${host}/x/app:v1`, `docker://${registry.host}/x/app:v1`, "--preserve-digests");
-			await skopeo(`docker://${registry.host}/x/app:v1`, `docker://${host}/x/back:v1`, "--preserve-digests");
-			const digest = layoutDigest(join(directory, "image"));
-			expect(await remoteDigest(registry.host, "x/app", "v1")).toBe(digest);
-			expect(await remoteDigest(host, "x/back", "v1")).toBe(digest);
-			await using cache = await startRegistry(["--proxy", `http://${host}`]);
-			await skopeo(`docker://${cache.host}/x/app:v1`, `oci:${join(directory, "cached")}:latest`, "--preserve-digests");
-			expect(layoutDigest(join(directory, "cached"))).toBe(digest);
-		} finally {
-			theirs.kill();
-			await theirs.exited;
-		}
+		await using theirs = await startDockerRegistry();
+		const { host } = theirs;
+		await skopeo(local(), `docker://${host}/x/app:v1`, "--preserve-digests");
+		await skopeo(`docker://${host}/x/app:v1`, `docker://${registry.host}/x/app:v1`, "--preserve-digests");
+		await skopeo(`docker://${registry.host}/x/app:v1`, `docker://${host}/x/back:v1`, "--preserve-digests");
+		const digest = layoutDigest(join(directory, "image"));
+		expect(await remoteDigest(registry.host, "x/app", "v1")).toBe(digest);
+		expect(await remoteDigest(host, "x/back", "v1")).toBe(digest);
+		await using cache = await startRegistry(["--proxy", `http://${host}`]);
+		await skopeo(`docker://${cache.host}/x/app:v1`, `oci:${join(directory, "cached")}:latest`, "--preserve-digests");
+		expect(layoutDigest(join(directory, "cached"))).toBe(digest);
 	});
 });
-
-async function freePort(): Promise<number> {
-	const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
-	const { port = 0 } = server;
-	await server.stop(true);
-	return port;
-}
-
-async function answering(url: string): Promise<void> {
-	for (;;) {
-		try {
-			if ((await fetch(url)).ok) return;
-		} catch {
-			// Not listening yet.
-		}
-		await Bun.sleep(50);
-	}
-}
 
 /** A certificate that is its own authority, for servers and clients at 127.0.0.1. */
 async function certificates(): Promise<{ readonly cert: string; readonly key: string }> {
