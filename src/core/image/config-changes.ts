@@ -33,7 +33,7 @@ const INSTRUCTIONS: Readonly<Record<string, Instruction>> = {
 	}),
 	EXPOSE: (config, { words }) => ({
 		...config,
-		ExposedPorts: { ...config.ExposedPorts, ...keys(required("EXPOSE", words()).flatMap(ports)) },
+		ExposedPorts: { ...config.ExposedPorts, ...keys(required("EXPOSE", words()).flatMap(exposedPorts)) },
 	}),
 	HEALTHCHECK: (config, { rest }) => ({ ...config, Healthcheck: healthcheck(config, rest) }),
 	LABEL: (config, change) => ({
@@ -122,7 +122,7 @@ function keys(names: readonly string[]): Record<string, Record<string, never>> {
 }
 
 /** `80`, `80/udp`, `8000-8010/tcp`. */
-function ports(text: string): string[] {
+export function exposedPorts(text: string): string[] {
 	const [, first = "", last = first, protocol = "tcp"] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
 	const [from, to] = [Number(first), Number(last)];
 	if (first === "" || from < 1 || to > 65535 || from > to)
