@@ -191,6 +191,18 @@ export const COMMANDS: readonly CommandEntry[] = [
 		load: async () => (await import("./image/ls.ts")).command,
 	},
 	{
+		path: "image pin",
+		aliases: [],
+		summary: "Keep images from being removed to free disk space",
+		load: async () => (await import("./image/pin.ts")).command,
+	},
+	{
+		path: "image unpin",
+		aliases: [],
+		summary: "Let images be removed to free disk space again",
+		load: async () => (await import("./image/unpin.ts")).command,
+	},
+	{
 		path: "image prune",
 		aliases: [],
 		summary: "Remove unused images",
@@ -309,6 +321,12 @@ export const COMMANDS: readonly CommandEntry[] = [
 		aliases: ["events"],
 		summary: "Show what happens in the daemon, live",
 		load: async () => (await import("./system/events.ts")).command,
+	},
+	{
+		path: "system gc",
+		aliases: [],
+		summary: "Remove images and build cache until the disk budget holds",
+		load: async () => (await import("./system/gc.ts")).command,
 	},
 	{
 		path: "system info",

@@ -4,6 +4,7 @@ import { isAbsolute, resolve } from "node:path";
 import { type ApiVersion, atLeast, MAX_API_VERSION, MIN_API_VERSION, parseApiVersion } from "../api/engine/version.ts";
 import { errnoCode, errorMessage, InvalidParameterError, NotImplementedError } from "../base/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/logger.ts";
+import { DEFAULT_GC_POLICY, type GcPolicy, parseGcPolicy } from "../core/gc/policy.ts";
 import { parseMirror } from "../core/remotes/endpoint.ts";
 import { type OptionValues, optionName, parseConfigFile, parseFlags } from "./option-parser.ts";
 import { OPTIONS, type OptionRow } from "./option-table.ts";
@@ -93,6 +94,7 @@ export interface DaemonConfig {
 	readonly shutdownTimeoutSeconds: number;
 	readonly minApiVersion: ApiVersion;
 	readonly registry: RegistryConfig;
+	readonly gc: GcPolicy;
 	/** Names of the given options that nothing acts on yet. */
 	readonly idleOptions: readonly string[];
 }
@@ -217,6 +219,7 @@ function settle(table: OptionValues, environment: Environment, configFile: strin
 		shutdownTimeoutSeconds: values.number("shutdown-timeout", 15, -1),
 		minApiVersion: minApiVersion(values.text("min-api-version") ?? environment["DOCKER_MIN_API_VERSION"]),
 		registry: registryConfig(values, environment),
+		gc: table.has("gc") ? parseGcPolicy(values.record<unknown>("gc")) : DEFAULT_GC_POLICY,
 		idleOptions: rows()
 			.filter((row) => row.idle === true && table.has(optionName(row)))
 			.map(optionName),

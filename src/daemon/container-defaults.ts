@@ -83,6 +83,7 @@ export function reloaded(current: DaemonConfig, next: DaemonConfig): DaemonConfi
 		logLevel: next.logLevel,
 		labels: next.labels,
 		registry: next.registry,
+		gc: next.gc,
 		shutdownTimeoutSeconds: next.shutdownTimeoutSeconds,
 		containers: { ...current.containers, runtime, shmSizeBytes, ipcMode },
 	};

@@ -179,6 +179,7 @@ export const OPTIONS = [
 		help: "IPv6 subnet of the default bridge",
 		refused: NOT_YET,
 	},
+	{ key: "gc", kind: "object", help: "Disk budget of images and build cache" },
 	{ flag: "group", short: "G", key: "group", kind: "text", help: "Group of the unix socket" },
 	{ flag: "help", short: "h", kind: "boolean", help: "Print usage" },
 	{

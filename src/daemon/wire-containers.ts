@@ -9,7 +9,7 @@ import { PendingAttachments } from "../engine/container/attachments.ts";
 import { BackgroundWork } from "../engine/container/background-work.ts";
 import { ContainerChanges } from "../engine/container/changes.ts";
 import { ContainerService } from "../engine/container/container-service.ts";
-import { ContainerCreator } from "../engine/container/create.ts";
+import { ContainerCreator, type ImageResolver } from "../engine/container/create.ts";
 import { ContainerFiles } from "../engine/container/files.ts";
 import { ContainerFilesystem } from "../engine/container/filesystem.ts";
 import { HealthMonitor } from "../engine/container/health-monitor.ts";
@@ -152,6 +152,7 @@ export function wireContainers(wiring: ContainerWiring) {
 	};
 	// The last container of an image that was untagged meanwhile takes its layers with it.
 	const removed = (record: ContainerRecord) => {
+		for (const id of imageIds(record)) if (isKnown(images, id)) images.uses.touch(id);
 		if (imageIds(record).some((id) => !isKnown(images, id)))
 			void background.start(record.imageId, "remove unused layers", () => images.collectGarbage());
 	};
@@ -192,7 +193,7 @@ export function wireContainers(wiring: ContainerWiring) {
 		},
 	};
 	const creator = new ContainerCreator(
-		{ registry, images, networks: endpointNetworks, snapshotter, filesystem, files, events, clock },
+		{ registry, images: usedImages(images), networks: endpointNetworks, snapshotter, filesystem, files, events, clock },
 		{ defaults, host, platform: `linux/${host.architecture}` },
 	);
 	const service = new ContainerService({
@@ -269,6 +270,17 @@ export function wireContainers(wiring: ContainerWiring) {
 		creator,
 		recovery,
 		specification: writer,
+	};
+}
+
+/** Making a container of an image is a use of it. */
+function usedImages(images: ImageService): ImageResolver {
+	return {
+		resolve(reference) {
+			const image = images.resolve(reference);
+			images.uses.touch(image.id);
+			return image;
+		},
 	};
 }
 

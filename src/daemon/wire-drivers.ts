@@ -11,6 +11,7 @@ import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
 import { FsTreeArchiver } from "../drivers/layer-fs/fs-tree-archiver.ts";
 import { mountUnclaimedControllers, readCgroupLayout } from "../drivers/linux/cgroups.ts";
+import { FileSystemSpace } from "../drivers/linux/disk-space.ts";
 import { describeMachine, readHostFacts } from "../drivers/linux/host-facts.ts";
 import { releaseFreedMemory } from "../drivers/linux/memory.ts";
 import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
@@ -27,6 +28,7 @@ import { openDatabase } from "../drivers/store-sqlite/database.ts";
 import { SqliteImageStore } from "../drivers/store-sqlite/image-store.ts";
 import { SqliteMetaStore } from "../drivers/store-sqlite/meta-store.ts";
 import { SqliteNetworkStore } from "../drivers/store-sqlite/network-store.ts";
+import { SqliteUseStore } from "../drivers/store-sqlite/use-store.ts";
 import { SqliteVolumeStore } from "../drivers/store-sqlite/volume-store.ts";
 import { LocalVolumeDriver } from "../drivers/volume-local/local-volume-driver.ts";
 import type { DaemonConfig } from "./config.ts";
@@ -82,6 +84,7 @@ export function openDrivers(
 			containers: guard("containerStore", new SqliteContainerStore(database)),
 			images: guard("imageStore", new SqliteImageStore(database)),
 			meta: new SqliteMetaStore(database),
+			uses: new SqliteUseStore(database),
 			networks: guard("networkStore", new SqliteNetworkStore(database)),
 			volumes: guard("volumeStore", new SqliteVolumeStore(database)),
 		},
@@ -93,6 +96,7 @@ export function openDrivers(
 		volumes: guard("volumes", new LocalVolumeDriver(join(dataRoot, "volumes"))),
 		files: guard("files", new LocalContainerFiles({ dataRoot, execRoot })),
 		machine: describeMachine,
+		disk: new FileSystemSpace(dataRoot),
 		releaseMemory() {
 			network.releaseMemory();
 			releaseFreedMemory();

@@ -8,6 +8,7 @@ import { ContainerRegistry } from "../engine/container/registry.ts";
 import { RuntimeTable } from "../engine/container/runtimes.ts";
 import { TaskTable } from "../engine/container/tasks.ts";
 import { EventBus } from "../engine/event/event-bus.ts";
+import { GcService } from "../engine/gc/gc-service.ts";
 import { ImageService } from "../engine/image/image-service.ts";
 import { RegistryService } from "../engine/image/registry-service.ts";
 import { EndpointAssigner } from "../engine/network/endpoint-assigner.ts";
@@ -68,6 +69,8 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			events,
 			clock,
 			remotes: drivers.remotes,
+			uses: stores.uses,
+			logger: logger.child({ part: "images" }),
 			containers: new RegistryImageUse({ registry, runtime: drivers.runtime, runtimes, tasks, events, clock }),
 		},
 		{
@@ -77,6 +80,12 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			maxUploads: config.registry.maxUploads,
 		},
 	);
+	stack.defer(() => images.uses.close());
+	const gc = new GcService(
+		{ consumers: [images.collection], disk: drivers.disk, clock, logger: logger.child({ part: "gc" }) },
+		config.gc,
+	);
+	stack.defer(() => gc.close());
 	const containers = wireContainers({
 		config,
 		drivers,
@@ -111,11 +120,14 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			volumes,
 			networks: containers.networkOperations,
 			system,
+			gc,
+			pins: images.pins,
 		},
 		async start() {
 			await images.cleanUp(new Set(registry.all().flatMap(snapshotIds)));
 			// Its starts by policy go on while the daemon answers already.
 			await containers.recovery.recover();
+			gc.start();
 		},
 		warmUp() {
 			containers.specification.warmUp();
@@ -127,8 +139,8 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			const config = reloaded(current, next);
 			const choice = withDefault(runtimeChoice, config.containers.runtime);
 			containers.creator.reconfigure(daemonDefaults(config, choice));
+			gc.reconfigure(config.gc);
 			drivers.remotes.reconfigure(config.registry, config.registry.downloadAttempts);
-			images.reconfigure(config.registry);
 			images.reconfigure(config.registry);
 			system.reconfigure(engineSettings(config, choice, drivers.host.hostname), reloadAttributes(config, choice));
 			current = config;

@@ -8,6 +8,7 @@ import type * as container from "../api/engine/container.ts";
 import type { EventMessage } from "../api/engine/event.ts";
 import type * as exec from "../api/engine/exec.ts";
 import type { Filters } from "../api/engine/filters.ts";
+import type { GcRequest, GcResponse } from "../api/engine/gc.ts";
 import type * as image from "../api/engine/image.ts";
 import type * as network from "../api/engine/network.ts";
 import type * as registry from "../api/engine/registry.ts";
@@ -242,6 +243,18 @@ export interface NetworkBackend {
 	prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }>;
 }
 
+export interface GcBackend {
+	/** One collection, or with `DryRun` what it would do. */
+	collect(request: GcRequest): Promise<GcResponse>;
+}
+
+export interface PinBackend {
+	list(): string[];
+	/** @returns the name as it is pinned */
+	pin(name: string): string;
+	unpin(name: string): string;
+}
+
 export interface SystemBackend {
 	info(): Promise<InfoResponse>;
 	version(): VersionResponse;
@@ -274,4 +287,6 @@ export interface Backends {
 	readonly volumes: VolumeBackend;
 	readonly networks: NetworkBackend;
 	readonly system: SystemBackend;
+	readonly gc: GcBackend;
+	readonly pins: PinBackend;
 }

@@ -1,10 +1,19 @@
 /** Shapes of the request bodies. */
 import type * as container from "../api/engine/container.ts";
 import type * as exec from "../api/engine/exec.ts";
+import type * as gc from "../api/engine/gc.ts";
 import type * as network from "../api/engine/network.ts";
 import type * as registry from "../api/engine/registry.ts";
 import type * as volume from "../api/engine/volume.ts";
 import type { FieldShapes, Shape } from "./json-shape.ts";
+
+const GC_REQUEST: FieldShapes<gc.GcRequest> = {
+	DryRun: "boolean",
+	MaxUsedSpace: "string",
+	MinFreeSpace: "string",
+	UnusedFor: "string",
+};
+export const GC_REQUEST_SHAPE: Shape = { fields: GC_REQUEST };
 
 const AUTH_CONFIG: FieldShapes<registry.AuthConfig> = {
 	username: "string",

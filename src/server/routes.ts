@@ -5,6 +5,7 @@ import { containerRoutes } from "./routes/container.ts";
 import { containerFilesRoutes } from "./routes/container-files.ts";
 import { containerStreamRoutes } from "./routes/container-stream.ts";
 import { execRoutes } from "./routes/exec.ts";
+import { gcRoutes } from "./routes/gc.ts";
 import { imageRoutes } from "./routes/image.ts";
 import { networkRoutes } from "./routes/network.ts";
 import { registryRoutes } from "./routes/registry.ts";
@@ -28,6 +29,7 @@ export function engineRoutes(backends: Backends): Route[] {
 		...volumeRoutes(backends),
 		...networkRoutes(backends),
 		...systemRoutes(backends),
+		...gcRoutes(backends),
 		...swarmRoutes(),
 	];
 }

@@ -15,6 +15,8 @@ const NOUNS: readonly (keyof Backends)[] = [
 	"volumes",
 	"networks",
 	"system",
+	"gc",
+	"pins",
 ];
 
 export function fakeBackends(methods: Methods): Backends {

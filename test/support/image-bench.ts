@@ -7,6 +7,7 @@ import type { ContainerConfig } from "../../src/api/engine/container.ts";
 import type { ProgressMessage } from "../../src/api/engine/image.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { NotFoundError } from "../../src/base/errors.ts";
+import { silentLogger } from "../../src/base/logger.ts";
 import type { EngineEvent } from "../../src/core/event/event-bus.ts";
 import type { ContainerImageUse, ImageUser } from "../../src/core/image/container-image-use.ts";
 import type { ImageStore } from "../../src/core/image/image-record.ts";
@@ -16,6 +17,7 @@ import { FsLayerApplier } from "../../src/drivers/layer-fs/fs-layer-applier.ts";
 import { HttpRemotes, type HttpRemotesOptions } from "../../src/drivers/remotes-http/http-remotes.ts";
 import { OverlaySnapshotter } from "../../src/drivers/snapshot-fs/overlay-snapshotter.ts";
 import { MemoryImageStore } from "../../src/drivers/store-memory/image-store.ts";
+import { MemoryUseStore } from "../../src/drivers/store-memory/use-store.ts";
 import { ImageService } from "../../src/engine/image/image-service.ts";
 
 export interface FakeContainer extends ImageUser {
@@ -67,6 +69,7 @@ export class ImageBench implements AsyncDisposable {
 	readonly content: FsContentStore;
 	snapshotter: OverlaySnapshotter;
 	readonly applier: FsLayerApplier;
+	readonly uses = new MemoryUseStore();
 	service: ImageService;
 
 	/** @param root an existing directory to go on with; a fresh one by default */
@@ -99,6 +102,8 @@ export class ImageBench implements AsyncDisposable {
 				containers: this.containers,
 				clock: systemClock,
 				remotes: this.remotes,
+				uses: this.uses,
+				logger: silentLogger,
 			},
 			{ platform: { os: "linux", architecture: "amd64" }, engineVersion: "0.1.0", maxDownloads: 3, maxUploads: 5 },
 		);

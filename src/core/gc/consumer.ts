@@ -28,8 +28,8 @@ export interface GcItem {
 /** One holder of disk space. The collector asks all of them at one moment, plans, and has each remove its own. */
 export interface GcConsumer {
 	readonly kind: GcKind;
-	/** All it has, in one consistent picture, from memory. */
-	items(): GcItem[];
+	/** All it has, in one consistent picture, from memory. @param keep patterns of image names that stay */
+	items(keep: readonly string[]): GcItem[];
 	/** Parts that are needed though none of its items says so: by containers, by operations under way. */
 	heldParts(): GcPart[];
 	/**
@@ -37,7 +37,7 @@ export interface GcConsumer {
 	 * @param plannedAt milliseconds since the epoch
 	 * @returns bytes that this freed; undefined when it stays
 	 */
-	remove(id: string, plannedAt: number): Promise<number | undefined>;
+	remove(id: string, plannedAt: number, keep: readonly string[]): Promise<number | undefined>;
 	/** All its removals of one collection are done; it publishes what Docker publishes after a prune. */
 	collected(freedBytes: number): void;
 }

@@ -1,3 +1,4 @@
+import type { GcRequest } from "../../api/engine/gc.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import { parseBytes, parseDurationMs } from "../../base/units.ts";
 import type { DiskFacts } from "./consumer.ts";
@@ -67,6 +68,21 @@ export function parseGcPolicy(values: Readonly<Record<string, unknown>>): GcPoli
 			`gc: nothing would ever be removed; give max-used-space, min-free-space or unused-for, or "enabled": false`,
 		);
 	return policy;
+}
+
+/** What a request says instead of the policy. @throws InvalidParameterError */
+export function overridePolicy(policy: GcPolicy, request: GcRequest): GcPolicy {
+	const { MaxUsedSpace, MinFreeSpace, UnusedFor } = request;
+	const given: Record<string, unknown> = {};
+	if (MaxUsedSpace !== undefined) given["max-used-space"] = MaxUsedSpace;
+	if (MinFreeSpace !== undefined) given["min-free-space"] = MinFreeSpace;
+	if (UnusedFor !== undefined) given["unused-for"] = UnusedFor;
+	return {
+		...policy,
+		maxUsed: space(given, "max-used-space") ?? policy.maxUsed,
+		minFree: space(given, "min-free-space") ?? policy.minFree,
+		unusedForMs: duration(given, "unused-for") ?? policy.unusedForMs,
+	};
 }
 
 /** Whether anything can make it remove something. */

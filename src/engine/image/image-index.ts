@@ -7,10 +7,12 @@ import type { ImageManifest, ImageRecord, ImageStore } from "../../core/image/im
 import { findImage, type ImageTable } from "../../core/image/lookup.ts";
 import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { splitReference } from "../../core/image/reference.ts";
+import type { ImageUses } from "./image-uses.ts";
 
 export interface ImageIndexDependencies {
 	readonly store: ImageStore;
 	readonly content: ContentStore;
+	readonly uses: ImageUses;
 	readonly now: () => number;
 }
 
@@ -71,6 +73,7 @@ export class ImageIndex implements ImageTable {
 		const config = parseImageConfig(image.configBytes);
 		return await this.#blobs.run("blobs", async () => {
 			await this.#deps.content.put(image.configBytes);
+			this.#deps.uses.touch(id);
 			const existing = this.#byId.get(id);
 			if (existing !== undefined) return existing;
 			const record: ImageRecord = {
@@ -153,6 +156,7 @@ export class ImageIndex implements ImageTable {
 		const image = this.#byId.get(id);
 		if (image === undefined) return;
 		this.#deps.store.deleteImage(id);
+		this.#deps.uses.forget(id);
 		this.#byId.delete(id);
 		for (const reference of referencesOf(image))
 			if (this.#byReference.get(reference) === id) this.#byReference.delete(reference);

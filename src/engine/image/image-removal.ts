@@ -18,6 +18,7 @@ import {
 } from "../../core/image/reference.ts";
 import type { ImageEvents } from "./image-events.ts";
 import { type ImageIndex, referencesOf, repositoryOf } from "./image-index.ts";
+import type { ImagePins } from "./image-pins.ts";
 import type { LayerRegistry } from "./layer-registry.ts";
 
 export interface RemoveOptions {
@@ -30,6 +31,7 @@ export interface RemovalDependencies {
 	readonly layers: LayerRegistry;
 	readonly events: ImageEvents;
 	readonly containers: ContainerImageUse;
+	readonly pins: ImagePins;
 	readonly now: () => number;
 }
 
@@ -70,6 +72,22 @@ export class ImageRemover {
 		});
 	}
 
+	/**
+	 * An image with all its names, unless something needs it. What it was made from stays.
+	 * @param isUnneeded asked again at the last moment
+	 * @returns bytes freed; undefined when it stays
+	 */
+	async collect(id: Digest, isUnneeded: (image: ImageRecord) => boolean): Promise<number | undefined> {
+		return this.#mutex.run("remove", async () => {
+			const image = this.deps.index.byId(id);
+			if (image === undefined || !isUnneeded(image) || this.deps.index.children(id).length > 0) return undefined;
+			const removal: Removal = { records: [], reclaimedBytes: 0 };
+			for (const reference of referencesOf(image)) this.#untag(id, reference, removal);
+			await this.#delete(id, { force: false, noPrune: true }, removal);
+			return removal.reclaimedBytes;
+		});
+	}
+
 	/** In use is no failure of a prune. */
 	async #tryRemove(name: string): Promise<Removal | undefined> {
 		try {
@@ -89,6 +107,7 @@ export class ImageRemover {
 		const unwanted = filters.get("label!") ?? [];
 		return this.deps.index.all().filter((image) => {
 			if (danglingOnly && image.tags.length > 0) return false;
+			if (this.deps.pins.of(image) !== undefined) return false;
 			// A pull, load or build has just made it and is about to name it, or something reads it.
 			if (image.chainId !== undefined && this.deps.layers.isLeased(image.chainId)) return false;
 			if (referencesOf(image).length === 0 && this.deps.index.children(image.id).length > 0) return false;

@@ -13,10 +13,12 @@ import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { NotFoundError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
 import { Pool } from "../../base/pool.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
+import type { UseStore } from "../../core/gc/use-store.ts";
 import type { ContainerImageUse } from "../../core/image/container-image-use.ts";
 import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
@@ -24,15 +26,18 @@ import { familiar, formatReference, referenceFromParts } from "../../core/image/
 import type { Remotes } from "../../core/remotes/remote.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { LayerUsage } from "../../core/system/disk-usage.ts";
+import { ImageCollection } from "./image-collection.ts";
 import { type CommitOptions, ImageCommitter } from "./image-commit.ts";
 import { ImageEvents } from "./image-events.ts";
 import { ImageImporter, type ImportOptions } from "./image-import.ts";
 import { ImageIndex } from "./image-index.ts";
 import { ImageLoader, type LoadOptions } from "./image-load.ts";
+import { ImagePins } from "./image-pins.ts";
 import { ImagePuller, type PullRequest } from "./image-pull.ts";
 import { ImagePusher, type PushRequest } from "./image-push.ts";
 import { ImageRemover, type RemoveOptions } from "./image-removal.ts";
 import { ImageSaver } from "./image-save.ts";
+import { ImageUses } from "./image-uses.ts";
 import { ImageViews, type ListOptions } from "./image-views.ts";
 import { LayerRegistry } from "./layer-registry.ts";
 import { LayerPuller } from "./pull-layers.ts";
@@ -47,6 +52,8 @@ export interface ImageServiceDependencies {
 	readonly containers: ContainerImageUse;
 	readonly clock: Clock;
 	readonly remotes: Remotes;
+	readonly uses: UseStore;
+	readonly logger: Logger;
 }
 
 export interface ImageServiceOptions {
@@ -62,6 +69,10 @@ export interface ImageServiceOptions {
 
 /** Every image operation of the Engine API. */
 export class ImageService {
+	readonly uses: ImageUses;
+	readonly pins: ImagePins;
+	/** What the disk budget removes. */
+	readonly collection: ImageCollection;
 	readonly #index: ImageIndex;
 	readonly #layers: LayerRegistry;
 	readonly #events: ImageEvents;
@@ -81,12 +92,16 @@ export class ImageService {
 	constructor(deps: ImageServiceDependencies, options: ImageServiceOptions) {
 		const { content, snapshotter, containers } = deps;
 		const now = () => deps.clock.now();
-		const index = new ImageIndex({ store: deps.store, content, now });
+		const uses = new ImageUses({ store: deps.uses, clock: deps.clock, logger: deps.logger });
+		const index = new ImageIndex({ store: deps.store, content, uses, now });
+		const pins = new ImagePins(deps.uses, index);
 		const layers = new LayerRegistry(deps);
 		const events = new ImageEvents(deps.events);
 		this.#downloads = new Pool(options.maxDownloads);
 		this.#uploads = new Pool(options.maxUploads);
 		this.#content = content;
+		this.uses = uses;
+		this.pins = pins;
 		this.#index = index;
 		this.#layers = layers;
 		this.#events = events;
@@ -102,7 +117,9 @@ export class ImageService {
 			platform: options.platform,
 		});
 		this.#saver = new ImageSaver({ index, layers, events, content });
-		this.#remover = new ImageRemover({ index, layers, events, containers, now });
+		const remover = new ImageRemover({ index, layers, events, containers, pins, now });
+		this.#remover = remover;
+		this.collection = new ImageCollection({ index, layers, remover, containers, uses, pins, events });
 		this.#puller = new ImagePuller({
 			index,
 			layers,

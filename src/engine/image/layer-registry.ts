@@ -90,6 +90,12 @@ export class LayerRegistry {
 		return this.#leases.has(chain);
 	}
 
+	/** Those that containers and operations under way need, whatever images there are. */
+	held(): LayerRecord[] {
+		const held = this.#needed([]);
+		return this.all().filter(({ chainId }) => held.has(chainId));
+	}
+
 	get(chain: Digest): LayerRecord | undefined {
 		return this.#layers.get(chain);
 	}
