@@ -81,6 +81,11 @@ export interface Snapshotter {
 	 * exists already, the changes are dropped. The layer shows at once, but is on the disk only after `flush`.
 	 */
 	commit(containerId: string, chainId: ChainId, usage: SnapshotUsage): Promise<void>;
+	/**
+	 * Shows a stack of layers as a tree to read from, without the mount points that containers get. `remove` ends it.
+	 * @returns the tree's path
+	 */
+	view(id: string, parent: ChainId): Promise<string>;
 	/** Resolves when all that was committed so far is on the disk. */
 	flush(): Promise<void>;
 	/** The container's prepared snapshot and what it stands on. @throws NotFoundError */

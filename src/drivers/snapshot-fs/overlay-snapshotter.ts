@@ -152,6 +152,25 @@ export class OverlaySnapshotter implements Snapshotter {
 		});
 	}
 
+	view(id: string, parent: ChainId): Promise<string> {
+		return this.#mutex.run(id, () => {
+			const { mergedPath } = this.#snapshot(id);
+			const lower = this.#stack(parent);
+			mkdirSync(mergedPath, { recursive: true, mode: 0o700 });
+			this.#containers.register(id, parent);
+			const [only] = lower;
+			// An overlay needs two layers; the lowest one has no whiteouts.
+			if (lower.length === 1 && only !== undefined) return only;
+			try {
+				mountOverlay(mergedPath, { lower, options: OPTIONS });
+				this.#volatile.add(id);
+			} catch (cause) {
+				throw new SystemError(`failed to mount layers: ${errorMessage(cause)}`, { cause });
+			}
+			return mergedPath;
+		});
+	}
+
 	flush(): Promise<void> {
 		return this.#layers.flush();
 	}

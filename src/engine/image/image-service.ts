@@ -67,6 +67,12 @@ export interface ImageServiceOptions {
 	readonly maxUploads: number;
 }
 
+export interface ImageWorkshop {
+	readonly index: ImageIndex;
+	readonly layers: LayerRegistry;
+	readonly events: ImageEvents;
+}
+
 /** Every image operation of the Engine API. */
 export class ImageService {
 	readonly uses: ImageUses;
@@ -154,6 +160,11 @@ export class ImageService {
 	reconfigure({ maxDownloads, maxUploads }: Pick<ImageServiceOptions, "maxDownloads" | "maxUploads">): void {
 		this.#downloads.resize(maxDownloads);
 		this.#uploads.resize(maxUploads);
+	}
+
+	/** What the builder makes its images with. */
+	get workshop(): ImageWorkshop {
+		return { index: this.#index, layers: this.#layers, events: this.#events };
 	}
 
 	/** By name, tag, digest, ID or its beginning. @throws NotFoundError `No such image: x`, InvalidParameterError */

@@ -68,6 +68,7 @@ export class LayerRegistry {
 	readonly #leases = new Map<Digest, number>();
 	/** Committed, and not yet told to the store. */
 	readonly #unsaved = new Set<Digest>();
+	#retained: () => Iterable<Digest> = () => [];
 	readonly #mutex = new KeyedMutex();
 	#ingesting = 0;
 	/** The deletion that runs; it never fails for good: what stays is found at the next start. */
@@ -79,6 +80,11 @@ export class LayerRegistry {
 		this.#deps = deps;
 		for (const layer of deps.store.layers())
 			if (deps.snapshotter.has(layer.chainId)) this.#layers.set(layer.chainId, layer);
+	}
+
+	/** Layers that are needed apart from images and containers: the build cache's. */
+	retain(chains: () => Iterable<Digest>): void {
+		this.#retained = chains;
 	}
 
 	lease(): LayerLease {
@@ -331,7 +337,7 @@ export class LayerRegistry {
 
 	#needed(roots: Iterable<Digest | undefined>): ReadonlySet<Digest> {
 		const needed = new Set<Digest>();
-		for (const root of [...roots, ...this.#deps.snapshotter.layersInUse(), ...this.#leases.keys()])
+		for (const root of [...roots, ...this.#deps.snapshotter.layersInUse(), ...this.#leases.keys(), ...this.#retained()])
 			for (const layer of this.stack(root)) needed.add(layer.chainId);
 		return needed;
 	}

@@ -1,0 +1,94 @@
+import type { ProgressMessage } from "../../api/engine/image.ts";
+import type { Platform } from "../../api/oci/image.ts";
+import { NotFoundError } from "../../base/errors.ts";
+import type { BaseImage } from "../../core/build/plan/build-plan.ts";
+import type { ImageLookup, ImageNeed } from "../../core/build/plan/needed-stages.ts";
+import type { ImageRecord } from "../../core/image/image-record.ts";
+import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
+import { parseAnyReference } from "../../core/image/reference.ts";
+import { placeOf } from "../../core/remotes/endpoint.ts";
+import type { RegistryCredentials } from "../../core/remotes/remote.ts";
+import type { ImageService } from "../image/image-service.ts";
+import type { LayerLease } from "../image/layer-registry.ts";
+
+export interface ImageSourceOptions {
+	/** Look for a newer one even when there is one here. */
+	readonly pull: boolean;
+	readonly credentials: (host: string) => Promise<RegistryCredentials | undefined>;
+	/** The machine's own; pulling for another one says so to the registry. */
+	readonly platform: Platform;
+}
+
+/** Images that one build starts from and copies from: looked up once, pulled when they are not here, held until the build is over. */
+export class BaseImages {
+	readonly #found = new Map<string, BaseImage>();
+	readonly #images: ImageService;
+	readonly #lease: LayerLease;
+	readonly #options: ImageSourceOptions;
+
+	constructor(images: ImageService, lease: LayerLease, options: ImageSourceOptions) {
+		this.#images = images;
+		this.#lease = lease;
+		this.#options = options;
+	}
+
+	readonly lookup: ImageLookup = (need) => this.#found.get(keyOf(need));
+
+	/**
+	 * @param onProgress hears of a pull
+	 * @throws NotFoundError, RemoteError in Docker's words
+	 */
+	async resolve(need: ImageNeed, onProgress: (message: ProgressMessage) => void, signal: AbortSignal): Promise<void> {
+		const local = this.#options.pull ? undefined : this.#local(need);
+		if (local === undefined) await this.#pull(need, onProgress, signal);
+		const image = local ?? this.#local(need);
+		if (image === undefined)
+			throw new NotFoundError(
+				`no match for platform in manifest: ${need.reference} is not available for ${formatPlatform(need.platform)}`,
+			);
+		if (image.chainId !== undefined) this.#lease.hold(image.chainId);
+		this.#found.set(keyOf(need), {
+			reference: need.reference,
+			id: image.id,
+			config: image.config,
+			chainId: image.chainId,
+			repoDigest: image.repoDigests[0],
+		});
+	}
+
+	#local({ reference, platform }: ImageNeed): ImageRecord | undefined {
+		try {
+			const image = this.#images.resolve(reference);
+			return suitsPlatform(platform, image.config) ? image : undefined;
+		} catch (error) {
+			if (error instanceof NotFoundError) return undefined;
+			throw error;
+		}
+	}
+
+	async #pull(
+		{ reference, platform }: ImageNeed,
+		onProgress: (message: ProgressMessage) => void,
+		signal: AbortSignal,
+	): Promise<void> {
+		const parsed = parseAnyReference(reference);
+		// An ID can be had from nowhere else.
+		if (parsed.kind === "digest") throw new NotFoundError(`No such image: ${reference}`);
+		const isOwn = suitsPlatform(platform, this.#options.platform);
+		const { name, tag, digest } = parsed.named;
+		const messages = this.#images.pull(
+			{
+				image: name,
+				tag: digest ?? tag ?? "latest",
+				platform: isOwn ? "" : formatPlatform(platform),
+				credentials: await this.#options.credentials(placeOf(name).domain),
+			},
+			signal,
+		);
+		for await (const message of messages) onProgress(message);
+	}
+}
+
+function keyOf({ reference, platform }: ImageNeed): string {
+	return `${formatPlatform(platform)} ${reference}`;
+}
