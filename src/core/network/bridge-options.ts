@@ -1,5 +1,5 @@
 /** Options of the bridge driver (`-o`), in Docker's names and words. Labels nobody knows are kept and shown, as Docker does. */
-import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
 import type { GatewayMode } from "./driver.ts";
 import { tryParseIp } from "./ip-address.ts";
 
@@ -32,6 +32,7 @@ export interface BridgeOptions {
 	readonly inhibitAddress: boolean;
 	readonly gatewayMode: GatewayMode;
 	readonly gatewayMode6: GatewayMode;
+	readonly trustedInterfaces: readonly string[];
 	/** 0: the daemon's default. */
 	readonly mtu: number;
 	readonly enableIpv4: boolean | undefined;
@@ -47,13 +48,11 @@ const GATEWAY_MODES: readonly string[] = ["nat", "nat-unprotected", "routed", "i
 const TRUE: ReadonlySet<string> = new Set(["1", "t", "T", "TRUE", "true", "True"]);
 const FALSE: ReadonlySet<string> = new Set(["0", "f", "F", "FALSE", "false", "False"]);
 
-/** @throws InvalidParameterError, NotImplementedError */
+/** @throws InvalidParameterError */
 export function parseBridgeOptions(options: Readonly<Record<string, string>>): BridgeOptions {
 	const text = (name: string) => options[name] ?? "";
 	const flag = (name: string, fallback: boolean) => parseFlag(name, text(name)) ?? fallback;
 	const address = (name: string, family: 4 | 6) => parseAddress(name, text(name), family);
-	if (text(BRIDGE_OPTION.trustedInterfaces) !== "")
-		throw new NotImplementedError(`the network option ${BRIDGE_OPTION.trustedInterfaces} is not supported yet`);
 	return {
 		name: checkBridgeName(text(BRIDGE_OPTION.name)),
 		interContainer: flag(BRIDGE_OPTION.interContainer, true),
@@ -62,6 +61,7 @@ export function parseBridgeOptions(options: Readonly<Record<string, string>>): B
 		inhibitAddress: flag(BRIDGE_OPTION.inhibitAddress, false),
 		gatewayMode: parseGatewayMode(BRIDGE_OPTION.gatewayMode, text(BRIDGE_OPTION.gatewayMode)),
 		gatewayMode6: parseGatewayMode(BRIDGE_OPTION.gatewayMode6, text(BRIDGE_OPTION.gatewayMode6)),
+		trustedInterfaces: parseInterfaces(text(BRIDGE_OPTION.trustedInterfaces)),
 		mtu: parseMtu(text(BRIDGE_OPTION.mtu)),
 		enableIpv4: parseFlag(BRIDGE_OPTION.enableIpv4, text(BRIDGE_OPTION.enableIpv4)),
 		enableIpv6: parseFlag(BRIDGE_OPTION.enableIpv6, text(BRIDGE_OPTION.enableIpv6)),
@@ -102,6 +102,15 @@ function parseAddress(name: string, value: string, family: 4 | 6): string {
 	if (value === "") return "";
 	if (tryParseIp(value)?.family !== family) throw unparsable(name, value, "nil ip");
 	return value;
+}
+
+/** Names with colons between them, as no interface has one in its name. */
+function parseInterfaces(text: string): readonly string[] {
+	const names = text.split(":").filter((name) => name !== "");
+	for (const name of names)
+		if (!/^[\x21-\x7e]{1,15}$/.test(name) || /[/"]/.test(name))
+			throw unparsable(BRIDGE_OPTION.trustedInterfaces, text, `invalid interface name "${name}"`);
+	return names;
 }
 
 /** As the kernel has it (`dev_valid_name`). */

@@ -1,7 +1,32 @@
 import type { PortRelay } from "../container/runtime.ts";
 
-/** A bridge network as its driver needs it. Stored as part of the network's record. */
+/** A network as its driver needs it. Stored as part of the network's record. */
+export type DriverNetwork = BridgeNetwork | ParentNetwork;
+
+/** A network whose containers get interfaces on one of the host's: they are on the wire with addresses of their own. */
+export interface ParentNetwork {
+	readonly kind: ParentKind;
+	/** 64-digit network ID. */
+	readonly id: string;
+	/** The host's interface. `eth0.10`, a VLAN, is made when it is not there; `dm-…` is the network's own and leads nowhere. */
+	readonly parent: string;
+	readonly mode: MacvlanMode | IpvlanMode;
+	/** ipvlan alone. */
+	readonly flag?: IpvlanFlag;
+	/** Absent: the parent's. */
+	readonly mtu?: number;
+	/** No default route, whatever the gateway. */
+	readonly internal: boolean;
+}
+
+export type ParentKind = "macvlan" | "ipvlan";
+export type MacvlanMode = "bridge" | "private" | "passthru" | "vepa";
+export type IpvlanMode = "l2" | "l3" | "l3s";
+export type IpvlanFlag = "bridge" | "private" | "vepa";
+
 export interface BridgeNetwork {
+	/** Absent, or `bridge`: what tells it from the others. */
+	readonly kind?: "bridge";
 	/** 64-digit network ID. */
 	readonly id: string;
 	/** Linux interface name of the bridge, at most 15 bytes. */
@@ -28,6 +53,12 @@ export interface BridgeNetwork {
 	readonly masquerade: boolean;
 	/** No way in or out but the bridge itself. */
 	readonly internal: boolean;
+	/** Host interfaces from which published ports are reached at the containers' own addresses, too. `*`: all of them. */
+	readonly trustedInterfaces?: readonly string[];
+}
+
+export function isBridge(network: DriverNetwork): network is BridgeNetwork {
+	return network.kind === undefined || network.kind === "bridge";
 }
 
 /**
@@ -76,10 +107,9 @@ export interface EndpointPlan {
 	/** Further addresses, CIDR form, that nobody allocates (`LinkLocalIPs`). */
 	readonly linkLocalAddresses?: readonly string[];
 	readonly macAddress: string;
-	/** The container's default route goes through this endpoint's gateway. */
-	readonly defaultRoute: boolean;
-	/** The same for IPv6, where it goes another way than IPv4. */
-	readonly defaultRoute6?: boolean;
+	/** The container's default route goes through this gateway; empty: straight onto the link. Absent: it goes elsewhere. */
+	readonly gateway?: string;
+	readonly gateway6?: string;
 	/** `net.*` sysctls of this interface alone, by full name. */
 	readonly sysctls?: Readonly<Record<string, string>>;
 	readonly mappings: readonly PortMapping[];
@@ -88,6 +118,7 @@ export interface EndpointPlan {
 /** A default route of a sandbox. */
 export interface SandboxGateway {
 	readonly interfaceName: string;
+	/** Empty: straight onto the link (ipvlan `l3`). */
 	readonly gateway: string;
 }
 
@@ -107,15 +138,19 @@ export interface NetworkInventory {
 }
 
 /**
- * Sandboxes and bridge endpoints. Every method is idempotent towards its goal: creating what exists adopts it,
+ * Sandboxes and endpoints. Every method is idempotent towards its goal: creating what exists adopts it,
  * removing what is gone succeeds. State in the kernel (links, addresses, rules) outlives the daemon.
  */
-export interface BridgeDriver {
+export interface NetworkDriver {
 	/** Prepares the machine: forwarding, own nftables table. Runs once at start; removes state of endpoints not in `keep`. */
 	initialize(keep: { readonly sandboxes: ReadonlySet<string>; readonly endpoints: ReadonlySet<string> }): Promise<void>;
-	/** Creates or repairs the bridge, its addresses and its rules. @throws SystemError */
-	createNetwork(network: BridgeNetwork): Promise<void>;
-	removeNetwork(network: BridgeNetwork): Promise<void>;
+	/**
+	 * Creates or repairs the bridge, its addresses and its rules; or a parent that is the network's own.
+	 * @throws SystemError, InvalidParameterError no such parent, NotImplementedError the kernel has no such interfaces
+	 */
+	createNetwork(network: DriverNetwork): Promise<void>;
+	/** A parent that was made for networks goes with the last of them. */
+	removeNetwork(network: DriverNetwork): Promise<void>;
 	/** A namespace with loopback up, from a warm pool when one is ready. */
 	createSandbox(
 		containerId: string,
@@ -131,15 +166,15 @@ export interface BridgeDriver {
 	 * @throws ConflictError naming the address and port that is in use.
 	 */
 	reservePorts(requests: readonly PortRequest[]): PortReservation;
-	/** veth, addresses, routes and, in one transaction, the port rules. */
-	connect(network: BridgeNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): Promise<void>;
+	/** Interface, addresses, routes and, in one transaction, the port rules. */
+	connect(network: DriverNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): Promise<void>;
 	/**
 	 * Takes one endpoint off the network at once; its interface disappears a moment later, or with the namespace when
 	 * `removeSandbox` follows.
 	 * @param options.wait resolve when the interface is gone, for a container that lives on
 	 */
 	disconnect(
-		network: BridgeNetwork,
+		network: DriverNetwork,
 		containerId: string,
 		endpointId: string,
 		options?: { readonly wait: boolean },

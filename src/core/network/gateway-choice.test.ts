@@ -5,8 +5,8 @@ const candidate = (networkName: string, change: Partial<GatewayCandidate> = {}):
 	networkName,
 	internal: false,
 	priority: 0,
-	gateway: "10.0.0.1",
-	gateway6: "",
+	gateway: true,
+	gateway6: false,
 	...change,
 });
 
@@ -16,8 +16,8 @@ const cases: readonly (readonly [string, readonly GatewayCandidate[], string | u
 	["a negative priority comes last", [candidate("a", { priority: -1 }), candidate("b")], "b", undefined],
 	["an internal network is no way out", [candidate("a", { internal: true }), candidate("b")], "b", undefined],
 	["nothing but internal networks: no way out", [candidate("a", { internal: true })], undefined, undefined],
-	["both families beat one", [candidate("a"), candidate("b", { gateway6: "fd00::1" })], "b", "b"],
-	["each family goes its own way", [candidate("a", { gateway: "", gateway6: "fd00::1" }), candidate("b")], "b", "a"],
+	["both families beat one", [candidate("a"), candidate("b", { gateway6: true })], "b", "b"],
+	["each family goes its own way", [candidate("a", { gateway: false, gateway6: true }), candidate("b")], "b", "a"],
 ];
 
 for (const [name, candidates, v4, v6] of cases)

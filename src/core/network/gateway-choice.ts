@@ -4,9 +4,9 @@ export interface GatewayCandidate {
 	readonly internal: boolean;
 	/** `GwPriority`; the highest wins. */
 	readonly priority: number;
-	/** Empty where the network has no way out for the family. */
-	readonly gateway: string;
-	readonly gateway6: string;
+	/** Whether the network has a way out for the family. */
+	readonly gateway: boolean;
+	readonly gateway6: boolean;
 }
 
 /**
@@ -18,8 +18,8 @@ export function chooseGateways<T extends GatewayCandidate>(
 ): { readonly v4: T | undefined; readonly v6: T | undefined } {
 	const ordered = candidates.filter(({ internal }) => !internal).sort(byPreference);
 	return {
-		v4: ordered.find(({ gateway }) => gateway !== ""),
-		v6: ordered.find(({ gateway6 }) => gateway6 !== ""),
+		v4: ordered.find(({ gateway }) => gateway),
+		v6: ordered.find(({ gateway6 }) => gateway6),
 	};
 }
 
@@ -31,5 +31,5 @@ function byPreference(a: GatewayCandidate, b: GatewayCandidate): number {
 }
 
 function familiesOf({ gateway, gateway6 }: GatewayCandidate): number {
-	return Number(gateway !== "") + Number(gateway6 !== "");
+	return Number(gateway) + Number(gateway6);
 }

@@ -178,8 +178,12 @@ describe("planNetwork() with options", () => {
 		[{ EnableIPv4: false }, "invalid-parameter: IPv4 or IPv6 must be enabled"],
 		[{ Driver: "nope" }, 'not-found: plugin "nope" not found'],
 		[{ Driver: "host" }, 'forbidden: only one instance of "host" network is allowed'],
-		[{ Driver: "macvlan" }, "not-implemented: cannot create network lab: the driver macvlan is not supported yet"],
+		[
+			option("bridge.trusted_host_interfaces", "eth0:a/b"),
+			`invalid-parameter: failed to parse com.docker.network.bridge.trusted_host_interfaces value: eth0:a/b (invalid interface name "a/b")`,
+		],
 		[{ IPAM: { Driver: "mine" } }, 'not-found: plugin "mine" not found'],
+		[{ IPAM: { Driver: "null" } }, "invalid-parameter: ipv4 pool is empty"],
 		[{ Ingress: true }, "forbidden: Ingress network can only be global scope network"],
 	];
 	for (const [request, message] of cases)

@@ -3,7 +3,7 @@ import { errnoCode } from "../../base/errors.ts";
 import { type NetlinkRequest, type NetlinkSocket, NLM_F } from "./netlink.ts";
 import { attributeText, decodeAttributes, type NetlinkMessage, NetlinkPayload } from "./netlink-message.ts";
 
-const RTM_NEWLINK = 16;
+export const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
@@ -11,10 +11,12 @@ const AF_BRIDGE = 7;
 const AF_INET6 = 10;
 const IFINFOMSG_BYTES = 16;
 
-const IFLA = {
+/** Attributes of interfaces. */
+export const IFLA = {
 	ADDRESS: 1,
 	IFNAME: 3,
 	MTU: 4,
+	LINK: 5,
 	MASTER: 10,
 	PROTINFO: 12,
 	LINKINFO: 18,
@@ -25,8 +27,8 @@ const IFLA = {
 	NET_NS_FD: 28,
 	EXT_MASK: 29,
 } as const;
-const IFLA_INFO_KIND = 1;
-const IFLA_INFO_DATA = 2;
+export const IFLA_INFO_KIND = 1;
+export const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const ADDR_GEN_MODE_NONE = 1;
@@ -66,7 +68,7 @@ export interface LinkStatistics {
 }
 
 /** struct ifinfomsg. `up` undefined leaves the flag alone. */
-function interfaceHeader(index: number, up?: boolean, family = 0): Uint8Array {
+export function interfaceHeader(index: number, up?: boolean, family = 0): Uint8Array {
 	const header = Buffer.alloc(IFINFOMSG_BYTES);
 	header.writeUInt8(family, 0);
 	header.writeInt32LE(index, 4);
@@ -158,8 +160,8 @@ export interface VethOptions {
 	readonly mtu: number;
 	readonly peer: {
 		readonly name: string;
-		/** Descriptor of the namespace the peer is made in. */
-		readonly namespaceFd: number;
+		/** Descriptor of the namespace the peer is made in; absent: the socket's own. */
+		readonly namespaceFd?: number;
 		readonly macAddress: string;
 	};
 }
@@ -169,8 +171,8 @@ export function addVethRequest(options: VethOptions): NetlinkRequest {
 	const peer = new NetlinkPayload(interfaceHeader(0))
 		.text(IFLA.IFNAME, options.peer.name)
 		.uint32(IFLA.MTU, options.mtu)
-		.bytes(IFLA.ADDRESS, parseMac(options.peer.macAddress))
-		.uint32(IFLA.NET_NS_FD, options.peer.namespaceFd);
+		.bytes(IFLA.ADDRESS, parseMac(options.peer.macAddress));
+	if (options.peer.namespaceFd !== undefined) peer.uint32(IFLA.NET_NS_FD, options.peer.namespaceFd);
 	const info = new NetlinkPayload()
 		.text(IFLA_INFO_KIND, "veth")
 		.nested(IFLA_INFO_DATA, new NetlinkPayload().nested(VETH_INFO_PEER, peer));

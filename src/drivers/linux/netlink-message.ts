@@ -45,6 +45,10 @@ export class NetlinkPayload {
 		return this.bytes(type, Uint8Array.of(value));
 	}
 
+	uint16(type: number, value: number): this {
+		return this.bytes(type, Uint8Array.of(value & 0xff, value >> 8));
+	}
+
 	uint16BigEndian(type: number, value: number): this {
 		return this.bytes(type, Uint8Array.of(value >> 8, value & 0xff));
 	}

@@ -1,5 +1,5 @@
 /**
- * Sandboxes and bridge endpoints on Linux: namespaces, veth pairs and bridges by rtnetlink, ports and NAT by nftables.
+ * Sandboxes and endpoints on Linux: namespaces, veth pairs, bridges, macvlan and ipvlan by rtnetlink, ports and NAT by nftables.
  *
  *   <directory>/netns/<container ID>            bound namespace
  *   <directory>/endpoints/<endpoint ID>.json    what was made for an endpoint
@@ -7,35 +7,32 @@
  * All work is synchronous system calls of well under a millisecond each. Removing an interface alone waits for the kernel's
  * grace periods (20–70 ms), so it is left to the end of the namespace or to a process of its own.
  */
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import type {
-	BridgeDriver,
-	BridgeNetwork,
-	EndpointPlan,
-	InterfaceStatistics,
-	NetworkInventory,
-	NetworkSandbox,
-	PortMapping,
-	PortRequest,
-	PortReservation,
-	SandboxGateway,
+import {
+	type BridgeNetwork,
+	type DriverNetwork,
+	type EndpointPlan,
+	type InterfaceStatistics,
+	isBridge,
+	type NetworkDriver,
+	type NetworkInventory,
+	type NetworkSandbox,
+	type ParentNetwork,
+	type PortMapping,
+	type PortRequest,
+	type PortReservation,
+	type SandboxGateway,
 } from "../../core/network/driver.ts";
 import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
 import { listAddresses, listRoutes } from "../linux/addresses.ts";
 import { forgetUdpFlows } from "../linux/conntrack.ts";
 import { closeDescriptor } from "../linux/file-descriptors.ts";
-import { deleteLink, findLinkIndex, listLinks } from "../linux/links.ts";
-import {
-	bindNamespace,
-	inNetworkNamespace,
-	openNamespace,
-	openNetlinkIn,
-	unbindNamespace,
-} from "../linux/namespaces.ts";
+import { findLinkIndex, listLinks } from "../linux/links.ts";
+import { openNamespace, openNetlinkIn } from "../linux/namespaces.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../linux/netlink.ts";
 import { Nftables } from "../linux/nftables.ts";
 import { enableForwarding, ensureBridge, isOwnBridge, refuseOtherKinds } from "./bridge-link.ts";
@@ -43,8 +40,11 @@ import { hostInterfaceName, makeEndpointLink, replaceDefaultRoutes, silenceEndpo
 import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
 import { Firewall } from "./firewall.ts";
 import type { TableFamily } from "./firewall-rules.ts";
+import { removeHostLink, removeLinkInside } from "./link-removal.ts";
+import { ensureParent, makeParentEndpoint, removeParent } from "./parent-link.ts";
 import { PortReserver } from "./port-reserver.ts";
-import { SandboxPool, writeSysctl } from "./sandbox-pool.ts";
+import { SandboxPool } from "./sandbox-pool.ts";
+import { Sandboxes } from "./sandboxes.ts";
 
 /** A stopped container loses its sandbox right after its endpoints; then there is no interface left to remove. */
 const LEAVE_DELAY_MS = 100;
@@ -71,8 +71,8 @@ export interface LinuxBridgeDriverDependencies {
 	readonly logger: Logger;
 }
 
-export class LinuxBridgeDriver implements BridgeDriver {
-	readonly #netnsDirectory: string;
+export class LinuxBridgeDriver implements NetworkDriver {
+	readonly #sandboxes: Sandboxes;
 	readonly #states: EndpointStates;
 	readonly #netlink = new NetlinkSocket();
 	readonly #nftables = new Nftables();
@@ -84,6 +84,8 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	/** Endpoints whose interface is to be removed, unless their namespace goes first and takes it along. */
 	readonly #leaving = new Map<string, Timer>();
 	readonly #vanishing = new Set<Timer>();
+	/** By ID: a parent that was made for networks goes with the last of them. */
+	readonly #parents = new Map<string, ParentNetwork>();
 
 	/** @throws UnavailableError without libnftables; InvalidParameterError for a bad table name */
 	constructor(
@@ -92,10 +94,10 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	) {
 		this.#logger = dependencies.logger;
 		this.#clock = dependencies.clock;
-		this.#netnsDirectory = join(options.directory, "netns");
 		this.#states = new EndpointStates(join(options.directory, "endpoints"));
 		this.#firewall = new Firewall(this.#nftables, options.tableName, dependencies.logger, tableFamilies());
 		this.#pool = new SandboxPool(options.poolSize, dependencies.clock, dependencies.logger);
+		this.#sandboxes = new Sandboxes(join(options.directory, "netns"), this.#pool);
 		this.#ports = new PortReserver(() => this.#states.all().flatMap(({ mappings }) => mappings));
 	}
 
@@ -103,17 +105,16 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		readonly sandboxes: ReadonlySet<string>;
 		readonly endpoints: ReadonlySet<string>;
 	}): Promise<void> {
-		mkdirSync(this.#netnsDirectory, { recursive: true, mode: 0o711 });
+		this.#sandboxes.prepare();
 		this.#states.load();
 		if (this.options.forwarding && enableForwarding(4))
 			this.#logger.info("packet forwarding switched on", { family: 4 });
 		const gone = this.#states.all().filter((state) => !keep.endpoints.has(state.endpointId));
 		this.#firewall.initialize(this.#states.all().filter((state) => keep.endpoints.has(state.endpointId)));
-		for (const sandbox of readdirSync(this.#netnsDirectory))
-			if (!keep.sandboxes.has(sandbox)) unbindNamespace(this.#sandboxPath(sandbox));
+		for (const sandbox of this.#sandboxes.list()) if (!keep.sandboxes.has(sandbox)) this.#sandboxes.remove(sandbox);
 		for (const state of gone) {
 			if (keep.sandboxes.has(state.containerId)) {
-				await this.#deleteLink(state.hostInterface);
+				await this.#removeInterface(state);
 				this.#states.remove(state.endpointId);
 			} else {
 				silenceEndpointLink(this.#netlink, state.hostInterface);
@@ -124,7 +125,12 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		this.#pool.refill();
 	}
 
-	async createNetwork(network: BridgeNetwork): Promise<void> {
+	async createNetwork(network: DriverNetwork): Promise<void> {
+		if (!isBridge(network))
+			return await this.#translate(`failed to create ${network.kind} network on ${network.parent}`, () => {
+				ensureParent(this.#netlink, network);
+				this.#parents.set(network.id, network);
+			});
 		await this.#translate(`failed to create bridge network ${network.bridge}`, () => {
 			if (network.subnet6 !== undefined && this.options.forwarding) enableForwarding(6);
 			refuseOtherKinds(this.#netlink, network.bridge);
@@ -134,9 +140,15 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		});
 	}
 
-	async removeNetwork(network: BridgeNetwork): Promise<void> {
+	async removeNetwork(network: DriverNetwork): Promise<void> {
+		if (!isBridge(network))
+			return await this.#translate(`failed to remove ${network.kind} network on ${network.parent}`, () => {
+				this.#parents.delete(network.id);
+				const isShared = [...this.#parents.values()].some(({ parent }) => parent === network.parent);
+				if (!isShared) removeParent(this.#netlink, network);
+			});
 		await this.#translate(`failed to remove bridge network ${network.bridge}`, async () => {
-			if (isOwnBridge(this.#netlink, network)) await this.#deleteLink(network.bridge);
+			if (isOwnBridge(this.#netlink, network)) await removeHostLink(this.#netlink, network.bridge);
 			this.#firewall.removeNetwork(network);
 		});
 	}
@@ -145,33 +157,21 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		containerId: string,
 		options: { readonly sysctls?: Readonly<Record<string, string>> } = {},
 	): Promise<NetworkSandbox> {
-		const path = this.#sandboxPath(containerId);
-		return this.#translate("failed to create network namespace", () => {
-			if (!isBoundNamespace(path)) {
-				const fd = this.#pool.take();
-				try {
-					bindNamespace(fd, path);
-				} finally {
-					closeDescriptor(fd);
-				}
-			}
-			const sysctls = Object.entries(options.sysctls ?? {});
-			const writeAll = () => {
-				for (const [name, value] of sysctls) writeSysctl(name, value);
-			};
-			if (sysctls.length > 0) this.#inSandbox(path, writeAll);
-			return { containerId, path };
-		});
+		return this.#translate("failed to create network namespace", () =>
+			this.#sandboxes.create(containerId, options.sysctls ?? {}),
+		);
 	}
 
 	async removeSandbox(containerId: string): Promise<void> {
-		await this.#translate("failed to remove network namespace", () => {
+		await this.#translate("failed to remove network namespace", async () => {
 			const endpoints = this.#states.all().filter((state) => state.containerId === containerId);
 			for (const state of endpoints) {
 				silenceEndpointLink(this.#netlink, state.hostInterface);
 				this.#forgetPorts(state);
+				// The kernel lets go of a namespace some time later; until then the parent would know the address twice.
+				if (state.parentInterface !== undefined) await this.#removeInterface(state);
 			}
-			unbindNamespace(this.#sandboxPath(containerId));
+			this.#sandboxes.remove(containerId);
 			for (const state of endpoints) this.#vanishes(state);
 		});
 	}
@@ -180,17 +180,8 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		return this.#ports.reserve(requests);
 	}
 
-	async connect(network: BridgeNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): Promise<void> {
-		const state: EndpointState = {
-			endpointId: plan.endpointId,
-			containerId: plan.containerId,
-			networkId: network.id,
-			hostInterface: hostInterfaceName(plan.endpointId),
-			...(plan.address !== undefined && { address: plan.address }),
-			...(plan.address6 !== undefined && { address6: plan.address6 }),
-			...routedFamilies(network),
-			mappings: plan.mappings,
-		};
+	async connect(network: DriverNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): Promise<void> {
+		const state = stateOf(network, plan);
 		try {
 			this.#stayed(plan.endpointId);
 			this.#states.save(state);
@@ -199,12 +190,13 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			this.#forgetFlows(state);
 		} catch (cause) {
 			await this.#removeEndpoint(state);
-			throw new SystemError(`failed to connect to bridge ${network.bridge}: ${errorMessage(cause)}`, { cause });
+			const where = isBridge(network) ? `bridge ${network.bridge}` : `${network.kind} on ${network.parent}`;
+			throw new SystemError(`failed to connect to ${where}: ${errorMessage(cause)}`, { cause });
 		}
 	}
 
 	async disconnect(
-		_network: BridgeNetwork,
+		_network: DriverNetwork,
 		_containerId: string,
 		endpointId: string,
 		options: { readonly wait: boolean } = { wait: false },
@@ -257,7 +249,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		this.#states.remove(state.endpointId);
 		const timer = this.#clock.after(VANISH_DELAY_MS, () => {
 			this.#vanishing.delete(timer);
-			void this.#deleteLink(state.hostInterface).catch((error: unknown) => this.#warnOfLink(state, error));
+			void removeHostLink(this.#netlink, state.hostInterface).catch((error: unknown) => this.#warnOfLink(state, error));
 		});
 		this.#vanishing.add(timer);
 	}
@@ -265,7 +257,7 @@ export class LinuxBridgeDriver implements BridgeDriver {
 	/** The state file stays until the interface is gone: a daemon that dies before leaves the rest to the next one. */
 	async #leave(state: EndpointState): Promise<void> {
 		try {
-			await this.#deleteLink(state.hostInterface);
+			await this.#removeInterface(state);
 			this.#states.remove(state.endpointId);
 		} catch (error) {
 			this.#warnOfLink(state, error);
@@ -279,20 +271,17 @@ export class LinuxBridgeDriver implements BridgeDriver {
 
 	async statistics(containerId: string): Promise<Readonly<Record<string, InterfaceStatistics>>> {
 		return this.#translate("failed to read network statistics", () => {
-			const fd = openNamespace(this.#sandboxPath(containerId));
-			try {
+			return this.#sandboxes.use(containerId, (fd) => {
 				using inside = openNetlinkIn(fd);
 				const links = listLinks(inside).filter((link) => link.name !== "lo");
 				return Object.fromEntries(links.map((link) => [link.name, link.statistics]));
-			} finally {
-				closeDescriptor(fd);
-			}
+			});
 		});
 	}
 
 	async inventory(): Promise<NetworkInventory> {
 		return {
-			sandboxes: readdirSync(this.#netnsDirectory),
+			sandboxes: this.#sandboxes.list(),
 			endpoints: this.#states.all().flatMap(({ endpointId }) => (this.#leaving.has(endpointId) ? [] : endpointId)),
 		};
 	}
@@ -333,32 +322,28 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			});
 	}
 
-	#sandboxPath(containerId: string): string {
-		return join(this.#netnsDirectory, containerId);
-	}
-
-	#inSandbox<T>(path: string, work: () => T): T {
-		const fd = openNamespace(path);
-		try {
-			return inNetworkNamespace(fd, work);
-		} finally {
-			closeDescriptor(fd);
-		}
-	}
-
-	#makeLink(network: BridgeNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): void {
-		const bridgeIndex = findLinkIndex(this.#netlink, network.bridge) ?? ensureBridge(this.#netlink, network);
+	#makeLink(network: DriverNetwork, sandbox: NetworkSandbox, plan: EndpointPlan): void {
 		const namespaceFd = openNamespace(sandbox.path);
 		try {
+			if (!isBridge(network)) {
+				makeParentEndpoint(this.#netlink, { network, plan, namespaceFd });
+				return;
+			}
+			const bridgeIndex = findLinkIndex(this.#netlink, network.bridge) ?? ensureBridge(this.#netlink, network);
 			makeEndpointLink(this.#netlink, { network, bridgeIndex, plan, namespaceFd });
 		} finally {
 			closeDescriptor(namespaceFd);
 		}
 	}
 
+	async #removeInterface({ hostInterface, parentInterface, containerId }: EndpointState): Promise<void> {
+		if (parentInterface === undefined) return await removeHostLink(this.#netlink, hostInterface);
+		if (this.#sandboxes.has(containerId)) await removeLinkInside(this.#sandboxes.path(containerId), parentInterface);
+	}
+
 	async #removeEndpoint(state: EndpointState): Promise<void> {
 		this.#forgetPorts(state);
-		await this.#deleteLink(state.hostInterface);
+		await this.#removeInterface(state);
 		this.#states.remove(state.endpointId);
 	}
 
@@ -387,19 +372,6 @@ export class LinuxBridgeDriver implements BridgeDriver {
 		}
 	}
 
-	/** In a process of its own: the kernel makes the caller wait for its grace periods. */
-	async #deleteLink(name: string): Promise<void> {
-		if (findLinkIndex(this.#netlink, name) === undefined) return;
-		try {
-			const ignore = "ignore" as const;
-			await Bun.spawn(["ip", "link", "delete", name], { stdin: ignore, stdout: ignore, stderr: ignore }).exited;
-		} catch (error) {
-			if (errnoCode(error) !== "ENOENT") throw error;
-		}
-		// Without iproute2, or when it failed: here, and with the reason.
-		deleteLink(this.#netlink, name);
-	}
-
 	async #translate<T>(purpose: string, work: () => T | Promise<T>): Promise<T> {
 		try {
 			return await work();
@@ -409,6 +381,25 @@ export class LinuxBridgeDriver implements BridgeDriver {
 			throw new SystemError(`${purpose}: ${errorMessage(cause)}`, { cause });
 		}
 	}
+}
+
+function stateOf(network: DriverNetwork, plan: EndpointPlan): EndpointState {
+	const { endpointId, containerId, address, address6 } = plan;
+	const common = {
+		endpointId,
+		containerId,
+		networkId: network.id,
+		...(address !== undefined && { address }),
+		...(address6 !== undefined && { address6 }),
+	};
+	if (!isBridge(network)) return { ...common, hostInterface: "", parentInterface: plan.interfaceName, mappings: [] };
+	return {
+		...common,
+		hostInterface: hostInterfaceName(endpointId),
+		...routedFamilies(network),
+		...((network.trustedInterfaces ?? []).length > 0 && { direct: true as const }),
+		mappings: plan.mappings,
+	};
 }
 
 function routedFamilies({ gatewayMode, gatewayMode6 }: BridgeNetwork): Pick<EndpointState, "routed"> {
@@ -421,14 +412,4 @@ function routedFamilies({ gatewayMode, gatewayMode6 }: BridgeNetwork): Pick<Endp
 
 function tableFamilies(): readonly TableFamily[] {
 	return existsSync("/proc/sys/net/ipv6") ? ["ip", "ip6"] : ["ip"];
-}
-
-/** A file that is a mount point has another device than its directory. A leftover of before a reboot is a plain file. */
-function isBoundNamespace(path: string): boolean {
-	try {
-		return statSync(path).dev !== statSync(join(path, "..")).dev;
-	} catch (error) {
-		if (errnoCode(error) === "ENOENT") return false;
-		throw error;
-	}
 }

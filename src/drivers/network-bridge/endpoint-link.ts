@@ -33,7 +33,6 @@ export interface EndpointLinkInput {
 export function makeEndpointLink(host: NetlinkSocket, input: EndpointLinkInput): void {
 	const { network, plan, namespaceFd, bridgeIndex } = input;
 	const name = hostInterfaceName(plan.endpointId);
-	const hasIpv6 = [plan.address6, ...(plan.linkLocalAddresses ?? [])].some((cidr) => cidr?.includes(":"));
 	using inside = inNetworkNamespace(namespaceFd, () => new NetlinkSocket());
 	if (findLinkIndex(host, name) !== undefined) deleteLink(host, name);
 	else if (findLinkIndex(inside, plan.interfaceName) !== undefined) deleteLink(inside, plan.interfaceName);
@@ -48,15 +47,8 @@ export function makeEndpointLink(host: NetlinkSocket, input: EndpointLinkInput):
 		// With br_netfilter the bridge itself carries translated packets: a container's call to its own published port must turn.
 		...(plan.mappings.length > 0 && existsSync(BRIDGE_NETFILTER) && { hairpin: true }),
 	});
-	const sysctls = Object.entries({
-		...(hasIpv6 && { [`net.ipv6.conf.${plan.interfaceName.replaceAll(".", "/")}.disable_ipv6`]: "0" }),
-		...plan.sysctls,
-	});
-	if (sysctls.length > 0)
-		inNetworkNamespace(namespaceFd, () => {
-			for (const [name, value] of sysctls) writeSysctl(name, value);
-		});
-	configureInside(inside, network, plan);
+	writeEndpointSysctls(namespaceFd, plan);
+	configureEndpoint(inside, plan, network.internal);
 	settleCarrier(host, name, network.bridge);
 }
 
@@ -70,19 +62,38 @@ function settleCarrier(host: NetlinkSocket, port: string, bridge: string): void 
 	findLinkIndex(host, bridge);
 }
 
-function configureInside(inside: NetlinkSocket, network: BridgeNetwork, plan: EndpointPlan): void {
+/** IPv6 where the endpoint has it, and what the user asked for. */
+export function writeEndpointSysctls(namespaceFd: number, plan: EndpointPlan): void {
+	const hasIpv6 = [plan.address6, ...(plan.linkLocalAddresses ?? [])].some((cidr) => cidr?.includes(":"));
+	const sysctls = Object.entries({
+		...(hasIpv6 && { [`net.ipv6.conf.${plan.interfaceName.replaceAll(".", "/")}.disable_ipv6`]: "0" }),
+		...plan.sysctls,
+	});
+	if (sysctls.length === 0) return;
+	inNetworkNamespace(namespaceFd, () => {
+		for (const [name, value] of sysctls) writeSysctl(name, value);
+	});
+}
+
+/** Addresses and routes of the interface, which is up then. @param inside socket of the namespace */
+export function configureEndpoint(inside: NetlinkSocket, plan: EndpointPlan, internal: boolean): void {
 	const linkIndex = findLinkIndex(inside, plan.interfaceName) ?? 0;
 	const { address, address6, linkLocalAddresses = [] } = plan;
 	const addresses = [address, address6, ...linkLocalAddresses].filter((cidr) => cidr !== undefined);
 	const requests: NetlinkRequest[] = addresses.map((cidr) => addAddressRequest(linkIndex, cidr));
 	requests.push(setLinkRequest(linkIndex, { up: true }));
-	if (!network.internal) {
-		if (plan.defaultRoute && address !== undefined && network.gateway !== undefined)
-			requests.push(addRouteRequest({ linkIndex, gateway: network.gateway }));
-		if ((plan.defaultRoute6 ?? plan.defaultRoute) && address6 !== undefined && network.gateway6 !== undefined)
-			requests.push(addRouteRequest({ linkIndex, gateway: network.gateway6 }));
+	if (!internal) {
+		if (address !== undefined && plan.gateway !== undefined)
+			requests.push(defaultRouteRequest(linkIndex, 4, plan.gateway));
+		if (address6 !== undefined && plan.gateway6 !== undefined)
+			requests.push(defaultRouteRequest(linkIndex, 6, plan.gateway6));
 	}
 	inside.requestAll(requests);
+}
+
+/** @param gateway empty: straight onto the link */
+function defaultRouteRequest(linkIndex: number, family: 4 | 6, gateway: string): NetlinkRequest {
+	return addRouteRequest(gateway === "" ? { linkIndex, family } : { linkIndex, gateway });
 }
 
 /** Default routes of a namespace, one for each family at most. @param inside socket of the namespace @throws ErrnoError */
@@ -96,10 +107,10 @@ export function replaceDefaultRoutes(
 		const linkIndex = wanted === undefined ? undefined : findLinkIndex(inside, wanted.interfaceName);
 		const routes = present.filter(({ destination }) => destination.includes(":") === (family === 6));
 		for (const route of routes)
-			if (route.linkIndex !== linkIndex || route.gateway !== wanted?.gateway)
+			if (route.linkIndex !== linkIndex || (route.gateway ?? "") !== wanted?.gateway)
 				inside.request(deleteRouteRequest({ linkIndex: route.linkIndex, family }));
 		if (wanted !== undefined && linkIndex !== undefined)
-			inside.request(addRouteRequest({ linkIndex, gateway: wanted.gateway }));
+			inside.request(defaultRouteRequest(linkIndex, family, wanted.gateway));
 	}
 }
 
@@ -110,7 +121,7 @@ function setPortOptions(host: NetlinkSocket, name: string, options: BridgePortOp
 
 /** Takes the host's end off the air at once; the interface itself goes with the namespace. Gone already is success. */
 export function silenceEndpointLink(host: NetlinkSocket, name: string): void {
-	const index = findLinkIndex(host, name);
+	const index = name === "" ? undefined : findLinkIndex(host, name);
 	if (index === undefined) return;
 	try {
 		host.request(setBridgePortRequest(index, { disabled: true }));

@@ -14,13 +14,17 @@ export interface EndpointState {
 	readonly endpointId: string;
 	readonly containerId: string;
 	readonly networkId: string;
-	/** Name of the host's end of the pair. */
+	/** Name of the host's end of the pair; empty for an interface on a parent, which has none. */
 	readonly hostInterface: string;
+	/** Name in the container of an interface on a parent. */
+	readonly parentInterface?: string;
 	/** CIDR form. */
 	readonly address?: string;
 	readonly address6?: string;
 	/** Families whose ports are opened and not translated (gateway mode `routed`). */
 	readonly routed?: readonly (4 | 6)[];
+	/** Published ports are opened at the container's own address as well, for the network's trusted interfaces. */
+	readonly direct?: true;
 	readonly mappings: readonly PortMapping[];
 }
 
@@ -69,6 +73,7 @@ function readState(path: string): EndpointState | undefined {
 	try {
 		const state: Partial<EndpointState> = JSON.parse(readFileSync(path, "utf8"));
 		const { endpointId, containerId, networkId, hostInterface, address, address6, routed, mappings } = state;
+		const { parentInterface, direct } = state;
 		if (endpointId === undefined || containerId === undefined || networkId === undefined) return undefined;
 		if (hostInterface === undefined || mappings === undefined) return undefined;
 		return {
@@ -76,9 +81,11 @@ function readState(path: string): EndpointState | undefined {
 			containerId,
 			networkId,
 			hostInterface,
+			...(parentInterface !== undefined && { parentInterface }),
 			...(address !== undefined && { address }),
 			...(address6 !== undefined && { address6 }),
 			...(routed !== undefined && { routed }),
+			...(direct === true && { direct }),
 			mappings,
 		};
 	} catch (error) {

@@ -29,7 +29,7 @@ const INTERFACE_MAPS = ["from_bridge", "to_bridge", "nat_from", "nat_to"] as con
 export const PORT_MAPS = ["published", "published_at", "opened"] as const;
 export type PortMapName = (typeof PORT_MAPS)[number];
 
-/** Container ports of routed networks that were published: the address is the container's own. */
+/** Container ports that were published on routed networks or trust somebody: the address is the container's own. */
 const OPENED = "opened";
 
 /** Table, maps and base chains. Running it again renews the rules of the base chains and leaves elements and networks alone. */
@@ -117,10 +117,11 @@ function modeOf(family: TableFamily, network: BridgeNetwork): GatewayMode {
 function intoBridge(family: TableFamily, network: BridgeNetwork): string[] {
 	const mode = modeOf(family, network);
 	const icmp = family === "ip" ? "icmp" : "icmpv6";
+	const opened = `${family} daddr . meta l4proto . th dport @${OPENED} accept`;
 	const unasked: Readonly<Record<GatewayMode, readonly string[]>> = {
-		nat: ["ct status dnat accept"],
+		nat: ["ct status dnat accept", ...fromTrusted(network).map((source) => `${source}${opened}`)],
 		"nat-unprotected": ["accept"],
-		routed: [`${family} daddr . meta l4proto . th dport @${OPENED} accept`, `meta l4proto ${icmp} accept`],
+		routed: [opened, `meta l4proto ${icmp} accept`],
 		isolated: [],
 	};
 	return [
@@ -131,6 +132,13 @@ function intoBridge(family: TableFamily, network: BridgeNetwork): string[] {
 		...(network.internal ? [] : unasked[mode]),
 		"drop",
 	];
+}
+
+/** Matches of packets from interfaces that reach published ports without translation; nothing is a match, too. */
+function fromTrusted({ trustedInterfaces = [] }: BridgeNetwork): string[] {
+	if (trustedInterfaces.length === 0) return [];
+	if (trustedInterfaces.includes("*")) return [""];
+	return [`iifname { ${trustedInterfaces.map((name) => `"${name}"`).join(", ")} } `];
 }
 
 /** Source NAT of what leaves a network by other interfaces. */
@@ -192,9 +200,10 @@ export function portElements(endpoint: EndpointState): PortElement[] {
 		if (endpoint.routed?.includes(host.family) === true) return openedPort(family, address, mapping);
 		const port = `${mapping.protocol} . ${mapping.hostPort}`;
 		const value = `${address} . ${mapping.containerPort}`;
-		return isUnspecified(host)
+		const published: PortElement = isUnspecified(host)
 			? { family, map: "published", key: port, value }
 			: { family, map: "published_at", key: `${mapping.hostAddress} . ${port}`, value };
+		return endpoint.direct === true ? [published, openedPort(family, address, mapping)] : published;
 	});
 }
 

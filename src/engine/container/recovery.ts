@@ -14,7 +14,7 @@ import {
 import type { AdoptedTask, ContainerRuntime, Task } from "../../core/container/runtime.ts";
 import { transition } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
-import type { BridgeDriver } from "../../core/network/driver.ts";
+import type { NetworkDriver } from "../../core/network/driver.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { ContainerNetworking } from "../network/container-networking.ts";
 import type { NetworkService } from "../network/network-service.ts";
@@ -35,7 +35,7 @@ const START_FAILED = 128;
 /** The drivers that are asked what there is, and told what to keep. */
 export interface RecoveryDrivers {
 	readonly runtime: ContainerRuntime;
-	readonly network: BridgeDriver;
+	readonly network: NetworkDriver;
 	readonly snapshotter: Snapshotter;
 	readonly files: ContainerHostFiles;
 }

@@ -4,7 +4,7 @@ import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ResourceMonitor } from "../../core/container/resource-monitor.ts";
 import { isRunning } from "../../core/container/state.ts";
 import { type StatsSample, statsView } from "../../core/container/stats-view.ts";
-import type { BridgeDriver } from "../../core/network/driver.ts";
+import type { NetworkDriver } from "../../core/network/driver.ts";
 import { hasSandbox } from "../network/container-networking.ts";
 import type { ContainerRegistry } from "./registry.ts";
 
@@ -13,7 +13,7 @@ const INTERVAL_MS = 1000;
 export interface ContainerSamplerDependencies {
 	readonly registry: ContainerRegistry;
 	readonly monitor: ResourceMonitor;
-	readonly network: BridgeDriver;
+	readonly network: NetworkDriver;
 	readonly clock: Clock;
 }
 

@@ -67,8 +67,10 @@ test("an IPv4 address is given back when there is no IPv6 address to go with it"
 	expect(book.take(lab, "b", { address: "10.0.0.5", address6: "fd00::0005" })).toEqual({
 		address: "10.0.0.5",
 		prefixLength: 29,
+		gateway: "10.0.0.1",
 		address6: "fd00::5",
 		prefixLength6: 64,
+		gateway6: "fd00::1",
 	});
 });
 

@@ -1,26 +1,39 @@
 import { ForbiddenError, InvalidParameterError, SystemError, UnavailableError } from "../../base/errors.ts";
 import { AddressPool } from "../../core/network/address-pool.ts";
 import { contains, formatIp, type IpAddress, parseIp } from "../../core/network/ip-address.ts";
-import type { NetworkRecord } from "../../core/network/network-record.ts";
+import type { NetworkRecord, NetworkSubnet } from "../../core/network/network-record.ts";
 
 export interface TakenAddresses {
 	/** Without prefix length; empty where the network has no such family. */
 	readonly address: string;
 	readonly prefixLength: number;
+	/** Next hop on the address's own subnet; empty where there is none. */
+	readonly gateway: string;
 	readonly address6: string;
 	readonly prefixLength6: number;
+	readonly gateway6: string;
 }
 
 interface OwnedPool {
 	readonly pool: AddressPool;
+	readonly gateway: string;
 	/** Endpoint ID by address: a late release must not free what somebody else has got meanwhile. */
 	readonly owners: Map<string, string>;
 }
 
+/** In the order the network was given its subnets: the first with an address to give has it. */
 interface Pools {
-	readonly v4: OwnedPool | undefined;
-	readonly v6: OwnedPool | undefined;
+	readonly v4: readonly OwnedPool[];
+	readonly v6: readonly OwnedPool[];
 }
+
+interface Taken {
+	readonly address: string;
+	readonly prefixLength: number;
+	readonly gateway: string;
+}
+
+const NOTHING: Taken = { address: "", prefixLength: 0, gateway: "" };
 
 /** Addresses of all networks. In memory only: at start taken from the records of what runs. */
 export class AddressBook {
@@ -37,17 +50,17 @@ export class AddressBook {
 		requested: { readonly address: string; readonly address6: string },
 	): TakenAddresses {
 		const { v4, v6 } = this.#poolsOf(network);
-		const address = v4 === undefined ? "" : takeFrom(network, v4, requested.address, endpointId);
+		const taken = v4.length === 0 ? NOTHING : takeFrom(network, v4, requested.address, endpointId);
 		try {
-			const address6 = v6 === undefined ? "" : takeFrom(network, v6, requested.address6, endpointId);
+			const taken6 = v6.length === 0 ? NOTHING : takeFrom(network, v6, requested.address6, endpointId);
 			return {
-				address,
-				prefixLength: v4?.pool.subnet.prefixLength ?? 0,
-				address6,
-				prefixLength6: v6?.pool.subnet.prefixLength ?? 0,
+				...taken,
+				address6: taken6.address,
+				prefixLength6: taken6.prefixLength,
+				gateway6: taken6.gateway,
 			};
 		} catch (error) {
-			this.release(network.id, endpointId, [address]);
+			this.release(network.id, endpointId, [taken.address]);
 			throw error;
 		}
 	}
@@ -56,8 +69,10 @@ export class AddressBook {
 	adopt(network: NetworkRecord, endpointId: string, addresses: readonly string[]): void {
 		const { v4, v6 } = this.#poolsOf(network);
 		for (const address of addresses) {
-			const owned = address.includes(":") ? v6 : v4;
-			if (address === "" || owned === undefined || owned.pool.isTaken(address)) continue;
+			if (address === "") continue;
+			const pools = address.includes(":") ? v6 : v4;
+			const owned = pools.find(({ pool }) => contains(pool.subnet, parseIp(address)));
+			if (owned === undefined || owned.pool.isTaken(address)) continue;
 			try {
 				owned.pool.reserve(address);
 				owned.owners.set(address, endpointId);
@@ -71,8 +86,10 @@ export class AddressBook {
 	release(networkId: string, endpointId: string, addresses: readonly string[]): void {
 		const pools = this.#pools.get(networkId);
 		for (const address of addresses) {
-			const owned = address.includes(":") ? pools?.v6 : pools?.v4;
-			if (owned?.owners.get(address) !== endpointId) continue;
+			const owned = [...(pools?.v4 ?? []), ...(pools?.v6 ?? [])].find(
+				({ owners }) => owners.get(address) === endpointId,
+			);
+			if (owned === undefined) continue;
 			owned.owners.delete(address);
 			owned.pool.release(address);
 		}
@@ -86,51 +103,74 @@ export class AddressBook {
 	#poolsOf(network: NetworkRecord): Pools {
 		const known = this.#pools.get(network.id);
 		if (known !== undefined) return known;
-		const { subnet, subnet6 } = network.bridge ?? {};
-		const pools: Pools = { v4: openPool(network, subnet), v6: openPool(network, subnet6) };
+		const pools: Pools = { v4: openPools(network, 4), v6: openPools(network, 6) };
 		this.#pools.set(network.id, pools);
 		return pools;
 	}
 }
 
-function openPool(network: NetworkRecord, subnet: string | undefined): OwnedPool | undefined {
-	if (subnet === undefined) return undefined;
-	const configured = network.ipam.find((entry) => entry.subnet === subnet);
-	const isV6 = subnet.includes(":");
-	// An isolated bridge has no address, and its gateway is not handed out all the same: it may become an ordinary one.
-	const gateway = (isV6 ? network.bridge?.gateway6 : network.bridge?.gateway) ?? configured?.gateway;
-	const reserved = [gateway, ...Object.values(configured?.auxiliary ?? {})].filter((address) => address !== undefined);
+function openPools(network: NetworkRecord, family: 4 | 6): OwnedPool[] {
+	const { bridge, ipam } = network;
+	if (bridge === undefined) {
+		if (!(family === 4 ? network.enableIpv4 : network.enableIpv6)) return [];
+		const own = ipam.filter(({ subnet }) => subnet.includes(":") === (family === 6));
+		return own.map((configured) => openPool(configured.subnet, configured.gateway, configured));
+	}
+	const [subnet, gateway] = family === 4 ? [bridge.subnet, bridge.gateway] : [bridge.subnet6, bridge.gateway6];
+	if (subnet === undefined) return [];
+	return [
+		openPool(
+			subnet,
+			gateway,
+			ipam.find((entry) => entry.subnet === subnet),
+		),
+	];
+}
+
+/** @param gateway next hop; one that is only configured (an isolated bridge's) is not handed out either */
+function openPool(subnet: string, gateway: string | undefined, configured: NetworkSubnet | undefined): OwnedPool {
+	const taken = [gateway ?? configured?.gateway, ...Object.values(configured?.auxiliary ?? {})];
 	const pool = new AddressPool(subnet, {
 		...(configured?.range === undefined ? {} : { range: configured.range }),
-		reserved,
+		reserved: taken.filter((address) => address !== undefined),
 	});
-	return { pool, owners: new Map() };
+	return { pool, gateway: gateway ?? "", owners: new Map() };
 }
 
-function takeFrom(network: NetworkRecord, { pool, owners }: OwnedPool, wanted: string, endpointId: string): string {
-	const address = wanted === "" ? allocate(network, pool) : reserve(pool, parseIp(wanted));
-	owners.set(address, endpointId);
-	return address;
+function takeFrom(network: NetworkRecord, pools: readonly OwnedPool[], wanted: string, endpointId: string): Taken {
+	const { address, owned } = wanted === "" ? allocate(network, pools) : reserve(pools, parseIp(wanted));
+	owned.owners.set(address, endpointId);
+	return { address, prefixLength: owned.pool.subnet.prefixLength, gateway: owned.gateway };
 }
 
-function allocate(network: NetworkRecord, pool: AddressPool): string {
-	try {
-		return pool.allocate();
-	} catch (cause) {
-		if (!(cause instanceof UnavailableError)) throw cause;
-		throw new SystemError(`${cause.message}: ${network.name} (${network.id})`, { cause });
-	}
+interface Given {
+	readonly address: string;
+	readonly owned: OwnedPool;
 }
 
-function reserve(pool: AddressPool, wanted: IpAddress): string {
+function allocate(network: NetworkRecord, pools: readonly OwnedPool[]): Given {
+	let exhausted: UnavailableError | undefined;
+	for (const owned of pools)
+		try {
+			return { address: owned.pool.allocate(), owned };
+		} catch (cause) {
+			if (!(cause instanceof UnavailableError)) throw cause;
+			exhausted = cause;
+		}
+	throw new SystemError(`${exhausted?.message}: ${network.name} (${network.id})`, { cause: exhausted });
+}
+
+function reserve(pools: readonly OwnedPool[], wanted: IpAddress): Given {
 	const address = formatIp(wanted);
-	if (pool.isTaken(address)) throw new ForbiddenError("Address already in use");
+	const owned = pools.find(({ pool }) => contains(pool.subnet, wanted));
+	if (owned === undefined) throw new InvalidParameterError(`no configured subnet contains IP address ${address}`);
+	if (owned.pool.isTaken(address)) throw new ForbiddenError("Address already in use");
 	try {
-		pool.reserve(address);
+		owned.pool.reserve(address);
 	} catch (cause) {
 		// The subnet's own address and its broadcast address are nobody's to have.
-		if (!(cause instanceof InvalidParameterError) || !contains(pool.subnet, wanted)) throw cause;
+		if (!(cause instanceof InvalidParameterError)) throw cause;
 		throw new ForbiddenError("Address already in use", { cause });
 	}
-	return address;
+	return { address, owned };
 }

@@ -5,7 +5,7 @@ import { parseLink } from "../../core/network/links.ts";
 import type { NameServer, ResolverSettings } from "../../core/network/name-server.ts";
 import type { NameTable } from "../../core/network/name-table.ts";
 import { isPredefinedNetwork } from "../../core/network/network-record.ts";
-import type { BridgeEndpoint, Gateways } from "./network-plan.ts";
+import type { AttachedEndpoint, Gateways } from "./network-plan.ts";
 
 export interface ContainerNamesDependencies {
 	readonly table: NameTable;
@@ -31,24 +31,24 @@ export class ContainerNames {
 	}
 
 	/** Whether a container has the embedded server: on any network but the default one. */
-	static serves(bridges: readonly BridgeEndpoint[]): boolean {
-		return bridges.some(({ network }) => !isPredefinedNetwork(network.name));
+	static serves(attached: readonly AttachedEndpoint[]): boolean {
+		return attached.some(({ network }) => !isPredefinedNetwork(network.name));
 	}
 
 	/** Makes the container's names known as its endpoints stand now, and serves it. */
 	async open(
 		record: ContainerRecord,
 		sandbox: NetworkSandbox,
-		{ bridges, gateways }: { readonly bridges: readonly BridgeEndpoint[]; readonly gateways: Gateways },
+		{ attached, gateways }: { readonly attached: readonly AttachedEndpoint[]; readonly gateways: Gateways },
 	): Promise<void> {
-		this.announce(record, bridges);
-		if (ContainerNames.serves(bridges)) await this.#deps.server.open(sandbox, this.#resolver(record, gateways));
+		this.announce(record, attached);
+		if (ContainerNames.serves(attached)) await this.#deps.server.open(sandbox, this.#resolver(record, gateways));
 		else this.#deps.server.close(record.id);
 	}
 
 	/** Again after a change of the container's name. */
-	announce(record: ContainerRecord, bridges: readonly BridgeEndpoint[]): void {
-		for (const { network, requested, assigned } of bridges) {
+	announce(record: ContainerRecord, attached: readonly AttachedEndpoint[]): void {
+		for (const { network, requested, assigned } of attached) {
 			if (isPredefinedNetwork(network.name)) continue;
 			const links = (requested.Links ?? []).map(parseLink).map(({ alias, target }) => [alias.toLowerCase(), target]);
 			this.#deps.table.add({

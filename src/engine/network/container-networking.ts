@@ -2,6 +2,7 @@ import {
 	EngineError,
 	errorKind,
 	errorMessage,
+	ForbiddenError,
 	InvalidParameterError,
 	NotFoundError,
 	SystemError,
@@ -11,27 +12,28 @@ import type { ContainerEndpoint, ContainerRecord } from "../../core/container/co
 import { containerOfMode } from "../../core/container/namespace-mode.ts";
 import { isRunning } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
-import type { BridgeDriver, NetworkSandbox } from "../../core/network/driver.ts";
-import type { NetworkRecord } from "../../core/network/network-record.ts";
+import type { NetworkDriver, NetworkSandbox } from "../../core/network/driver.ts";
+import { driverNetworkOf, type NetworkRecord } from "../../core/network/network-record.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
 import type { ContainerNames } from "./container-names.ts";
 import type { ContainerPorts } from "./container-ports.ts";
 import type { EndpointAssigner } from "./endpoint-assigner.ts";
 import {
 	type Assigned,
-	type BridgeEndpoint,
+	type AttachedEndpoint,
 	endpointPlan,
 	type Gateways,
 	gatewaysOf,
 	interfaceNameOf,
 	mappingsOf,
 	type NetworkPlan,
+	wayOut,
 } from "./network-plan.ts";
 import type { NetworkService } from "./network-service.ts";
 
 export interface ContainerNetworkingDependencies {
 	readonly networks: NetworkService;
-	readonly driver: BridgeDriver;
+	readonly driver: NetworkDriver;
 	readonly containers: ContainerRegistry;
 	readonly assigner: EndpointAssigner;
 	readonly ports: ContainerPorts;
@@ -56,22 +58,22 @@ export class ContainerNetworking {
 	 */
 	async adopt(record: ContainerRecord): Promise<void> {
 		const { assigner, driver, names } = this.#deps;
-		const bridges = this.bridgesOf(record);
-		for (const { network, assigned } of bridges) assigner.adopt(network, assigned);
-		if (!hasSandbox(record) || bridges.length === 0) return;
-		const gateways = gatewaysOf(bridges);
+		const attached = this.attachedOf(record);
+		for (const { network, assigned } of attached) assigner.adopt(network, assigned);
+		if (!hasSandbox(record) || attached.length === 0) return;
+		const gateways = gatewaysOf(attached);
 		const sandbox = await driver.createSandbox(record.id);
 		const present = new Set((await driver.inventory()).endpoints);
-		for (const endpoint of bridges)
+		for (const endpoint of attached)
 			if (!present.has(endpoint.assigned.endpointId))
 				await driver.connect(
-					endpoint.bridge,
+					endpoint.link,
 					sandbox,
 					endpointPlan(record, endpoint, { gateways, mappings: record.mappings }),
 				);
 		// A change of networks may have got as far as the record.
 		await this.applyGateways(record);
-		await names.open(record, sandbox, { bridges, gateways });
+		await names.open(record, sandbox, { attached, gateways });
 	}
 
 	/**
@@ -83,24 +85,24 @@ export class ContainerNetworking {
 			return {
 				endpoints: record.endpoints,
 				mappings: [],
-				bridges: [],
+				attached: [],
 				gateways: NO_GATEWAYS,
 				...this.#sharedNames(record),
 			};
 		checkTogether(Object.keys(record.endpoints));
 		const endpoints: Record<string, ContainerEndpoint> = {};
-		const bridges: BridgeEndpoint[] = [];
+		const attached: AttachedEndpoint[] = [];
 		try {
 			for (const name of startOrder(record)) {
 				const { requested = {} } = record.endpoints[name] ?? {};
-				const assigned = this.#assign(record, name, requested, bridges);
+				const assigned = this.#assign(record, name, requested, attached);
 				endpoints[name] = { requested, assigned };
 			}
-			const gateways = gatewaysOf(bridges);
+			const gateways = gatewaysOf(attached);
 			const reserved = this.#deps.ports.reserve(record, gateways);
-			return { endpoints, ...reserved, bridges, gateways };
+			return { endpoints, ...reserved, attached, gateways };
 		} catch (error) {
-			for (const { assigned } of bridges) this.#deps.assigner.release(assigned);
+			for (const { assigned } of attached) this.#deps.assigner.release(assigned);
 			throw error;
 		}
 	}
@@ -114,8 +116,8 @@ export class ContainerNetworking {
 		const sandbox = await driver.createSandbox(record.id, {
 			sysctls: networkSysctls(record.hostConfig.Sysctls ?? {}),
 		});
-		for (const endpoint of plan.bridges) await this.#connect(record, endpoint, plan, sandbox);
-		if (plan.bridges.length > 0) await names.open(record, sandbox, plan);
+		for (const endpoint of plan.attached) await this.#connect(record, endpoint, plan, sandbox);
+		if (plan.attached.length > 0) await names.open(record, sandbox, plan);
 		return sandbox.path;
 	}
 
@@ -127,52 +129,54 @@ export class ContainerNetworking {
 			if (assigned === undefined) continue;
 			names.withdraw(assigned.endpointId);
 			// A network that was removed meanwhile has taken its bridge along; the sandbox takes the rest.
-			const bridge = this.#deps.networks.find(assigned.networkId)?.bridge;
-			if (bridge !== undefined) await driver.disconnect(bridge, record.id, assigned.endpointId);
+			const network = this.#deps.networks.find(assigned.networkId);
+			const link = network === undefined ? undefined : driverNetworkOf(network);
+			if (link !== undefined) await driver.disconnect(link, record.id, assigned.endpointId);
 			assigner.release(assigned);
 		}
 		if (hasSandbox(record)) await driver.removeSandbox(record.id);
 	}
 
 	/** The endpoints of a running container that have addresses, in the order of its interfaces. */
-	bridgesOf(record: ContainerRecord): BridgeEndpoint[] {
+	attachedOf(record: ContainerRecord): AttachedEndpoint[] {
 		return Object.entries(record.endpoints).flatMap(([name, { requested, assigned }]) => {
 			if (assigned === undefined) return [];
 			const network = this.#deps.networks.find(assigned.networkId) ?? this.#deps.networks.find(name);
-			if (network?.bridge === undefined) return [];
-			return { network, bridge: network.bridge, requested, assigned };
+			const link = network === undefined ? undefined : driverNetworkOf(network);
+			if (network === undefined || link === undefined) return [];
+			return { network, link, requested, assigned };
 		});
 	}
 
 	/** What a start settled, from the record of a container that runs. */
 	planOf(record: ContainerRecord): NetworkPlan {
-		const bridges = this.bridgesOf(record);
-		return { endpoints: record.endpoints, mappings: record.mappings, bridges, gateways: gatewaysOf(bridges) };
+		const attached = this.attachedOf(record);
+		return { endpoints: record.endpoints, mappings: record.mappings, attached, gateways: gatewaysOf(attached) };
 	}
 
 	/** Default routes and published ports as the endpoints of a running container want them now. */
 	async applyGateways(record: ContainerRecord): Promise<void> {
 		const { driver } = this.#deps;
-		const { bridges, gateways, mappings } = this.planOf(record);
+		const { attached, gateways, mappings } = this.planOf(record);
 		const { v4, v6 } = gateways;
 		await driver.setGateways(await driver.createSandbox(record.id), {
 			...(v4 === undefined
 				? {}
-				: { v4: { interfaceName: interfaceNameOf(v4.assigned), gateway: v4.assigned.gateway } }),
+				: { v4: { interfaceName: interfaceNameOf(v4.assigned), gateway: wayOut(v4, 4) ?? "" } }),
 			...(v6 === undefined
 				? {}
-				: { v6: { interfaceName: interfaceNameOf(v6.assigned), gateway: v6.assigned.gateway6 ?? "" } }),
+				: { v6: { interfaceName: interfaceNameOf(v6.assigned), gateway: wayOut(v6, 6) ?? "" } }),
 		});
 		if (mappings.length === 0) return;
 		// Who gives ports away comes last: the new owner takes them over without a gap.
-		const shares = bridges.map((endpoint) => ({ endpoint, own: mappingsOf(endpoint, gateways, mappings) }));
+		const shares = attached.map((endpoint) => ({ endpoint, own: mappingsOf(endpoint, gateways, mappings) }));
 		for (const { endpoint, own } of shares.sort((a, b) => b.own.length - a.own.length))
 			await driver.publish(endpoint.assigned.endpointId, own);
 	}
 
 	/** After a change of the container's name. */
 	renamed(record: ContainerRecord): void {
-		if (isRunning(record.lifecycle)) this.#deps.names.announce(record, this.bridgesOf(record));
+		if (isRunning(record.lifecycle)) this.#deps.names.announce(record, this.attachedOf(record));
 	}
 
 	publish(record: ContainerRecord, action: "connect" | "disconnect"): void {
@@ -194,25 +198,28 @@ export class ContainerNetworking {
 
 	/** Addresses that `host-gateway` stands for. */
 	hostGateways({ gateways }: Pick<NetworkPlan, "gateways">): string[] {
-		const gateway = gateways.v4?.bridge.gateway ?? this.#deps.networks.find("bridge")?.bridge?.gateway;
-		const gateway6 = gateways.v6?.bridge.gateway6;
+		const [v4, v6] = [gateways.v4?.network.bridge, gateways.v6?.network.bridge];
+		const gateway = v4?.gateway ?? this.#deps.networks.find("bridge")?.bridge?.gateway;
+		const gateway6 = v6?.gateway6;
 		return [gateway, gateway6].filter((address) => address !== undefined);
 	}
 
-	/** @param bridges gets the new endpoint when it is one */
+	/** @param attached gets the new endpoint when it is one */
 	#assign(
 		record: ContainerRecord,
 		name: string,
 		requested: ContainerEndpoint["requested"],
-		bridges: BridgeEndpoint[],
+		attached: AttachedEndpoint[],
 	): Assigned {
 		const network = this.#deps.networks.find(name);
 		if (network === undefined) throw new NotFoundError(`${FAILED}: network ${name} not found`);
-		if (network.bridge === undefined) return bareEndpoint(network);
+		if (network.configOnly === true)
+			throw new ForbiddenError(`${FAILED}: cannot create endpoint on configuration-only network`);
+		if (driverNetworkOf(network) === undefined) return bareEndpoint(network);
 		try {
-			const interfaces = new Set(bridges.map(({ assigned }) => interfaceNameOf(assigned)));
+			const interfaces = new Set(attached.map(({ assigned }) => interfaceNameOf(assigned)));
 			const endpoint = this.#deps.assigner.assign(record, network, requested, interfaces);
-			bridges.push(endpoint);
+			attached.push(endpoint);
 			return endpoint.assigned;
 		} catch (cause) {
 			throw new EngineError(errorKind(cause), `${FAILED}: ${errorMessage(cause)}`, { cause });
@@ -221,12 +228,12 @@ export class ContainerNetworking {
 
 	async #connect(
 		record: ContainerRecord,
-		endpoint: BridgeEndpoint,
+		endpoint: AttachedEndpoint,
 		plan: NetworkPlan,
 		sandbox: NetworkSandbox,
 	): Promise<void> {
 		try {
-			await this.#deps.driver.connect(endpoint.bridge, sandbox, endpointPlan(record, endpoint, plan));
+			await this.#deps.driver.connect(endpoint.link, sandbox, endpointPlan(record, endpoint, plan));
 		} catch (cause) {
 			throw new SystemError(
 				`${FAILED}: failed to create endpoint ${record.name} on network ${endpoint.network.name}: ${errorMessage(cause)}`,

@@ -1,16 +1,16 @@
 import { errorKind, errorMessage, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
-import type { BridgeDriver, PortMapping, PortRequest, PortReservation } from "../../core/network/driver.ts";
+import type { NetworkDriver, PortMapping, PortRequest, PortReservation } from "../../core/network/driver.ts";
 import { parseIp } from "../../core/network/ip-address.ts";
 import { hostBindingOf } from "../../core/network/network-creation.ts";
 import { planPorts } from "../../core/network/port-plan.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
-import type { Gateways } from "./network-plan.ts";
+import { carrierOf, type Gateways } from "./network-plan.ts";
 import type { NetworkService } from "./network-service.ts";
 
 export interface ContainerPortsDependencies {
 	readonly networks: NetworkService;
-	readonly driver: BridgeDriver;
+	readonly driver: NetworkDriver;
 	readonly containers: ContainerRegistry;
 }
 
@@ -32,7 +32,7 @@ export class ContainerPorts {
 
 	/** @throws PortUnavailableError, SystemError, InvalidParameterError; nothing stays bound then */
 	reserve(record: ContainerRecord, gateways: Gateways): ReservedPorts {
-		const carrier = gateways.v4 ?? gateways.v6;
+		const carrier = carrierOf(gateways, 4) ?? carrierOf(gateways, 6);
 		if (carrier === undefined) return { mappings: [] };
 		const ownBinding = hostBindingOf(carrier.network);
 		const requests = planPorts({
@@ -79,8 +79,8 @@ export class ContainerPorts {
 
 /** A routed network's ports are opened at the container's own address; the host has no port for them. */
 function isRouted(hostAddress: string, gateways: Gateways): boolean {
-	if (parseIp(hostAddress).family === 4) return gateways.v4?.bridge.gatewayMode === "routed";
-	return gateways.v6?.bridge.gatewayMode6 === "routed";
+	if (parseIp(hostAddress).family === 4) return gateways.v4?.network.bridge?.gatewayMode === "routed";
+	return gateways.v6?.network.bridge?.gatewayMode6 === "routed";
 }
 
 function openedMapping({ protocol, containerPort, hostAddress }: PortRequest): PortMapping {

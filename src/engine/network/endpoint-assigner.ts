@@ -4,9 +4,9 @@ import { newId } from "../../base/ids.ts";
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
 import { macAddressFor, parseMacAddress } from "../../core/network/mac-address.ts";
 import { interfacePrefixOf } from "../../core/network/network-creation.ts";
-import type { NetworkRecord } from "../../core/network/network-record.ts";
+import { driverNetworkOf, type NetworkRecord } from "../../core/network/network-record.ts";
 import { AddressBook } from "./address-book.ts";
-import { type Assigned, type BridgeEndpoint, ENDPOINT_INTERFACE, ENDPOINT_SYSCTLS } from "./network-plan.ts";
+import { type Assigned, type AttachedEndpoint, ENDPOINT_INTERFACE, ENDPOINT_SYSCTLS } from "./network-plan.ts";
 
 /** Settles what an endpoint gets: addresses, MAC address, interface name. */
 export class EndpointAssigner {
@@ -21,9 +21,9 @@ export class EndpointAssigner {
 		network: NetworkRecord,
 		requested: ContainerEndpoint["requested"],
 		interfaces: ReadonlySet<string>,
-	): BridgeEndpoint {
-		const { bridge } = network;
-		if (bridge === undefined) throw new InvalidParameterError(`network ${network.name} gives out no addresses`);
+	): AttachedEndpoint {
+		const link = driverNetworkOf(network);
+		if (link === undefined) throw new InvalidParameterError(`network ${network.name} gives out no addresses`);
 		checkSysctls(requested.DriverOpts?.[ENDPOINT_SYSCTLS] ?? "");
 		const interfaceName = chooseInterface(network, requested, interfaces);
 		const wantedMac = requested.MacAddress || record.config.MacAddress || "";
@@ -34,17 +34,18 @@ export class EndpointAssigner {
 			address6: requested.IPAMConfig?.IPv6Address ?? "",
 		});
 		const { address, prefixLength, address6, prefixLength6 } = taken;
+		const [gateway, gateway6] = link.internal ? ["", ""] : [taken.gateway, taken.gateway6];
 		const assigned: Assigned = {
 			networkId: network.id,
 			endpointId,
 			interfaceName,
 			address,
 			prefixLength,
-			gateway: bridge.internal ? "" : (bridge.gateway ?? ""),
-			...(address6 === "" ? {} : { address6, prefixLength6, gateway6: bridge.internal ? "" : (bridge.gateway6 ?? "") }),
-			macAddress: mac ?? (address === "" ? randomMacAddress() : macAddressFor(address)),
+			gateway,
+			...(address6 === "" ? {} : { address6, prefixLength6, gateway6 }),
+			macAddress: link.kind === "ipvlan" ? "" : (mac ?? (address === "" ? randomMacAddress() : macAddressFor(address))),
 		};
-		return { network, bridge, requested, assigned };
+		return { network, link, requested, assigned };
 	}
 
 	adopt(network: NetworkRecord, assigned: Assigned): void {

@@ -12,8 +12,8 @@ import type { ContainerEndpoint, ContainerRecord } from "../../core/container/co
 import { checkConnection } from "../../core/container/endpoints.ts";
 import { containerOfMode } from "../../core/container/namespace-mode.ts";
 import { isRunning } from "../../core/container/state.ts";
-import type { BridgeDriver } from "../../core/network/driver.ts";
-import type { NetworkRecord } from "../../core/network/network-record.ts";
+import type { NetworkDriver } from "../../core/network/driver.ts";
+import { driverNetworkOf, type NetworkRecord } from "../../core/network/network-record.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
 import type { ContainerNames } from "./container-names.ts";
 import type { ContainerNetworking } from "./container-networking.ts";
@@ -28,7 +28,7 @@ export interface NetworkConnectorDependencies {
 	readonly assigner: EndpointAssigner;
 	readonly names: ContainerNames;
 	readonly files: NetworkFilesWriter;
-	readonly driver: BridgeDriver;
+	readonly driver: NetworkDriver;
 	readonly registry: ContainerRegistry;
 }
 
@@ -55,6 +55,7 @@ export class NetworkConnector {
 			const network = networks.resolve(networkName);
 			const requested = requestedSettings(settings);
 			checkMode(record, network);
+			if (network.configOnly === true) throw new ForbiddenError("cannot create endpoint on configuration-only network");
 			checkConnection(network.name, requested, endpointNetwork(network));
 			if (isRunning(record.lifecycle)) return await this.#connectRunning(record, network, requested);
 			registry.update(id, { endpoints: { ...record.endpoints, [network.name]: { requested } } });
@@ -92,22 +93,22 @@ export class NetworkConnector {
 		if (record.endpoints[network.name] !== undefined)
 			throw new ForbiddenError(`endpoint with name ${record.name} already exists in network ${network.name}`);
 		const before = networking.planOf(record);
-		const interfaces = new Set(before.bridges.map(({ assigned }) => interfaceNameOf(assigned)));
+		const interfaces = new Set(before.attached.map(({ assigned }) => interfaceNameOf(assigned)));
 		const endpoint = assigner.assign(record, network, requested, interfaces);
 		const endpoints = { ...record.endpoints, [network.name]: { requested, assigned: endpoint.assigned } };
 		let connected = record;
 		try {
 			connected = registry.update(record.id, { endpoints });
-			const bridges = [...before.bridges, endpoint];
+			const attached = [...before.attached, endpoint];
 			const sandbox = await driver.createSandbox(record.id);
 			// Routes and ports follow in one go, once the interface is there.
 			await driver.connect(
-				endpoint.bridge,
+				endpoint.link,
 				sandbox,
 				endpointPlan(record, endpoint, { gateways: before.gateways, mappings: [] }),
 			);
 			await networking.applyGateways(connected);
-			await this.#deps.names.open(connected, sandbox, { bridges, gateways: gatewaysOf(bridges) });
+			await this.#deps.names.open(connected, sandbox, { attached, gateways: gatewaysOf(attached) });
 			this.#deps.files.rewrite(connected, before, networking.planOf(connected));
 		} catch (cause) {
 			try {
@@ -130,7 +131,8 @@ export class NetworkConnector {
 	async #undoConnection(record: ContainerRecord, network: NetworkRecord, endpointId: string): Promise<void> {
 		const { registry, networking, names, driver } = this.#deps;
 		names.withdraw(endpointId);
-		if (network.bridge !== undefined) await driver.disconnect(network.bridge, record.id, endpointId, { wait: true });
+		const link = driverNetworkOf(network);
+		if (link !== undefined) await driver.disconnect(link, record.id, endpointId, { wait: true });
 		const restored = registry.update(record.id, { endpoints: without(registry.get(record.id), network.name) });
 		if (isRunning(restored.lifecycle)) await networking.applyGateways(restored);
 		await this.#forgetEnded(restored);
@@ -140,7 +142,7 @@ export class NetworkConnector {
 		const { registry, networking, assigner, driver, names, files } = this.#deps;
 		const before = networking.planOf(record);
 		const disconnected = registry.update(record.id, { endpoints: without(record, network.name) });
-		const endpoint = before.bridges.find(({ network: { id } }) => id === network.id);
+		const endpoint = before.attached.find(({ network: { id } }) => id === network.id);
 		if (endpoint !== undefined) {
 			const { endpointId } = endpoint.assigned;
 			names.withdraw(endpointId);
@@ -148,7 +150,7 @@ export class NetworkConnector {
 			try {
 				// Ports move before the interface goes: nothing of theirs is left to be taken down with it.
 				await networking.applyGateways(disconnected);
-				await driver.disconnect(endpoint.bridge, record.id, endpointId, { wait: true });
+				await driver.disconnect(endpoint.link, record.id, endpointId, { wait: true });
 			} finally {
 				assigner.release(endpoint.assigned);
 			}

@@ -9,7 +9,7 @@ import { parseResolvConf, renderResolvConf, resolvConfForContainer } from "../..
 import type { ContainerRegistry } from "../container/registry.ts";
 import { ContainerNames } from "./container-names.ts";
 import type { ContainerNetworking } from "./container-networking.ts";
-import type { BridgeEndpoint, NetworkPlan } from "./network-plan.ts";
+import type { AttachedEndpoint, NetworkPlan } from "./network-plan.ts";
 
 /** `dns`, `dns-search`, `dns-opts` and `host-gateway-ip` of the daemon's configuration. */
 export interface NameSettings {
@@ -59,7 +59,7 @@ export class NetworkFilesWriter {
 	rewrite(record: ContainerRecord, before: NetworkPlan, after: NetworkPlan): void {
 		const { files } = this.#deps;
 		const linesOf = (plan: NetworkPlan) =>
-			plan.bridges.flatMap((endpoint) => ownEntries(record, endpoint)).map((entry) => renderEntries([entry]));
+			plan.attached.flatMap((endpoint) => ownEntries(record, endpoint)).map((entry) => renderEntries([entry]));
 		const gone = linesOf(before).filter((line) => !linesOf(after).includes(line));
 		const added = linesOf(after).filter((line) => !linesOf(before).includes(line));
 		files.editNetworkFile(record.id, "hosts", (text) => {
@@ -78,7 +78,7 @@ export class NetworkFilesWriter {
 		const extra = parseExtraHosts(hostConfig.ExtraHosts ?? [], gateways);
 		if (hostConfig.NetworkMode === "host")
 			return `${this.#deps.files.hostHosts().replace(/\n?$/, "\n")}${renderEntries(extra)}`;
-		const own = plan.bridges.flatMap((endpoint) => ownEntries(record, endpoint));
+		const own = plan.attached.flatMap((endpoint) => ownEntries(record, endpoint));
 		return renderHostsFile([...links.map(({ hosts }) => hosts), ...extra, ...own]);
 	}
 
@@ -94,8 +94,8 @@ export class NetworkFilesWriter {
 				options: first(hostConfig.DnsOptions, this.#settings.options),
 			},
 			sharesHostNetwork: hostConfig.NetworkMode === "host",
-			hasIpv6: plan.bridges.some(({ assigned }) => assigned.address6 !== undefined),
-			...(ContainerNames.serves(plan.bridges) ? { embeddedServer: NAME_SERVER_ADDRESS } : {}),
+			hasIpv6: plan.attached.some(({ assigned }) => assigned.address6 !== undefined),
+			...(ContainerNames.serves(plan.attached) ? { embeddedServer: NAME_SERVER_ADDRESS } : {}),
 		});
 		return renderResolvConf(settled);
 	}
@@ -116,7 +116,7 @@ export class NetworkFilesWriter {
 	}
 }
 
-function ownEntries({ config }: ContainerRecord, { assigned }: BridgeEndpoint): HostsEntry[] {
+function ownEntries({ config }: ContainerRecord, { assigned }: AttachedEndpoint): HostsEntry[] {
 	return [assigned.address, assigned.address6 ?? ""]
 		.filter((address) => address !== "")
 		.map((address) => ownHostsEntry(address, config.Hostname ?? "", config.Domainname ?? ""));

@@ -1,24 +1,30 @@
 /** What a start settles before anything is made: addresses are taken, host ports are bound. */
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
-import type { BridgeNetwork, EndpointPlan, PortMapping, PortReservation } from "../../core/network/driver.ts";
+import {
+	type DriverNetwork,
+	type EndpointPlan,
+	isBridge,
+	type PortMapping,
+	type PortReservation,
+} from "../../core/network/driver.ts";
 import { chooseGateways } from "../../core/network/gateway-choice.ts";
 import { parseIp } from "../../core/network/ip-address.ts";
 import type { NetworkRecord } from "../../core/network/network-record.ts";
 
 export type Assigned = NonNullable<ContainerEndpoint["assigned"]>;
 
-/** An endpoint on a bridge network with its addresses. */
-export interface BridgeEndpoint {
+/** An endpoint with its addresses, on a network that gives some. */
+export interface AttachedEndpoint {
 	readonly network: NetworkRecord;
-	readonly bridge: BridgeNetwork;
+	readonly link: DriverNetwork;
 	readonly requested: ContainerEndpoint["requested"];
 	readonly assigned: Assigned;
 }
 
 /** The endpoints that the container's default routes go through. */
 export interface Gateways {
-	readonly v4: BridgeEndpoint | undefined;
-	readonly v6: BridgeEndpoint | undefined;
+	readonly v4: AttachedEndpoint | undefined;
+	readonly v6: AttachedEndpoint | undefined;
 }
 
 export interface NetworkPlan {
@@ -26,7 +32,7 @@ export interface NetworkPlan {
 	readonly mappings: readonly PortMapping[];
 	readonly reservation?: PortReservation;
 	/** In the order of the container's interfaces. */
-	readonly bridges: readonly BridgeEndpoint[];
+	readonly attached: readonly AttachedEndpoint[];
 	readonly gateways: Gateways;
 	/** Who shares another container's network goes by its names. */
 	readonly names?: { readonly Hostname: string; readonly Domainname: string };
@@ -38,17 +44,25 @@ export function interfaceNameOf(assigned: Assigned): string {
 	return assigned.interfaceName ?? FIRST_INTERFACE;
 }
 
-export function gatewaysOf(bridges: readonly BridgeEndpoint[]): Gateways {
-	const candidates = bridges.map((endpoint) => ({
+export function gatewaysOf(attached: readonly AttachedEndpoint[]): Gateways {
+	const candidates = attached.map((endpoint) => ({
 		endpoint,
 		networkName: endpoint.network.name,
-		internal: endpoint.bridge.internal,
+		internal: endpoint.link.internal,
 		priority: endpoint.requested.GwPriority ?? 0,
-		gateway: endpoint.assigned.gateway,
-		gateway6: endpoint.assigned.gateway6 ?? "",
+		gateway: wayOut(endpoint, 4) !== undefined,
+		gateway6: wayOut(endpoint, 6) !== undefined,
 	}));
 	const { v4, v6 } = chooseGateways(candidates);
 	return { v4: v4?.endpoint, v6: v6?.endpoint };
+}
+
+/** The next hop of a default route through this endpoint; empty: the link itself. Undefined where it leads nowhere. */
+export function wayOut({ link, assigned }: AttachedEndpoint, family: 4 | 6): string | undefined {
+	const address = family === 4 ? assigned.address : (assigned.address6 ?? "");
+	if (link.internal || address === "") return undefined;
+	if (!isBridge(link) && (link.mode === "l3" || link.mode === "l3s")) return "";
+	return (family === 4 ? assigned.gateway : assigned.gateway6) || undefined;
 }
 
 /**
@@ -56,20 +70,26 @@ export function gatewaysOf(bridges: readonly BridgeEndpoint[]): Gateways {
  * but lead nowhere.
  */
 export function mappingsOf(
-	endpoint: BridgeEndpoint,
+	endpoint: AttachedEndpoint,
 	gateways: Gateways,
 	mappings: readonly PortMapping[],
 ): PortMapping[] {
 	return mappings.filter(({ hostAddress }) => {
-		const carrier = parseIp(hostAddress).family === 4 ? gateways.v4 : (gateways.v6 ?? gateways.v4);
+		const carrier = carrierOf(gateways, parseIp(hostAddress).family);
 		return carrier?.assigned.endpointId === endpoint.assigned.endpointId;
 	});
+}
+
+/** Only bridges have ports of the host; a container whose way out is another network has none. */
+export function carrierOf(gateways: Gateways, family: 4 | 6): AttachedEndpoint | undefined {
+	const carrier = family === 4 ? gateways.v4 : (gateways.v6 ?? gateways.v4);
+	return carrier !== undefined && isBridge(carrier.link) ? carrier : undefined;
 }
 
 /** What the driver makes of it. */
 export function endpointPlan(
 	record: ContainerRecord,
-	endpoint: BridgeEndpoint,
+	endpoint: AttachedEndpoint,
 	{ gateways, mappings }: Pick<NetworkPlan, "gateways" | "mappings">,
 ): EndpointPlan {
 	const { assigned, requested } = endpoint;
@@ -82,8 +102,8 @@ export function endpointPlan(
 		...(assigned.address6 === undefined ? {} : { address6: `${assigned.address6}/${assigned.prefixLength6}` }),
 		...linkLocal(requested.IPAMConfig?.LinkLocalIPs ?? []),
 		macAddress: assigned.macAddress,
-		defaultRoute: gateways.v4 === endpoint,
-		defaultRoute6: gateways.v6 === endpoint,
+		...(gateways.v4 === endpoint ? { gateway: wayOut(endpoint, 4) ?? "" } : {}),
+		...(gateways.v6 === endpoint ? { gateway6: wayOut(endpoint, 6) ?? "" } : {}),
 		...endpointSysctls(requested.DriverOpts?.[ENDPOINT_SYSCTLS] ?? "", interfaceName),
 		mappings: mappingsOf(endpoint, gateways, mappings),
 	};

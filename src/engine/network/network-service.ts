@@ -16,13 +16,14 @@ import type { EndpointNetwork } from "../../core/container/endpoints.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import { parseUntil } from "../../core/event/timestamp-filter.ts";
 import { AddressPool } from "../../core/network/address-pool.ts";
-import type { BridgeDriver } from "../../core/network/driver.ts";
+import type { NetworkDriver } from "../../core/network/driver.ts";
 import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
 import { checkNetworkName, planNetwork } from "../../core/network/network-creation.ts";
 import { matchesNetwork, NETWORK_FILTERS } from "../../core/network/network-filters.ts";
 import {
 	builtinRecord,
 	defaultBridgeRecord,
+	driverNetworkOf,
 	isPredefinedNetwork,
 	type NetworkRecord,
 } from "../../core/network/network-record.ts";
@@ -56,7 +57,7 @@ export interface DefaultBridgeOptions {
 
 export interface NetworkServiceDependencies {
 	readonly store: NetworkStore;
-	readonly driver: BridgeDriver;
+	readonly driver: NetworkDriver;
 	readonly containers: ContainerRegistry;
 	readonly addresses: Pick<AddressBook, "forget">;
 	readonly events: EventPublisher;
@@ -90,14 +91,14 @@ export class NetworkService {
 	/** Makes or repairs the bridges. One of the user's that cannot be had keeps neither the others nor the daemon from working. */
 	async initialize(): Promise<void> {
 		for (const record of this.#records.values()) {
-			if (record.bridge === undefined) continue;
+			const link = driverNetworkOf(record);
+			if (link === undefined) continue;
 			try {
-				await this.#deps.driver.createNetwork(record.bridge);
+				await this.#deps.driver.createNetwork(link);
 			} catch (error) {
 				if (isPredefinedNetwork(record.name)) throw error;
 				this.#deps.logger.error("network could not be restored", {
 					network: record.name,
-					bridge: record.bridge.bridge,
 					error: errorMessage(error),
 				});
 			}
@@ -142,12 +143,12 @@ export class NetworkService {
 	}
 
 	async #make(record: NetworkRecord): Promise<void> {
-		const { bridge } = record;
+		const link = driverNetworkOf(record);
 		this.#deps.store.put(record);
 		try {
-			if (bridge !== undefined) await this.#deps.driver.createNetwork(bridge);
+			if (link !== undefined) await this.#deps.driver.createNetwork(link);
 		} catch (error) {
-			if (bridge !== undefined) await this.#deps.driver.removeNetwork(bridge);
+			if (link !== undefined) await this.#deps.driver.removeNetwork(link);
 			this.#deps.store.delete(record.id);
 			throw error;
 		}
@@ -160,6 +161,10 @@ export class NetworkService {
 			const record = this.resolve(name);
 			if (isPredefinedNetwork(record.name))
 				throw new ForbiddenError(`${record.name} is a pre-defined network and cannot be removed`);
+			if (this.all().some(({ configFrom }) => record.configOnly === true && configFrom === record.name))
+				throw new ForbiddenError(
+					`error while removing network: configuration network ${JSON.stringify(record.name)} is in use`,
+				);
 			const active = this.#members(record).map(({ name: member, endpoints }) => {
 				const endpointId = endpoints[record.name]?.assigned?.endpointId ?? "";
 				return `name:"${member}" id:"${endpointId.slice(0, 12)}"`;
@@ -177,7 +182,8 @@ export class NetworkService {
 		// Out of sight first: nobody connects to it from here on.
 		this.#records.delete(record.name);
 		try {
-			if (record.bridge !== undefined) await this.#deps.driver.removeNetwork(record.bridge);
+			const link = driverNetworkOf(record);
+			if (link !== undefined) await this.#deps.driver.removeNetwork(link);
 			this.#deps.store.delete(record.id);
 		} catch (error) {
 			this.#records.set(record.name, record);
@@ -194,7 +200,7 @@ export class NetworkService {
 		const deleted: string[] = [];
 		await this.#mutex.run(CHANGES, async () => {
 			for (const record of this.all()) {
-				if (isPredefinedNetwork(record.name) || record.createdAt >= until) continue;
+				if (isPredefinedNetwork(record.name) || record.configOnly === true || record.createdAt >= until) continue;
 				if (!(filters.get("label") ?? []).every((label) => hasLabel(record.labels, label))) continue;
 				if ((filters.get("label!") ?? []).some((label) => hasLabel(record.labels, label))) continue;
 				if (this.#members(record).length > 0) continue;
@@ -305,10 +311,10 @@ export class NetworkService {
 }
 
 /** What endpoints may ask of a network. */
-export function endpointNetwork({ bridge, userSubnets }: NetworkRecord): EndpointNetwork {
-	const v4 = userSubnets?.v4 === true ? [bridge?.subnet] : [];
-	const v6 = userSubnets?.v6 === true ? [bridge?.subnet6] : [];
-	return { userSubnets: [...v4, ...v6].filter((subnet) => subnet !== undefined) };
+export function endpointNetwork({ ipam, userSubnets, enableIpv4, enableIpv6 }: NetworkRecord): EndpointNetwork {
+	const isOpen = (subnet: string) =>
+		subnet.includes(":") ? enableIpv6 && userSubnets?.v6 === true : enableIpv4 && userSubnets?.v4 === true;
+	return { userSubnets: ipam.map(({ subnet }) => subnet).filter(isOpen) };
 }
 
 /** `172.20.0.1/16` -> the subnet it is in, and itself as the gateway. */

@@ -12,7 +12,7 @@ import type {
 	TaskExit,
 } from "../../../src/core/container/runtime.ts";
 import { TaskStartError } from "../../../src/core/container/task-start-error.ts";
-import type { BridgeDriver, PortMapping, PortRequest } from "../../../src/core/network/driver.ts";
+import type { NetworkDriver, PortMapping, PortRequest } from "../../../src/core/network/driver.ts";
 import type { VolumeDriver, VolumeRecord } from "../../../src/core/volume/volume-record.ts";
 
 interface Monitor {
@@ -424,4 +424,4 @@ export const fakeMonitor: ResourceMonitor = {
 	listProcesses: async () => "UID PID\n",
 };
 
-export type AnyBridgeDriver = BridgeDriver & { occupiedSubnets(): Promise<string[]> };
+export type AnyBridgeDriver = NetworkDriver & { occupiedSubnets(): Promise<string[]> };

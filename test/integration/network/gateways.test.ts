@@ -53,7 +53,6 @@ async function join(container: TestContainer, network: TestNetwork, host: number
 		interfaceName: "eth1",
 		address: network.gateway.replace(/1$/, `${host}/24`),
 		macAddress: `02:42:0a:d5:02:${host.toString(16).padStart(2, "0")}`,
-		defaultRoute: false,
 		mappings: [],
 	});
 	return endpointId;

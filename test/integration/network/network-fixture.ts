@@ -97,7 +97,8 @@ export class NetworkFixture {
 			address: `${address}/24`,
 			...(address6 !== undefined && { address6 }),
 			macAddress: macAddressFor(address),
-			defaultRoute: true,
+			gateway: network.gateway,
+			...(network.gateway6 !== undefined && { gateway6: network.gateway6 }),
 			mappings,
 		});
 		const namespaceFd = openNamespace(sandbox.path);

@@ -107,7 +107,7 @@ test("a disconnected endpoint can be connected again at once", async () => {
 		interfaceName: "eth0",
 		address: `${container.address}/24`,
 		macAddress: "02:42:0a:d5:01:98",
-		defaultRoute: true,
+		gateway: network.gateway,
 		mappings: [tcp(18616)],
 	});
 	servers.push(serveTcp(container.namespaceFd, 80, "back"));
@@ -146,7 +146,7 @@ test("connecting twice ends with one working endpoint", async () => {
 		interfaceName: "eth0",
 		address: `${container.address}/24`,
 		macAddress: "02:42:0a:d5:01:99",
-		defaultRoute: true,
+		gateway: network.gateway,
 		mappings: [tcp(18608)],
 	});
 	servers.push(serveTcp(container.namespaceFd, 80, "again"));
@@ -163,7 +163,6 @@ test("a failed connect leaves nothing behind", async () => {
 		interfaceName: "eth1",
 		address: "10.213.1.77/24",
 		macAddress: "00:00:00:00:00:00",
-		defaultRoute: false,
 		mappings: [tcp(18609)],
 	};
 	await expect(fixture.driver.connect(network, { ...container.sandbox, path: "/nonexistent" }, plan)).rejects.toThrow(
