@@ -1,5 +1,5 @@
 /** `# escape=…`, `# syntax=…`, `# check=…` at the beginning of the file. */
-import { commentText, isComment } from "./logical-line.ts";
+import { commentText, isComment } from "./parser/logical-line.ts";
 import type { Directive } from "./syntax.ts";
 
 const DIRECTIVE = /^([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S.*)$/;

@@ -4,8 +4,8 @@
  * commands of RUN, CMD, ENTRYPOINT and HEALTHCHECK are the shell's.
  */
 import { DockerfileError } from "./dockerfile-error.ts";
-import type { SourceFile } from "./instruction-context.ts";
-import { expandMount } from "./mount-flag.ts";
+import type { SourceFile } from "./parser/instruction-context.ts";
+import { expandMount } from "./parser/mount-flag.ts";
 import {
 	type AddInstruction,
 	type CopyInstruction,

@@ -1,6 +1,6 @@
 /** What `--call targets` and `--call outline` answer: which stages can be built, and what a build of one can be given. */
 import { type BuildArgumentOptions, type DeclaredArg, GlobalArguments } from "./build-arguments.ts";
-import { descriptionOf } from "./parse-instruction.ts";
+import { descriptionOf } from "./parser/parse-instruction.ts";
 import type { SourceRange } from "./source-range.ts";
 import { findTarget, type WalkedStage, walkStages } from "./stage-walk.ts";
 import type { CacheSharing, Dockerfile, Mount, Stage } from "./syntax.ts";

@@ -4,9 +4,9 @@
  */
 import { parseDirective } from "./directives.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
-import { heredocsOf } from "./heredocs.ts";
-import { InstructionContext, type SourceFile } from "./instruction-context.ts";
-import { parseJsonList, splitInstruction } from "./instruction-words.ts";
+import { heredocsOf } from "./parser/heredocs.ts";
+import { InstructionContext, type SourceFile } from "./parser/instruction-context.ts";
+import { parseJsonList, splitInstruction } from "./parser/instruction-words.ts";
 import {
 	commentText,
 	isBlank,
@@ -15,8 +15,8 @@ import {
 	readHeredoc,
 	SourceLines,
 	withoutLineEnd,
-} from "./logical-line.ts";
-import { parseInstruction } from "./parse-instruction.ts";
+} from "./parser/logical-line.ts";
+import { parseInstruction } from "./parser/parse-instruction.ts";
 import type { SourceRange } from "./source-range.ts";
 import type {
 	ArgInstruction,

@@ -1,10 +1,10 @@
 /** `RUN --mount=type=cache,target=/root/.cache`. */
-import { EngineError, errorMessage } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest-word.ts";
-import { parseBytes } from "../../base/units.ts";
-import { parseBoolean } from "./directives.ts";
-import { DockerfileError } from "./dockerfile-error.ts";
-import type { CacheSharing, Mount, MountFlag, MountType } from "./syntax.ts";
+import { EngineError, errorMessage } from "../../../base/errors.ts";
+import { nearest } from "../../../base/nearest-word.ts";
+import { parseBytes } from "../../../base/units.ts";
+import { parseBoolean } from "../directives.ts";
+import { DockerfileError } from "../dockerfile-error.ts";
+import type { CacheSharing, Mount, MountFlag, MountType } from "../syntax.ts";
 
 const TYPES: readonly MountType[] = ["bind", "cache", "tmpfs", "secret", "ssh"];
 const SHARING: readonly CacheSharing[] = ["shared", "private", "locked"];

@@ -1,7 +1,8 @@
 /** ONBUILD. */
+
+import type { OnbuildInstruction } from "../syntax.ts";
 import type { InstructionContext } from "./instruction-context.ts";
 import { firstWord } from "./instruction-words.ts";
-import type { OnbuildInstruction } from "./syntax.ts";
 
 const REFUSED: readonly string[] = ["MAINTAINER", "FROM"];
 

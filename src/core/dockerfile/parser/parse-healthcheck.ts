@@ -1,9 +1,9 @@
 /** HEALTHCHECK. */
-import { EngineError, errorMessage } from "../../base/errors.ts";
-import { parseDurationMs } from "../../base/units.ts";
+import { EngineError, errorMessage } from "../../../base/errors.ts";
+import { parseDurationMs } from "../../../base/units.ts";
+import type { HealthcheckInstruction } from "../syntax.ts";
 import type { InstructionContext } from "./instruction-context.ts";
 import { firstWord, parseCommandLine } from "./instruction-words.ts";
-import type { HealthcheckInstruction } from "./syntax.ts";
 
 const NS_PER_MS = 1_000_000;
 const MAX_RETRIES = 2 ** 31 - 1;

@@ -1,5 +1,5 @@
 /** `--name=value` before an instruction's arguments. Each instruction has its own, and nothing else is let through. */
-import { nearest } from "../../base/nearest-word.ts";
+import { nearest } from "../../../base/nearest-word.ts";
 import type { Word } from "./instruction-words.ts";
 
 export type FlagKind = "text" | "boolean" | "list";

@@ -1,7 +1,7 @@
 /** Finds the `<<NAME` words of an instruction, as a shell would see them. */
-import { DockerfileError } from "./dockerfile-error.ts";
-import type { Heredoc } from "./syntax.ts";
-import { type ExpansionOptions, expandWord, NO_VARIABLES } from "./word-expansion.ts";
+import { DockerfileError } from "../dockerfile-error.ts";
+import type { Heredoc } from "../syntax.ts";
+import { type ExpansionOptions, expandWord, NO_VARIABLES } from "../word-expansion.ts";
 
 const HEREDOC = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
 

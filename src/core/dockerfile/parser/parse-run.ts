@@ -1,9 +1,9 @@
 /** RUN. */
-import { nearest } from "../../base/nearest-word.ts";
+import { nearest } from "../../../base/nearest-word.ts";
+import type { RunInstruction } from "../syntax.ts";
 import type { InstructionContext } from "./instruction-context.ts";
 import { parseCommandLine } from "./instruction-words.ts";
 import { parseMountFlag } from "./mount-flag.ts";
-import type { RunInstruction } from "./syntax.ts";
 
 const NETWORKS = ["default", "none", "host"] as const;
 const SECURITY = ["sandbox", "insecure"] as const;

@@ -1,7 +1,7 @@
 /** Lines of the file, and the logical lines they make: continuation lines joined, comments and empty lines in between dropped. */
-import { isSpace, skipSpace } from "./characters.ts";
-import type { Position, SourceRange } from "./source-range.ts";
-import type { EscapeCharacter, Heredoc, SourceLine } from "./syntax.ts";
+import { isSpace, skipSpace } from "../characters.ts";
+import type { Position, SourceRange } from "../source-range.ts";
+import type { EscapeCharacter, Heredoc, SourceLine } from "../syntax.ts";
 
 /** Where a part of a logical line stands in the file. */
 interface Piece {

@@ -1,6 +1,6 @@
 /** The parts of an instruction's text: keyword, flags, words, JSON lists. Nothing is expanded here. */
-import { isSpace, skipSpace } from "./characters.ts";
-import type { CommandLine, EscapeCharacter } from "./syntax.ts";
+import { isSpace, skipSpace } from "../characters.ts";
+import type { CommandLine, EscapeCharacter } from "../syntax.ts";
 
 /** A part of the text and where it stands in it. */
 export interface Word {

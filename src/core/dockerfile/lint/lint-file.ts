@@ -1,6 +1,7 @@
 /** Rules that the text of the file alone decides. */
+
+import type { ArgInstruction, Dockerfile, FromInstruction, Instruction } from "../syntax.ts";
 import type { Warn } from "./lint-options.ts";
-import type { ArgInstruction, Dockerfile, FromInstruction, Instruction } from "./syntax.ts";
 
 const RESERVED_NAMES: readonly string[] = ["context", "scratch"];
 

@@ -1,8 +1,9 @@
 /** COPY and ADD. */
+
+import type { AddInstruction, CopyInstruction, Heredoc } from "../syntax.ts";
 import { parseHeredocWord } from "./heredocs.ts";
 import type { InstructionContext } from "./instruction-context.ts";
 import { parseJsonList, plainWords } from "./instruction-words.ts";
-import type { AddInstruction, CopyInstruction, Heredoc } from "./syntax.ts";
 
 const COMMON_FLAGS = { chown: "text", chmod: "text", link: "boolean", exclude: "list" } as const;
 

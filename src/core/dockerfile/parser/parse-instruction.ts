@@ -1,11 +1,5 @@
 /** From the text of one instruction to its typed form. */
-import { nearest } from "../../base/nearest-word.ts";
-import type { InstructionContext } from "./instruction-context.ts";
-import { parseCommandLine, parseJsonList, plainWords, quotedWords, type Word } from "./instruction-words.ts";
-import { parseAdd, parseCopy } from "./parse-files.ts";
-import { parseHealthcheck } from "./parse-healthcheck.ts";
-import { parseOnbuild } from "./parse-onbuild.ts";
-import { parseRun } from "./parse-run.ts";
+import { nearest } from "../../../base/nearest-word.ts";
 import type {
 	ArgInstruction,
 	CommandLine,
@@ -13,7 +7,13 @@ import type {
 	Instruction,
 	KeyValue,
 	VolumeInstruction,
-} from "./syntax.ts";
+} from "../syntax.ts";
+import type { InstructionContext } from "./instruction-context.ts";
+import { parseCommandLine, parseJsonList, plainWords, quotedWords, type Word } from "./instruction-words.ts";
+import { parseAdd, parseCopy } from "./parse-files.ts";
+import { parseHealthcheck } from "./parse-healthcheck.ts";
+import { parseOnbuild } from "./parse-onbuild.ts";
+import { parseRun } from "./parse-run.ts";
 
 const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;
 

@@ -1,10 +1,10 @@
 /** What the parser of one instruction works with. */
-import { trimSpace } from "./characters.ts";
-import { DockerfileError } from "./dockerfile-error.ts";
+import { trimSpace } from "../characters.ts";
+import { DockerfileError } from "../dockerfile-error.ts";
+import type { EscapeCharacter, Heredoc, Instruction, Trivia } from "../syntax.ts";
 import { type FlagSpec, type FlagValues, readFlags } from "./flags.ts";
 import { type SplitInstruction, splitInstruction, type Word } from "./instruction-words.ts";
 import type { LogicalLine } from "./logical-line.ts";
-import type { EscapeCharacter, Heredoc, Instruction, Trivia } from "./syntax.ts";
 
 export interface SourceFile {
 	readonly file: string;

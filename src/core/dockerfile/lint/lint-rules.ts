@@ -1,6 +1,6 @@
 /** The rules of BuildKit's `--check`: names, and what each of them says. */
-import { type CheckOptions, parseCheckOptions, parseDirectiveText } from "./directives.ts";
-import type { SourceRange } from "./source-range.ts";
+import { type CheckOptions, parseCheckOptions, parseDirectiveText } from "../directives.ts";
+import type { SourceRange } from "../source-range.ts";
 
 interface Rule {
 	readonly description: string;

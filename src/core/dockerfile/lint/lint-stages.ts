@@ -1,16 +1,16 @@
 /** Rules about what happens in stages: variables, working directories, commands, ports, files. */
-import type { Platform } from "../../api/oci/image.ts";
-import { EngineError } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest-word.ts";
-import { formatPlatform, parsePlatform } from "../image/platform.ts";
-import { parseReference } from "../image/reference.ts";
-import { type ExpandedFrom, GlobalArguments, type StageVariables } from "./build-arguments.ts";
-import { DockerfileError } from "./dockerfile-error.ts";
+import type { Platform } from "../../../api/oci/image.ts";
+import { EngineError } from "../../../base/errors.ts";
+import { nearest } from "../../../base/nearest-word.ts";
+import { formatPlatform, parsePlatform } from "../../image/platform.ts";
+import { parseReference } from "../../image/reference.ts";
+import { type ExpandedFrom, GlobalArguments, type StageVariables } from "../build-arguments.ts";
+import { DockerfileError } from "../dockerfile-error.ts";
+import { cleanPath } from "../path-glob.ts";
+import { parentStage, type StageVisitor, type WalkedStep } from "../stage-walk.ts";
+import type { Dockerfile, Instruction, Stage } from "../syntax.ts";
+import { expandWord } from "../word-expansion.ts";
 import type { LintOptions, Warn } from "./lint-options.ts";
-import { cleanPath } from "./path-glob.ts";
-import { parentStage, type StageVisitor, type WalkedStep } from "./stage-walk.ts";
-import type { Dockerfile, Instruction, Stage } from "./syntax.ts";
-import { expandWord } from "./word-expansion.ts";
 
 export interface StageLinterInput {
 	readonly dockerfile: Dockerfile;

@@ -1,11 +1,11 @@
 /** What the linter is told, and how it tells. */
-import type { Platform } from "../../api/oci/image.ts";
-import type { BuildArgumentOptions } from "./build-arguments.ts";
-import type { CheckOptions } from "./directives.ts";
-import type { IgnorePatterns } from "./ignore-patterns.ts";
+import type { Platform } from "../../../api/oci/image.ts";
+import type { BuildArgumentOptions } from "../build-arguments.ts";
+import type { CheckOptions } from "../directives.ts";
+import type { IgnorePatterns } from "../ignore-patterns.ts";
+import type { SourceRange } from "../source-range.ts";
+import type { BaseImageFacts } from "../stage-walk.ts";
 import type { RuleName } from "./lint-rules.ts";
-import type { SourceRange } from "./source-range.ts";
-import type { BaseImageFacts } from "./stage-walk.ts";
 
 /** What is known of a base image, for the rules that ask. */
 export interface LintBaseImage extends BaseImageFacts {

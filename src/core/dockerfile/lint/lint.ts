@@ -1,14 +1,14 @@
 /** `--check`: the rules of BuildKit's linter, on a file as a whole and on its stages as a build would go through them. */
-import { GlobalArguments } from "./build-arguments.ts";
-import { type CheckOptions, DEFAULT_CHECK, parseCheckOptions } from "./directives.ts";
-import { DockerfileError } from "./dockerfile-error.ts";
+import { GlobalArguments } from "../build-arguments.ts";
+import { type CheckOptions, DEFAULT_CHECK, parseCheckOptions } from "../directives.ts";
+import { DockerfileError } from "../dockerfile-error.ts";
+import { type ParseOptions, parseDockerfile } from "../parse-dockerfile.ts";
+import { findTarget, walkStages } from "../stage-walk.ts";
+import type { Dockerfile } from "../syntax.ts";
 import { lintFile } from "./lint-file.ts";
 import type { LintOptions, Warn } from "./lint-options.ts";
-import { isRuleOn, LINT_RULES, type LintWarning, type RuleName, ruleUrl } from "./lint-rules.ts";
+import { isRuleOn, LINT_RULES, type LintWarning, ruleUrl } from "./lint-rules.ts";
 import { StageLinter } from "./lint-stages.ts";
-import { type ParseOptions, parseDockerfile } from "./parse-dockerfile.ts";
-import { findTarget, walkStages } from "./stage-walk.ts";
-import type { Dockerfile } from "./syntax.ts";
 
 export interface LintResult {
 	/** In the order of the file. */
