@@ -71,6 +71,8 @@ export class ImageBench implements AsyncDisposable {
 	readonly applier: FsLayerApplier;
 	readonly uses = new MemoryUseStore();
 	service: ImageService;
+	/** How far the service's clock is ahead. */
+	clockOffsetMs = 0;
 
 	/** @param root an existing directory to go on with; a fresh one by default */
 	constructor(
@@ -100,7 +102,7 @@ export class ImageBench implements AsyncDisposable {
 				applier: this.applier,
 				events: { publish: (event) => this.events.push(event) },
 				containers: this.containers,
-				clock: systemClock,
+				clock: { now: () => systemClock.now() + this.clockOffsetMs, after: systemClock.after },
 				remotes: this.remotes,
 				uses: this.uses,
 				logger: silentLogger,

@@ -1,8 +1,9 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Manifest, Platform } from "../../api/oci/image.ts";
 import { type Digest, isDigest, sha256 } from "../../base/digest.ts";
-import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import { CancelledError, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
+import { chainIds } from "../../core/image/chain-id.ts";
 import type { ImageManifest, ImageRecord } from "../../core/image/image-record.ts";
 import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { parsePlatform, suitsPlatform, wrongPlatform } from "../../core/image/platform.ts";
@@ -17,11 +18,12 @@ import { placeOf } from "../../core/remotes/endpoint.ts";
 import { CONFIG_LIMIT_BYTES, checkIsImage, choosePlatform, parseManifest } from "../../core/remotes/manifest.ts";
 import { pullError } from "../../core/remotes/pull-error.ts";
 import type { Fetcher, RegistryCredentials, RemoteManifest, Remotes } from "../../core/remotes/remote.ts";
+import { RemoteError } from "../../core/remotes/remote-error.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
 import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
 import { ProgressQueue } from "./progress-queue.ts";
-import type { LayerPuller, WantedLayer } from "./pull-layers.ts";
+import { KEEP_MS, type LayerPuller, type WantedLayer } from "./pull-layers.ts";
 import { verified } from "./verified-stream.ts";
 
 /** Indexes in indexes; nobody nests them deeper. */
@@ -45,6 +47,7 @@ export interface PullDependencies {
 	readonly content: ContentStore;
 	readonly remotes: Remotes;
 	readonly platform: Platform;
+	readonly now: () => number;
 	/** Removes what an unsuccessful pull leaves. */
 	readonly collectGarbage: () => Promise<void>;
 	readonly layerPuller: LayerPuller;
@@ -165,12 +168,19 @@ export class ImagePuller {
 		});
 		try {
 			const isKnown = index.byId(chosen.manifest.config.digest) !== undefined;
-			const chain = await layerPuller.pull(wanted, lease, { ...context, repository: reference.name, isKnown });
+			const keepUntil = this.deps.now() + KEEP_MS;
+			const pull = { ...context, repository: reference.name, isKnown, keepUntil };
+			const chain = await layerPuller.pull(wanted, lease, pull);
 			const image = await index.create({ configBytes, sizeBytes: layers.stackSizeBytes(chain) });
+			layers.settle(chain);
 			await index.addManifest(image.id, chosen.record, `${reference.name}@${chosen.top}`, chosen.documents);
 			return index.byId(image.id) ?? image;
 		} catch (error) {
 			lease[Symbol.dispose]();
+			if (!isInterruption(error)) {
+				const unwanted = new Set<Digest>([...diffIds, ...chainIds(diffIds)]);
+				await layers.forget(({ chainId, diffId }) => unwanted.has(chainId) || unwanted.has(diffId));
+			}
 			await collectGarbage();
 			throw error;
 		}
@@ -211,6 +221,11 @@ function chosenManifest(
 	};
 	const documents = index === undefined ? [current.bytes] : [current.bytes, index.bytes];
 	return { manifest, record, documents, top: top.digest };
+}
+
+/** The same pull may well succeed later. Whoever sends wrong bytes, or refuses, leaves nothing here. */
+function isInterruption(error: unknown): boolean {
+	return error instanceof CancelledError || (error instanceof RemoteError && error.failure.isTransient);
 }
 
 async function translated<T>(reference: NamedReference, work: () => Promise<T>): Promise<T> {

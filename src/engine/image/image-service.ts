@@ -10,9 +10,9 @@ import type {
 } from "../../api/engine/image.ts";
 import type { ApiVersion } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
-import { NotFoundError } from "../../base/errors.ts";
+import { errorMessage, NotFoundError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { Pool } from "../../base/pool.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
@@ -94,6 +94,8 @@ export class ImageService {
 	readonly #usedImages: () => Digest[];
 	readonly #downloads: Pool;
 	readonly #uploads: Pool;
+	readonly #deps: Pick<ImageServiceDependencies, "clock" | "logger">;
+	#expiryTimer: Timer | undefined;
 
 	constructor(deps: ImageServiceDependencies, options: ImageServiceOptions) {
 		const { content, snapshotter, containers } = deps;
@@ -103,6 +105,7 @@ export class ImageService {
 		const pins = new ImagePins(deps.uses, index);
 		const layers = new LayerRegistry(deps);
 		const events = new ImageEvents(deps.events);
+		this.#deps = deps;
 		this.#downloads = new Pool(options.maxDownloads);
 		this.#uploads = new Pool(options.maxUploads);
 		this.#content = content;
@@ -133,6 +136,7 @@ export class ImageService {
 			content,
 			remotes: deps.remotes,
 			platform: options.platform,
+			now,
 			collectGarbage: () => this.collectGarbage(),
 			layerPuller: new LayerPuller(layers, this.#downloads),
 		});
@@ -208,8 +212,13 @@ export class ImageService {
 		return this.#remover.remove(name, options);
 	}
 
-	prune(filters: Filters): Promise<ImagePruneResponse> {
-		return this.#remover.prune(filters);
+	/** What unsuccessful pulls left goes, too. */
+	async prune(filters: Filters): Promise<ImagePruneResponse> {
+		const response = await this.#remover.prune(filters);
+		await this.#layers.forget();
+		const freed = await this.#layers.collect(() => this.#index.all().map((image) => image.chainId));
+		const freedBytes = freed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+		return { ...response, SpaceReclaimed: response.SpaceReclaimed + freedBytes };
 	}
 
 	import(source: Readable, options: ImportOptions, signal: AbortSignal): AsyncIterable<ProgressMessage> {
@@ -249,6 +258,20 @@ export class ImageService {
 	/** Removes layers that no image, container or running operation needs any more; after a container was removed. */
 	async collectGarbage(): Promise<void> {
 		await this.#layers.collect(() => this.#index.all().map((image) => image.chainId));
+		this.#scheduleExpiry();
+	}
+
+	/** What unsuccessful pulls left goes when its time is over. */
+	#scheduleExpiry(): void {
+		const { clock, logger } = this.#deps;
+		const expiry = this.#layers.nextExpiry();
+		if (expiry === undefined || this.#expiryTimer !== undefined) return;
+		this.#expiryTimer = clock.after(Math.max(0, expiry - clock.now()), () => {
+			this.#expiryTimer = undefined;
+			this.collectGarbage().catch((error: unknown) => {
+				logger.warn("layers of unfinished pulls could not be removed", { error: errorMessage(error) });
+			});
+		});
 	}
 
 	/**
@@ -262,6 +285,7 @@ export class ImageService {
 			images.map((image) => image.chainId),
 			containers,
 		);
+		this.#scheduleExpiry();
 		const kept = new Set<string>([...this.#index.blobs(), ...this.#layers.assemblies()]);
 		for await (const { digest } of this.#content.list()) if (!kept.has(digest)) await this.#content.delete(digest);
 	}

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
@@ -7,12 +8,14 @@ import { chainId } from "../../core/image/chain-id.ts";
 import type { ImageStore, LayerBlob, LayerRecord } from "../../core/image/image-record.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { LayerUsage } from "../../core/system/disk-usage.ts";
+import { FinishedLayers } from "./finished-layers.ts";
 
 export interface LayerRegistryDependencies {
 	readonly store: ImageStore;
 	readonly content: ContentStore;
 	readonly snapshotter: Snapshotter;
 	readonly applier: LayerApplier;
+	readonly clock: Pick<Clock, "now">;
 }
 
 export interface UnpackRequest {
@@ -29,6 +32,8 @@ export interface UnpackRequest {
 	readonly schedule?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined;
 	/** Asked when all is unpacked and before it shows. @throws when what was read is not what it should be */
 	readonly verify?: (() => void) | undefined;
+	/** See `LayerRecord`; `settle` ends it. The layer is kept as long, too, when it is the parent that fails. */
+	readonly keepUntil?: number | undefined;
 }
 
 /** Base layers get around: what is remembered of each is bounded. */
@@ -75,6 +80,7 @@ export class LayerRegistry {
 	#sweep: Promise<void> = Promise.resolve();
 	/** Assembly records that perhaps no layer has any more. */
 	readonly #orphans = new Set<Digest>();
+	readonly #finished = new FinishedLayers();
 
 	constructor(deps: LayerRegistryDependencies) {
 		this.#deps = deps;
@@ -218,6 +224,24 @@ export class LayerRegistry {
 		this.#layers.set(chain, next);
 	}
 
+	/** An image has the stack: it is kept as long as that needs it, no longer. */
+	settle(chain: Digest | undefined): void {
+		this.#release(this.stack(chain));
+	}
+
+	/** What was kept of an unsuccessful pull, or of all of them, goes with the next collection. */
+	async forget(isUnwanted: (layer: Pick<LayerRecord, "diffId" | "chainId">) => boolean = () => true): Promise<void> {
+		this.#release(this.all().filter(isUnwanted));
+		await this.#finished.drop(({ applied: { diffId } }) => isUnwanted({ diffId, chainId: diffId }));
+		await this.#sweepAssemblies();
+	}
+
+	/** When the first of what unsuccessful pulls left is not kept any longer. */
+	nextExpiry(): number | undefined {
+		const ends = [...this.all(), ...this.#finished.all()].flatMap(({ keepUntil }) => keepUntil ?? []);
+		return ends.length === 0 ? undefined : Math.min(...ends);
+	}
+
 	/** The layer's tar as it was unpacked. The reader compares its digest with the layer's. */
 	tar(layer: LayerRecord): Readable {
 		const { applier, snapshotter } = this.#deps;
@@ -238,10 +262,13 @@ export class LayerRegistry {
 	): Promise<{ readonly chainId: Digest; readonly sizeBytes: number }[]> {
 		return this.#mutex.run("collect", async () => {
 			const removed: { chainId: Digest; sizeBytes: number }[] = [];
-			for (const layer of this.#unneeded(this.#needed(roots()))) {
+			const needed = () => this.#needed([...roots(), ...this.#kept()]);
+			if ((await this.#finished.drop(({ keepUntil }) => keepUntil <= this.#deps.clock.now())) > 0)
+				await this.#sweepAssemblies();
+			for (const layer of this.#unneeded(needed())) {
 				const sizeBytes = this.sizeBytes(layer.chainId);
 				// Somebody may have come to need it while another one was being removed.
-				const isNeeded = () => this.#needed(roots()).has(layer.chainId);
+				const isNeeded = () => needed().has(layer.chainId);
 				if (await this.#remove(layer, isNeeded)) removed.push({ chainId: layer.chainId, sizeBytes });
 			}
 			return removed;
@@ -254,7 +281,7 @@ export class LayerRegistry {
 		for (const layer of store.layers()) if (!snapshotter.has(layer.chainId)) store.deleteLayer(layer.chainId);
 		// Containers first: what only a removed one stood on goes, too.
 		await snapshotter.cleanUp({ layers: new Set(this.#layers.keys()), containers });
-		const needed = this.#needed(roots);
+		const needed = this.#needed([...roots, ...this.#kept()]);
 		for (const layer of this.#unneeded(needed)) await this.#remove(layer, () => this.#leases.has(layer.chainId));
 	}
 
@@ -268,25 +295,35 @@ export class LayerRegistry {
 		this.#ingesting++;
 		// What is just being deleted might be what this one makes.
 		await this.#sweep;
-		const firstParent = request.parentReady === undefined ? request.parent : undefined;
-		const ingest = await snapshotter.beginIngest(firstParent).catch((error: unknown) => {
+		const { diffId, keepUntil, onProgress, tarLimitBytes, schedule = (work) => work() } = request;
+		const isStacked = request.parentReady !== undefined;
+		const finished = isStacked && diffId !== undefined ? this.#finished.take(diffId) : undefined;
+		const firstParent = isStacked ? undefined : request.parent;
+		const begun = finished === undefined ? snapshotter.beginIngest(firstParent) : Promise.resolve(finished.ingest);
+		const ingest = await begun.catch((error: unknown) => {
 			this.#ingesting--;
 			throw error;
 		});
+		let isKept = false;
 		try {
-			const { diffId, onProgress, tarLimitBytes, schedule = (work) => work() } = request;
-			const applied = await schedule(async () =>
-				applier.apply(await request.open(), ingest.path, { diffId, onProgress, tarLimitBytes }),
-			);
+			const apply = async () => applier.apply(await request.open(), ingest.path, { diffId, onProgress, tarLimitBytes });
+			const applied = finished?.applied ?? (await schedule(apply));
 			this.#orphans.add(applied.assembly);
 			request.verify?.();
-			await request.parentReady;
+			try {
+				await request.parentReady;
+			} catch (error) {
+				isKept = keepUntil !== undefined;
+				if (keepUntil !== undefined) await this.#finished.keep({ ingest, applied, keepUntil });
+				throw error;
+			}
 			const layer: LayerRecord = {
 				chainId: chainId(request.parent, applied.diffId),
 				diffId: applied.diffId,
 				parent: request.parent,
 				tarSizeBytes: applied.tarSizeBytes,
 				assembly: applied.assembly,
+				keepUntil,
 			};
 			lease.hold(layer.chainId);
 			await this.#mutex.run(`commit ${layer.chainId}`, async () => {
@@ -301,9 +338,24 @@ export class LayerRegistry {
 			return this.#layers.get(layer.chainId) ?? layer;
 		} finally {
 			this.#ingesting--;
-			await ingest.abort();
+			if (!isKept) await ingest.abort();
 			await this.#sweepAssemblies();
 		}
+	}
+
+	/** Chain IDs of layers that stay for a while though nothing needs them. */
+	#kept(): Digest[] {
+		const now = this.#deps.clock.now();
+		return this.all().flatMap(({ chainId, keepUntil = 0 }) => (keepUntil > now ? [chainId] : []));
+	}
+
+	#release(layers: readonly LayerRecord[]): void {
+		const next = layers
+			.filter(({ keepUntil }) => keepUntil !== undefined)
+			.map((layer): LayerRecord => ({ ...layer, keepUntil: undefined }));
+		if (next.length === 0) return;
+		this.#deps.store.putLayers(next);
+		for (const layer of next) this.#layers.set(layer.chainId, layer);
 	}
 
 	/** @returns whether it has gone: nobody needed it at the moment of its removal */
@@ -329,9 +381,12 @@ export class LayerRegistry {
 
 	async #deleteOrphans(): Promise<void> {
 		if (this.#ingesting > 0) return;
-		const used = new Set(this.assemblies());
+		const finished = this.#finished.all().map(({ applied }) => applied.assembly);
+		const used = new Set([...this.assemblies(), ...finished]);
 		const unused = [...this.#orphans].filter((digest) => !used.has(digest));
 		this.#orphans.clear();
+		// They may yet be dropped.
+		for (const digest of finished) this.#orphans.add(digest);
 		await Promise.allSettled(unused.map((digest) => this.#deps.content.delete(digest)));
 	}
 

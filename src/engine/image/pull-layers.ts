@@ -13,6 +13,9 @@ import { type VerifiedStream, verified } from "./verified-stream.ts";
 const FREE_TAR_BYTES = 4 * 2 ** 30;
 const TAR_RATIO_LIMIT = 250;
 
+/** How long layers of a pull that did not come to its end wait for the next one. */
+export const KEEP_MS = 24 * 60 * 60 * 1000;
+
 export interface WantedLayer {
 	readonly descriptor: Descriptor;
 	readonly diffId: Digest;
@@ -26,6 +29,8 @@ export interface LayerPullContext {
 	readonly isKnown: boolean;
 	readonly progress: ProgressQueue;
 	readonly signal: AbortSignal;
+	/** Until when layers stay, should the pull end before it has all of them. Milliseconds since the epoch. */
+	readonly keepUntil: number;
 }
 
 /**
@@ -77,7 +82,7 @@ export class LayerPuller {
 	async #layer(place: LayerPlace, lease: LayerLease, context: LayerPullContext): Promise<void> {
 		const { layer, parent, chainId } = place;
 		const { descriptor, diffId } = layer;
-		const { progress, repository } = context;
+		const { progress, repository, keepUntil } = context;
 		const id = shortId(descriptor.digest);
 		const blob = {
 			digest: descriptor.digest,
@@ -96,6 +101,7 @@ export class LayerPuller {
 				diffId,
 				parentReady: place.below,
 				tarLimitBytes: FREE_TAR_BYTES + TAR_RATIO_LIMIT * descriptor.size,
+				keepUntil,
 				open: () => download.open(),
 				verify: () => download.verify(),
 				schedule: <T>(work: () => Promise<T>) => this.#schedule(work, download, context),

@@ -117,17 +117,90 @@ describe("pull", () => {
 		);
 	});
 
-	test("stops at once when cancelled and leaves nothing", async () => {
+	test("stops at once when cancelled and leaves nothing half-made", async () => {
 		const { layers } = registry.addImage("1", FILES);
 		const controller = new AbortController();
 		registry.misbehave = (request, response) => {
-			if (!request.url?.endsWith(layers[2] ?? "")) return false;
+			if (!layers.some((digest) => request.url?.endsWith(digest))) return false;
 			response.writeHead(200, { "Content-Length": 1000 }).write("x");
 			controller.abort();
 			return true;
 		};
 		await expect(pull("app", { signal: controller.signal })).rejects.toMatchObject({ kind: "cancelled" });
-		await Bun.sleep(100);
+		expect(leftovers()).toEqual([]);
+	});
+});
+
+describe("a pull that was cut short", () => {
+	/** Cancelled when all layers but one are verified. @returns the request for that one */
+	async function interrupted(missing: number): Promise<string> {
+		const { layers } = registry.addImage("1", FILES);
+		const missingDigest = layers[missing] ?? "";
+		const controller = new AbortController();
+		registry.misbehave = (request, response) => {
+			if (request.url?.endsWith(missingDigest) !== true) return false;
+			response.writeHead(200, { "Content-Length": 1000 }).write("x");
+			return true;
+		};
+		const request = { image: `${registry.host}/app`, tag: "1", platform: "", credentials: undefined };
+		const verified = new Set<string>();
+		const work = async () => {
+			for await (const { id, status } of bench.service.pull(request, controller.signal)) {
+				if (status === "Extracting") verified.add(id ?? "");
+				if (verified.size === FILES.length - 1) controller.abort();
+			}
+		};
+		await expect(work()).rejects.toMatchObject({ kind: "cancelled" });
+		registry.misbehave = () => false;
+		registry.requests.length = 0;
+		return `GET /v2/app/blobs/${missingDigest}`;
+	}
+	const fetchedLayers = () => {
+		const { layers } = registry.addImage("1", FILES);
+		return registry.requests.filter((line) => layers.some((digest) => line.endsWith(digest)));
+	};
+
+	test.each([0, 1, 2])("fetches only what is missing the next time: layer %d", async (missing) => {
+		const request = await interrupted(missing);
+		await pull("app");
+		expect(fetchedLayers()).toEqual([request]);
+		expect(bench.store.layers().map(({ keepUntil }) => keepUntil)).toEqual([undefined, undefined, undefined]);
+		await bench.save(`${registry.host}/app:1`);
+		await bench.service.remove(`${registry.host}/app:1`, { force: true, noPrune: false });
+		expect(leftovers()).toEqual([]);
+	});
+
+	test("goes on after a restart with the layers that stand on complete ones", async () => {
+		const request = await interrupted(2);
+		bench.restart();
+		await bench.service.cleanUp(new Set());
+		await pull("app");
+		expect(fetchedLayers()).toEqual([request]);
+	});
+
+	test.each([0, 2])("keeps nothing longer than a day: layer %d is missing", async (missing) => {
+		await interrupted(missing);
+		await bench.service.collectGarbage();
+		expect(leftovers()).not.toEqual([]);
+		bench.clockOffsetMs = 24 * 60 * 60 * 1000 + 1;
+		await bench.service.collectGarbage();
+		expect(leftovers()).toEqual([]);
+	});
+
+	test.each([0, 2])("leaves nothing after a prune: layer %d is missing", async (missing) => {
+		await interrupted(missing);
+		await bench.service.prune(new Map());
+		expect(leftovers()).toEqual([]);
+	});
+
+	test("leaves nothing when what comes then is wrong", async () => {
+		const request = await interrupted(1);
+		registry.misbehave = (asked, response) => {
+			if (request !== `GET ${asked.url}`) return false;
+			response.end(Buffer.alloc(registry.blobs.get(asked.url?.split("/").at(-1) ?? "")?.length ?? 0));
+			return true;
+		};
+		await expect(pull("app")).rejects.toMatchObject({ kind: "invalid-parameter" });
 		expect(leftovers()).toEqual([]);
 	});
 });
@@ -185,6 +258,8 @@ describe("a registry that lies is refused and leaves nothing", () => {
 			return true;
 		};
 		await expect(pull("app")).rejects.toThrow("the registry does not send any more");
+		// The other layers wait for the next pull.
+		await bench.service.prune(new Map());
 		expect(leftovers()).toEqual([]);
 	});
 
