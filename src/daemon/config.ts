@@ -229,8 +229,8 @@ function settle(table: OptionValues, environment: Environment, configFile: strin
 const HOST_DIRECTORIES = ["/etc/gantry/certs.d", "/etc/docker/certs.d"];
 
 function registryConfig(values: Values, environment: Environment): RegistryConfig {
-	const mirrors = values.list("registry-mirror");
-	for (const mirror of mirrors) parseMirror(mirror);
+	// As clients see them, with a slash at the end.
+	const mirrors = values.list("registry-mirror").map((mirror) => parseMirror(mirror).href.replace(/\/*$/, "/"));
 	const given = values.record<unknown>("proxies");
 	const proxy = (name: string) => {
 		const text = values.text(name) ?? (typeof given[name] === "string" ? given[name] : undefined);

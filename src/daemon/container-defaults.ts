@@ -69,7 +69,11 @@ export function engineSettings(config: DaemonConfig, runtimes: RuntimeChoice, ho
 		addressPools: subnetPools(config),
 		registryMirrors: registry.mirrors,
 		insecureRegistries: registry.insecure,
-		environment: { httpProxy: "", httpsProxy: "", noProxy: "" },
+		environment: {
+			httpProxy: registry.proxies.http ?? "",
+			httpsProxy: registry.proxies.https ?? "",
+			noProxy: registry.proxies.exceptions.join(","),
+		},
 		insecureListeners: tls.verifyClient ? [] : config.hosts.filter((host) => host.startsWith("tcp://")),
 	};
 }
