@@ -155,16 +155,21 @@ export function expandFrom(
 	globals: Variables,
 	dockerfile: Pick<Dockerfile, "escape" | "file" | "source">,
 ): ExpandedFrom {
+	const expanded = readFrom(from, globals, dockerfile);
+	checkFrom(from, expanded, globals, dockerfile);
+	return expanded;
+}
+
+/** `expandFrom` without a look at what came out. @throws DockerfileError for words that cannot be expanded */
+export function readFrom(
+	from: FromInstruction,
+	globals: Variables,
+	dockerfile: Pick<Dockerfile, "escape" | "file" | "source">,
+): ExpandedFrom {
 	const options = { escape: dockerfile.escape };
 	return atInstruction(from, dockerfile, () => {
 		const base = expandWord(from.base, globals, options);
 		const platform = from.platform === undefined ? undefined : expandWord(from.platform, globals, options);
-		if (base.text === "") throw new DockerfileError({ reason: `base name (${from.base}) should not be blank` });
-		if (platform?.text === "") {
-			const [name = ""] = platform.unmatched;
-			const reason = `empty platform value from expression ${from.platform}`;
-			throw new DockerfileError({ reason, suggestion: nearest(name, globals.names()) });
-		}
 		return {
 			base: base.text,
 			platform: platform?.text,
@@ -172,6 +177,21 @@ export function expandFrom(
 			unmatched: base.unmatched.union(platform?.unmatched ?? new Set()),
 		};
 	});
+}
+
+/** @throws DockerfileError for an empty base or platform */
+export function checkFrom(
+	from: FromInstruction,
+	{ base, platform, unmatched }: ExpandedFrom,
+	globals: Variables,
+	{ file, source }: Pick<Dockerfile, "file" | "source">,
+): void {
+	const [name] = unmatched;
+	const suggestion = name === undefined ? undefined : nearest(name, globals.names());
+	const place = { suggestion, file, source, ranges: [from.range] };
+	if (base === "") throw new DockerfileError({ reason: `base name (${from.base}) should not be blank`, ...place });
+	if (platform === "")
+		throw new DockerfileError({ reason: `empty platform value from expression ${from.platform}`, ...place });
 }
 
 /** The variables of a stage, from its FROM on. Changes as its instructions are gone through. */

@@ -39,10 +39,25 @@ const BYTE_ORDER_MARK = "\ufeff";
 const HAS_HEREDOCS: readonly string[] = ["ADD", "COPY", "RUN"];
 
 /** @throws DockerfileError */
-export function parseDockerfile(text: string | Uint8Array, { file = "Dockerfile" }: ParseOptions = {}): Dockerfile {
+export function parseDockerfile(text: string | Uint8Array, options: ParseOptions = {}): Dockerfile {
+	return new Parser(sourceFile(text, options)).parse();
+}
+
+/** What stands before the first error. */
+export interface PartialDockerfile {
+	readonly instructions: readonly Instruction[];
+	readonly directives: readonly Directive[];
+	readonly emptyContinuations: readonly number[];
+}
+
+/** Of a text that does not parse, the instructions before the one that does not. */
+export function parseUntilError(text: string | Uint8Array, options: ParseOptions = {}): PartialDockerfile {
+	return new Parser(sourceFile(text, options)).parsePartially();
+}
+
+function sourceFile(text: string | Uint8Array, { file = "Dockerfile" }: ParseOptions): SourceFile {
 	const decoded = typeof text === "string" ? text : new TextDecoder("utf-8", { ignoreBOM: true }).decode(text);
-	const source = decoded.startsWith(BYTE_ORDER_MARK) ? decoded.slice(1) : decoded;
-	return new Parser({ file, source }).parse();
+	return { file, source: decoded.startsWith(BYTE_ORDER_MARK) ? decoded.slice(1) : decoded };
 }
 
 /**
@@ -91,17 +106,31 @@ class Parser {
 		};
 	}
 
-	instructions(): Instruction[] {
+	parsePartially(): PartialDockerfile {
 		const instructions: Instruction[] = [];
+		try {
+			for (const instruction of this.#read()) instructions.push(instruction);
+		} catch (error) {
+			if (!(error instanceof DockerfileError)) throw error;
+			// The caller has this error already.
+		}
+		return { instructions, directives: this.#directives, emptyContinuations: this.#emptyContinuations };
+	}
+
+	instructions(): Instruction[] {
+		return [...this.#read()];
+	}
+
+	*#read(): Generator<Instruction> {
 		for (;;) {
 			const next = this.#lines.next();
-			if (next === undefined) return instructions;
+			if (next === undefined) return;
 			const line = withoutLineEnd(next);
 			if (this.#takeDirective(line)) continue;
 			this.#mayBeDirective = false;
 			if (isBlank(line)) this.#leading.push({ kind: "blank" });
 			else if (isComment(line)) this.#addComment(line);
-			else instructions.push(this.#instruction(line));
+			else yield this.#instruction(line);
 		}
 	}
 

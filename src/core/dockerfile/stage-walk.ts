@@ -2,13 +2,16 @@
  * Goes through stages as a build would, without building: variables are put in, triggers of earlier stages fire. The linter and the
  * outline look on.
  */
+import { errorMessage } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest-word.ts";
+import { parsePlatform } from "../image/platform.ts";
 import {
+	checkFrom,
 	DEFAULT_PATH,
 	type DeclaredArg,
 	type ExpandedFrom,
-	expandFrom,
 	type GlobalArguments,
+	readFrom,
 	StageVariables,
 } from "./build-arguments.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
@@ -85,8 +88,10 @@ export function findTarget({ stages, file }: Pick<Dockerfile, "stages" | "file">
 export function walkStages(input: StageWalkInput, visitor: StageVisitor): Map<number, WalkedStage> {
 	const { dockerfile, globals } = input;
 	const froms = dockerfile.stages.map((stage) => {
-		const from = expandFrom(stage.from, globals, dockerfile);
+		const from = readFrom(stage.from, globals, dockerfile);
 		visitor.from?.(stage, from);
+		checkFrom(stage.from, from, globals, dockerfile);
+		checkPlatform(stage, from, input);
 		return from;
 	});
 	const needed = input.target === undefined ? undefined : neededStages(dockerfile, froms, input.target);
@@ -128,6 +133,20 @@ export function sourceStages({ stages }: Pick<Dockerfile, "stages">, stage: Stag
 			return [/^\d+$/.test(instruction.from) ? stages[Number(instruction.from)] : byName(instruction.from)];
 		})
 		.filter((source) => source !== undefined);
+}
+
+/** @throws DockerfileError for a platform that is none */
+function checkPlatform({ from }: Stage, { platform, unmatched }: ExpandedFrom, input: StageWalkInput): void {
+	if (platform === undefined) return;
+	const { file, source } = input.dockerfile;
+	try {
+		parsePlatform(platform);
+	} catch (cause) {
+		const [name] = unmatched;
+		const suggestion = name === undefined ? undefined : nearest(name, input.globals.names());
+		const reason = `failed to parse platform ${from.platform}: ${errorMessage(cause)}`;
+		throw new DockerfileError({ reason, suggestion, file, source, ranges: [from.range], cause });
+	}
 }
 
 function walkStage(

@@ -1,5 +1,6 @@
 /** Rules that the text of the file alone decides. */
 
+import type { PartialDockerfile } from "../parse-dockerfile.ts";
 import type { ArgInstruction, Dockerfile, FromInstruction, Instruction } from "../syntax.ts";
 import type { Warn } from "./lint-options.ts";
 
@@ -7,27 +8,33 @@ const RESERVED_NAMES: readonly string[] = ["context", "scratch"];
 
 export function lintFile(dockerfile: Dockerfile, warn: Warn): void {
 	const { stages, globalArgs, emptyContinuations } = dockerfile;
+	const inStages = stages.flatMap(({ from, instructions }) => [from, ...instructions]);
+	lintInstructions({ instructions: [...globalArgs, ...inStages], emptyContinuations }, warn);
+	checkStageNames(dockerfile, warn);
+	checkCasing(inStages, warn);
+}
+
+/** Each instruction by itself. */
+export function lintInstructions(
+	{ instructions, emptyContinuations }: Omit<PartialDockerfile, "directives">,
+	warn: Warn,
+): void {
 	for (const line of emptyContinuations)
 		warn("NoEmptyContinuation", "Empty line in the middle of an instruction", {
 			start: { line, column: 1 },
 			end: { line, column: 1 },
 		});
-	for (const arg of globalArgs) checkArgDescription(arg, warn);
-	for (const { from, instructions } of stages) {
-		checkFrom(from, warn);
-		for (const instruction of instructions) {
-			if (instruction.kind === "arg") checkArgDescription(instruction, warn);
-			if (instruction.kind === "maintainer")
-				warn(
-					"MaintainerDeprecated",
-					"MAINTAINER is deprecated: use LABEL org.opencontainers.image.authors",
-					instruction.range,
-					instruction.comments,
-				);
-		}
+	for (const instruction of instructions) {
+		if (instruction.kind === "from") checkFrom(instruction, warn);
+		if (instruction.kind === "arg") checkArgDescription(instruction, warn);
+		if (instruction.kind === "maintainer")
+			warn(
+				"MaintainerDeprecated",
+				"MAINTAINER is deprecated: use LABEL org.opencontainers.image.authors",
+				instruction.range,
+				instruction.comments,
+			);
 	}
-	checkStageNames(dockerfile, warn);
-	checkCasing(dockerfile, warn);
 }
 
 function checkFrom({ keyword, as, range, comments }: FromInstruction, warn: Warn): void {
@@ -77,8 +84,7 @@ function checkStageNames({ stages }: Dockerfile, warn: Warn): void {
 }
 
 /** What most instructions do decides; capitals when there are as many of each. */
-function checkCasing({ stages }: Dockerfile, warn: Warn): void {
-	const instructions = stages.flatMap(({ from, instructions }) => [from, ...instructions]);
+function checkCasing(instructions: readonly Instruction[], warn: Warn): void {
 	const casings = instructions.map(({ keyword }) => casingOf(keyword));
 	const lower = casings.filter((casing) => casing === "lower").length;
 	const upper = casings.filter((casing) => casing === "upper").length;

@@ -2,10 +2,10 @@
 import { GlobalArguments } from "../build-arguments.ts";
 import { type CheckOptions, DEFAULT_CHECK, parseCheckOptions } from "../directives.ts";
 import { DockerfileError } from "../dockerfile-error.ts";
-import { type ParseOptions, parseDockerfile } from "../parse-dockerfile.ts";
+import { type ParseOptions, parseDockerfile, parseUntilError } from "../parse-dockerfile.ts";
 import { findTarget, walkStages } from "../stage-walk.ts";
 import type { Dockerfile } from "../syntax.ts";
-import { lintFile } from "./lint-file.ts";
+import { lintFile, lintInstructions } from "./lint-file.ts";
 import type { LintOptions, Warn } from "./lint-options.ts";
 import { isRuleOn, LINT_RULES, type LintWarning, ruleUrl } from "./lint-rules.ts";
 import { StageLinter } from "./lint-stages.ts";
@@ -27,24 +27,48 @@ export function lintSource(source: string | Uint8Array, options: LintOptions & P
 	try {
 		return lint(parseDockerfile(source, options), options);
 	} catch (error) {
-		if (error instanceof DockerfileError) return { warnings: [], error, failed: true };
-		throw error;
+		if (!(error instanceof DockerfileError)) throw error;
+		return { warnings: warningsBeforeError(source, options), error, failed: true };
 	}
+}
+
+function warningsBeforeError(source: string | Uint8Array, options: LintOptions & ParseOptions): LintWarning[] {
+	const partial = parseUntilError(source, options);
+	const directive = partial.directives.find(({ name }) => name === "check");
+	const check = parseCheckOptions(options.buildArgs.get(CHECK_ARGUMENT) ?? directive?.value ?? "");
+	const warnings = new Warnings(options.check ?? ("invalid" in check ? DEFAULT_CHECK : check));
+	lintInstructions(partial, warnings.add);
+	return warnings.sorted;
 }
 
 /** @throws DockerfileError for a `check` directive that cannot be read, and a target that there is not */
 export function lint(dockerfile: Dockerfile, options: LintOptions): LintResult {
-	const check = options.check ?? checkOptions(dockerfile, options.buildArgs.get(CHECK_ARGUMENT));
-	const warnings: LintWarning[] = [];
-	const warn: Warn = (rule, message, range, comments) => {
-		if (!isRuleOn(rule, check, comments)) return;
-		const { description } = LINT_RULES[rule];
-		warnings.push({ rule, description, url: ruleUrl(rule), message, range });
-	};
-	lintFile(dockerfile, warn);
-	const error = lintStages(dockerfile, options, warn);
-	const sorted = warnings.toSorted((a, b) => a.range.start.line - b.range.start.line);
+	const check = options.check ?? checkOptions(dockerfile, options);
+	const warnings = new Warnings(check);
+	lintFile(dockerfile, warnings.add);
+	const error = lintStages(dockerfile, options, warnings.add);
+	const { sorted } = warnings;
 	return { warnings: sorted, error, failed: error !== undefined || (check.error && sorted.length > 0) };
+}
+
+/** Those whose rules count. */
+class Warnings {
+	readonly #warnings: LintWarning[] = [];
+	readonly #check: CheckOptions;
+
+	constructor(check: CheckOptions) {
+		this.#check = check;
+	}
+
+	readonly add: Warn = (rule, message, range, comments) => {
+		if (!isRuleOn(rule, this.#check, comments)) return;
+		const { description } = LINT_RULES[rule];
+		this.#warnings.push({ rule, description, url: ruleUrl(rule), message, range });
+	};
+
+	get sorted(): LintWarning[] {
+		return this.#warnings.toSorted((a, b) => a.range.start.line - b.range.start.line);
+	}
 }
 
 function lintStages(dockerfile: Dockerfile, options: LintOptions, warn: Warn): DockerfileError | undefined {
@@ -61,7 +85,11 @@ function lintStages(dockerfile: Dockerfile, options: LintOptions, warn: Warn): D
 	}
 }
 
-function checkOptions({ directives, file, source }: Dockerfile, argument: string | undefined): CheckOptions {
+function checkOptions(
+	{ directives, file, source }: Pick<Dockerfile, "directives" | "file" | "source">,
+	{ buildArgs }: LintOptions,
+): CheckOptions {
+	const argument = buildArgs.get(CHECK_ARGUMENT);
 	const directive = directives.find(({ name }) => name === "check");
 	const text = argument ?? directive?.value;
 	if (text === undefined) return DEFAULT_CHECK;
