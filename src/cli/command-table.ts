@@ -365,6 +365,18 @@ export const COMMANDS: readonly CommandEntry[] = [
 		load: async () => (await import("./registry/search.ts")).command,
 	},
 	{
+		path: "image build",
+		aliases: ["build", "builder build", "buildx build", "buildx b"],
+		summary: "Build an image from a Dockerfile",
+		load: async () => (await import("./build/build.ts")).command,
+	},
+	{
+		path: "builder prune",
+		aliases: ["buildx prune"],
+		summary: "Remove what builds have cached",
+		load: async () => (await import("./build/prune.ts")).command,
+	},
+	{
 		path: "manifest inspect",
 		aliases: [],
 		summary: "Show a manifest, or a list of manifests",
@@ -410,6 +422,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** The nouns that have commands below them. */
 export const GROUPS: Readonly<Record<string, string>> = {
+	builder: "Manage builds and their cache",
 	container: "Manage containers",
 	image: "Manage images",
 	manifest: "Manage manifests and lists of them",

@@ -6,7 +6,7 @@ import { GLOBAL_OPTIONS } from "./global-options.ts";
 import { UNAVAILABLE_COMMANDS } from "./unavailable-commands.ts";
 import { ExitError } from "./usage-error.ts";
 
-const COMMON = ["run", "exec", "ps", "logs", "pull", "images", "version", "info"];
+const COMMON = ["run", "exec", "ps", "build", "logs", "pull", "images", "version", "info"];
 
 /**
  * Answers a command line that names no command: the overview, a noun's overview, or an error with a suggestion.

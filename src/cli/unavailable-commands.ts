@@ -1,13 +1,10 @@
 /** Commands of docker that are not there yet, with what they will do. Typing one is answered with a clear error. */
 export const UNAVAILABLE_COMMANDS: Readonly<Record<string, string>> = {
-	build: "Build an image from a Dockerfile",
-	builder: "Manage builds",
 	buildx: "Build with more control",
 	checkpoint: "Manage checkpoints",
 	compose: "Run applications of several containers",
 	config: "Manage Swarm configs",
 	context: "Manage contexts",
-	"image build": "Build an image from a Dockerfile",
 	node: "Manage Swarm nodes",
 	plugin: "Manage plugins",
 	secret: "Manage Swarm secrets",

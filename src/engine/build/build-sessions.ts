@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { errorKind, errorMessage, NotImplementedError } from "../../base/errors.ts";
+import { CancelledError, errorKind, errorMessage, NotImplementedError } from "../../base/errors.ts";
 import type { Builder } from "../../core/build/builder.ts";
 import type { BuildContext } from "../../core/build/context.ts";
 import type { ContextCopies } from "../../core/build/context-copy.ts";
@@ -61,11 +61,12 @@ export class BuildSessions {
 	async #build(stream: SessionStream, ask: (call: DaemonCall) => Promise<SessionStream>): Promise<void> {
 		const call = parseBuildCall(stream.call);
 		const events = new EventQueue(stream);
+		const signal = cancelledBy(stream);
 		let reply: BuildReply;
 		try {
 			await using owned = new AsyncDisposableStack();
-			const request = await this.#request(call, { ask, owned, signal: stream.signal });
-			reply = { result: plainResult(await this.deps.builder.build(request, events, stream.signal)) };
+			const request = await this.#request(call, { ask, owned, signal });
+			reply = { result: plainResult(await this.deps.builder.build(request, events, signal)) };
 		} catch (error) {
 			reply = { failure: failureOf(error) };
 		}
@@ -122,6 +123,14 @@ export class BuildSessions {
 				return owned.use(await wholeContexts.fromUrl(context.url, signal)).context;
 		}
 	}
+}
+
+/** A client that has gone, and one that ends its side: it waits to hear that everything has stopped. */
+function cancelledBy(stream: SessionStream): AbortSignal {
+	const abort = new AbortController();
+	const cancel = () => abort.abort(new CancelledError("canceled"));
+	stream.read().then(cancel, cancel);
+	return abort.signal;
 }
 
 type Ask = (call: DaemonCall) => Promise<SessionStream>;
