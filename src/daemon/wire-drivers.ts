@@ -30,7 +30,10 @@ import { SqliteMetaStore } from "../drivers/store-sqlite/meta-store.ts";
 import { SqliteNetworkStore } from "../drivers/store-sqlite/network-store.ts";
 import { SqliteUseStore } from "../drivers/store-sqlite/use-store.ts";
 import { SqliteVolumeStore } from "../drivers/store-sqlite/volume-store.ts";
-import { LocalVolumeDriver } from "../drivers/volume-local/local-volume-driver.ts";
+import { FsVolumeDriver } from "../drivers/volume-local/fs-volume-driver.ts";
+import { FsVolumeTrees } from "../drivers/volume-local/fs-volume-trees.ts";
+import { HttpVolumePlugins } from "../drivers/volume-plugins/http-volume-plugins.ts";
+import { DOCKER_PLUGIN_PATHS, PluginDirectories } from "../drivers/volume-plugins/plugin-directories.ts";
 import type { DaemonConfig } from "./config.ts";
 import { firewallTableName } from "./container-defaults.ts";
 import type { DriverGuard } from "./fail-point.ts";
@@ -73,6 +76,7 @@ export function openDrivers(
 		logger: logger.child({ part: "names" }),
 	});
 	stack.defer(() => nameServer.closeAll());
+	const volumeTrees = new FsVolumeTrees();
 	return {
 		clock,
 		host,
@@ -93,7 +97,9 @@ export function openDrivers(
 		archiver: new FsTreeArchiver(),
 		remotes: openRemotes(config, clock),
 		logs: new LogFileReader(),
-		volumes: guard("volumes", new LocalVolumeDriver(join(dataRoot, "volumes"))),
+		volumes: guard("volumes", new FsVolumeDriver(join(dataRoot, "volumes"), volumeTrees)),
+		volumeTrees,
+		volumePlugins: new HttpVolumePlugins(new PluginDirectories(pluginPaths(execRoot)), clock),
 		files: guard("files", new LocalContainerFiles({ dataRoot, execRoot })),
 		machine: describeMachine,
 		disk: new FileSystemSpace(dataRoot),
@@ -109,6 +115,13 @@ export function openDrivers(
 			stack.use(new ShimRuntime({ shimPath: findShim(), execRoot, clock, logger: logger.child({ part: "runtime" }) })),
 		),
 	};
+}
+
+/** Docker's own directories, and one of this daemon's alone. */
+function pluginPaths(execRoot: string) {
+	const own = join(execRoot, "plugins");
+	const { sockets, specifications } = DOCKER_PLUGIN_PATHS;
+	return { sockets: [own, ...sockets], specifications: [own, ...specifications] };
 }
 
 function openRemotes({ registry }: DaemonConfig, clock: Clock): HttpRemotes {

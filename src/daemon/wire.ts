@@ -14,6 +14,7 @@ import { RegistryService } from "../engine/image/registry-service.ts";
 import { EndpointAssigner } from "../engine/network/endpoint-assigner.ts";
 import { NetworkService } from "../engine/network/network-service.ts";
 import { SystemService } from "../engine/system/system-service.ts";
+import { VolumeRegistry } from "../engine/volume/volume-registry.ts";
 import { VolumeService } from "../engine/volume/volume-service.ts";
 import type { Backends } from "../server/backends.ts";
 import type { DaemonConfig, Environment } from "./config.ts";
@@ -52,14 +53,18 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	const assigner = new EndpointAssigner();
 	const networks = await wireNetworks({ config, drivers, registry, assigner, events, logger });
 	const tasks = new TaskTable();
+	const volumeRegistry = new VolumeRegistry(stores.volumes);
+	volumeRegistry.load();
 	const volumes = new VolumeService({
-		store: stores.volumes,
+		registry: volumeRegistry,
 		driver: drivers.volumes,
+		trees: drivers.volumeTrees,
+		plugins: drivers.volumePlugins,
 		containers: registry,
 		events,
 		clock,
+		logger: logger.child({ part: "volumes" }),
 	});
-	volumes.load();
 	const images = new ImageService(
 		{
 			store: stores.images,

@@ -21,6 +21,7 @@ export interface ContainerMount {
 	/** The mode string as given (`ro,z`), shown by inspect. */
 	readonly mode: string;
 	readonly volume?: {
+		/** As it was asked for: empty for whichever driver has a volume of that name, else `local`. */
 		readonly driver: string;
 		readonly anonymous: boolean;
 		/** Fill a fresh volume from the image's directory. */

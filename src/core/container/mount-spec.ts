@@ -9,7 +9,7 @@ const PROPAGATIONS = ["private", "rprivate", "shared", "rshared", "slave", "rsla
 
 export interface MountContext {
 	readonly newVolumeName: () => string;
-	/** Volume driver of `-v` strings (`--volume-driver`). */
+	/** Volume driver of `-v` strings (`--volume-driver`); empty for whichever has a volume of that name, else `local`. */
 	readonly volumeDriver: string;
 	/** A bind whose source holds the daemon's own root is made a slave, so that its mounts do not stay busy in the container. */
 	readonly dataRoot: string;
@@ -66,7 +66,7 @@ export function parseBind(spec: string, context: MountContext): ContainerMount {
 		propagation: "",
 		mode: modeText === "" ? "z" : modeText,
 		volume: {
-			driver: context.volumeDriver || "local",
+			driver: context.volumeDriver,
 			anonymous: source === "",
 			copy: mode.copy ?? true,
 			subpath: "",
@@ -195,7 +195,7 @@ function volumeFields(request: MountRequest, context: MountContext, fail: Fail) 
 	return {
 		source: source === "" ? context.newVolumeName() : source,
 		volume: {
-			driver: options.DriverConfig?.Name || "local",
+			driver: options.DriverConfig?.Name ?? "",
 			anonymous: source === "",
 			copy: options.NoCopy !== true,
 			subpath,

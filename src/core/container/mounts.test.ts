@@ -18,14 +18,14 @@ describe("parseBind()", () => {
 		["/a:/b:rro", { readOnly: true, readOnlyRecursive: "always" }],
 		["/var:/b", { propagation: "rslave" }],
 		["name:/b", { type: "volume", source: "name", mode: "z", propagation: "" }],
-		["name:/b:nocopy", { mode: "nocopy", volume: { driver: "local", anonymous: false, copy: false, subpath: "" } }],
+		["name:/b:nocopy", { mode: "nocopy", volume: { driver: "", anonymous: false, copy: false, subpath: "" } }],
 		[
 			"/b",
 			{
 				type: "volume",
 				source: "fresh",
 				target: "/b",
-				volume: { driver: "local", anonymous: true, copy: true, subpath: "" },
+				volume: { driver: "", anonymous: true, copy: true, subpath: "" },
 			},
 		],
 	];
@@ -81,7 +81,7 @@ describe("parseMountRequest()", () => {
 		],
 		[
 			{ Type: "volume", Target: "/b" },
-			{ source: "fresh", mode: "z", volume: { driver: "local", anonymous: true, copy: true, subpath: "" } },
+			{ source: "fresh", mode: "z", volume: { driver: "", anonymous: true, copy: true, subpath: "" } },
 		],
 		[
 			{

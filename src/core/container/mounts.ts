@@ -70,7 +70,7 @@ function imageVolume(path: string, context: MountContext): ContainerMount {
 		readOnlyRecursive: "if-possible",
 		propagation: "",
 		mode: "",
-		volume: { driver: context.volumeDriver || "local", anonymous: true, copy: true, subpath: "" },
+		volume: { driver: context.volumeDriver, anonymous: true, copy: true, subpath: "" },
 		origin: "image",
 	};
 }

@@ -1,16 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { matchesVolume, parseBooleanFilter, prunesVolume } from "./volume-filters.ts";
 import { checkVolumeName } from "./volume-name.ts";
-import type { VolumeRecord } from "./volume-record.ts";
 
-const VOLUME: VolumeRecord = {
-	name: "data-1",
-	driver: "local",
-	options: {},
-	labels: { tier: "back" },
-	createdAt: 0,
-	anonymous: false,
-};
+const VOLUME = { Name: "data-1", Driver: "local", Labels: { tier: "back" } };
 const filters = (entries: Record<string, string[]>) => new Map(Object.entries(entries));
 
 describe("matchesVolume()", () => {
@@ -27,8 +19,8 @@ describe("matchesVolume()", () => {
 	});
 
 	test("a label that must not be there keeps a volume from pruning", () => {
-		expect(prunesVolume(filters({ "label!": ["tier"] }), VOLUME)).toBe(false);
-		expect(prunesVolume(filters({ "label!": ["other"] }), VOLUME)).toBe(true);
+		expect(prunesVolume(filters({ "label!": ["tier"] }), { labels: VOLUME.Labels })).toBe(false);
+		expect(prunesVolume(filters({ "label!": ["other"] }), { labels: VOLUME.Labels })).toBe(true);
 	});
 });
 

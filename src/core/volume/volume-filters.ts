@@ -1,18 +1,19 @@
 import type { Filters } from "../../api/engine/filters.ts";
+import type { Volume } from "../../api/engine/volume.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { VolumeRecord } from "./volume-record.ts";
 
 /** `name` matches a part of the name, `driver` the whole, `label` one or all of `key` and `key=value`. */
-export function matchesVolume(filters: Filters, record: VolumeRecord): boolean {
+export function matchesVolume(filters: Filters, volume: Pick<Volume, "Name" | "Driver" | "Labels">): boolean {
 	const names = filters.get("name");
-	if (names !== undefined && !names.some((name) => record.name.includes(name))) return false;
+	if (names !== undefined && !names.some((name) => volume.Name.includes(name))) return false;
 	const drivers = filters.get("driver");
-	if (drivers !== undefined && !drivers.includes(record.driver)) return false;
-	return (filters.get("label") ?? []).every((label) => hasLabel(record.labels, label));
+	if (drivers !== undefined && !drivers.includes(volume.Driver)) return false;
+	return (filters.get("label") ?? []).every((label) => hasLabel(volume.Labels ?? {}, label));
 }
 
 /** `label` and `label!` of prune. */
-export function prunesVolume(filters: Filters, record: VolumeRecord): boolean {
+export function prunesVolume(filters: Filters, record: Pick<VolumeRecord, "labels">): boolean {
 	return (
 		(filters.get("label") ?? []).every((label) => hasLabel(record.labels, label)) &&
 		!(filters.get("label!") ?? []).some((label) => hasLabel(record.labels, label))

@@ -1,46 +1,34 @@
-/** A named or anonymous volume of the `local` driver. */
+/** A named or anonymous volume. */
 export interface VolumeRecord {
 	readonly name: string;
+	/** `local`, or the name of a plugin. Immutable. */
 	readonly driver: string;
-	/** Driver options: `type`, `device`, `o`, `size`. */
+	/** Driver options: for `local` `type`, `device`, `o`, `size`. Immutable. */
 	readonly options: Readonly<Record<string, string>>;
 	readonly labels: Readonly<Record<string, string>>;
-	/** Milliseconds since the epoch. */
+	/** Milliseconds since the epoch. Immutable. */
 	readonly createdAt: number;
 	readonly anonymous: boolean;
+	/** Its files are still being made, nobody sees it: a daemon that finds it so removes it. */
+	readonly making?: true;
+	/** It is being renamed: its files may still have this name. */
+	readonly formerName?: string;
+	/**
+	 * Who has a plugin's volume mounted, containers by their IDs. Stored before the plugin is asked, as plugins count; the local
+	 * driver counts for itself.
+	 */
+	readonly holders?: readonly string[];
+	/** IDs of containers that are paused while it is copied: a daemon that finds them so resumes them. */
+	readonly paused?: readonly string[];
 }
 
 export interface VolumeStore {
 	list(): VolumeRecord[];
 	/** @throws ConflictError when the name is taken. */
 	insert(record: VolumeRecord): void;
+	/** Replaces the record of that name. @throws NotFoundError */
+	update(record: VolumeRecord): void;
+	/** Replaces the record `name` by one of another name, at once. @throws NotFoundError, ConflictError when that name is taken */
+	rename(name: string, record: VolumeRecord): void;
 	delete(name: string): void;
-}
-
-/** Where volumes' files are. The `local` driver keeps them under the data root; with options it mounts what they say. */
-export interface VolumeDriver {
-	/** Directory of the volume's files, whether mounted or not. */
-	mountpoint(name: string): string;
-	/** @throws InvalidParameterError for options the driver does not have; nothing is made. */
-	check(record: VolumeRecord): void;
-	/** Creates the directory. Idempotent. */
-	create(record: VolumeRecord): Promise<void>;
-	/** Deletes the files. @throws ConflictError while mounted */
-	remove(record: VolumeRecord): Promise<void>;
-	/** Makes the files available for a container (mounts option volumes). Counted per `holder`; idempotent per holder. */
-	mount(record: VolumeRecord, holder: string): Promise<string>;
-	unmount(record: VolumeRecord, holder: string): Promise<void>;
-	/** Bytes used. */
-	usage(record: VolumeRecord): Promise<number>;
-	/** Copies a directory of an image into an empty fresh volume, with owners, modes, xattrs and links kept. */
-	populate(record: VolumeRecord, sourceRoot: string, sourcePath: string): Promise<void>;
-	/**
-	 * After a crash: finishes removals, drops directories that never got a record, unmounts what no container in `mounted` holds.
-	 * @param names of all volumes that exist
-	 * @returns those of them whose files are gone: their removal was cut short
-	 */
-	cleanUp(keep: {
-		readonly names: ReadonlySet<string>;
-		readonly mounted: ReadonlySet<string>;
-	}): Promise<readonly string[]>;
 }

@@ -57,7 +57,7 @@ export class ContainerFilesystem {
 	async #ensureVolume(record: ContainerRecord, mount: ContainerMount): Promise<void> {
 		await this.#deps.volumes.ensure({
 			name: mount.source,
-			driver: mount.volume?.driver || "local",
+			driver: mount.volume?.driver ?? "",
 			...volumeOptions(record, mount),
 			anonymous: mount.volume?.anonymous === true,
 		});
@@ -89,7 +89,7 @@ export class ContainerFilesystem {
 	async adopt(record: ContainerRecord): Promise<void> {
 		for (const id of snapshotIds(record)) this.#holders.set(id, new Set([RUN]));
 		for (const mount of record.mounts)
-			if (mount.type === "volume") await this.#deps.volumes.mount(mount.source, record.id);
+			if (mount.type === "volume") await this.#deps.volumes.adopt(mount.source, record.id);
 	}
 
 	/** Mounts the root and makes every source available. On failure the caller calls `release`. */

@@ -84,7 +84,7 @@ export class ContainerRecovery {
 		const running = records.filter(({ id }) => live.has(id));
 		await network.initialize({ sandboxes: live, endpoints: new Set(running.flatMap(endpointsOf)) });
 		await networks.initialize();
-		await volumes.cleanUp(new Set(running.flatMap(volumesOf)));
+		await volumes.cleanUp(new Map(running.map((record) => [record.id, volumesOf(record)])));
 		for (const operation of plan) if (operation.kind !== "start") await this.#execute(operation);
 		await files.cleanUp({ containers: new Set(registry.all().map(({ id }) => id)), running: live });
 		return { starts: this.#startAll(plan) };

@@ -13,7 +13,9 @@ import type {
 } from "../../../src/core/container/runtime.ts";
 import { TaskStartError } from "../../../src/core/container/task-start-error.ts";
 import type { NetworkDriver, PortMapping, PortRequest } from "../../../src/core/network/driver.ts";
-import type { VolumeDriver, VolumeRecord } from "../../../src/core/volume/volume-record.ts";
+import type { LocalVolumeDriver, VolumeCleanUp } from "../../../src/core/volume/volume-driver.ts";
+import type { VolumePlugins } from "../../../src/core/volume/volume-plugin.ts";
+import type { VolumeRecord } from "../../../src/core/volume/volume-record.ts";
 
 interface Monitor {
 	readonly id: string;
@@ -386,14 +388,30 @@ export class FakeFiles implements Partial<ContainerHostFiles> {
 	}
 }
 
-export class FakeVolumes implements VolumeDriver {
+export class FakeVolumes implements LocalVolumeDriver {
 	constructor(private readonly machine: FakeMachine) {}
 
 	mountpoint(name: string): string {
 		return `/fake/volumes/${name}/_data`;
 	}
 	check(): void {}
+	exists(name: string): boolean {
+		return this.machine.volumes.has(name);
+	}
+	isMadeInSteps(): boolean {
+		return false;
+	}
 	async create(record: VolumeRecord): Promise<void> {
+		this.machine.volumes.add(record.name);
+	}
+	async withdraw(record: VolumeRecord): Promise<void> {
+		this.machine.volumes.delete(record.name);
+	}
+	async fill(record: VolumeRecord, work: (directory: string) => Promise<void>): Promise<void> {
+		await work(this.mountpoint(record.name));
+	}
+	async rename(formerName: string, record: VolumeRecord): Promise<void> {
+		this.machine.volumes.delete(formerName);
 		this.machine.volumes.add(record.name);
 	}
 	async remove(record: VolumeRecord): Promise<void> {
@@ -408,11 +426,19 @@ export class FakeVolumes implements VolumeDriver {
 		return 3;
 	}
 	async populate(): Promise<void> {}
-	async cleanUp(keep: { names: ReadonlySet<string> }): Promise<readonly string[]> {
+	async cleanUp(keep: { names: ReadonlySet<string> }): Promise<VolumeCleanUp> {
 		for (const name of this.machine.volumes) if (!keep.names.has(name)) this.machine.volumes.delete(name);
-		return [...keep.names].filter((name) => !this.machine.volumes.has(name));
+		return { gone: [...keep.names].filter((name) => !this.machine.volumes.has(name)), problems: [] };
 	}
 }
+
+export const noVolumePlugins: VolumePlugins = {
+	names: () => [],
+	active: () => [],
+	async find(name) {
+		throw new NotFoundError(`plugin "${name}" not found`);
+	},
+};
 
 export const fakeMonitor: ResourceMonitor = {
 	usage: () => undefined,

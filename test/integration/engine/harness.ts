@@ -13,12 +13,14 @@ import { wireContainers } from "../../../src/daemon/wire-containers.ts";
 import { MemoryContainerStore } from "../../../src/drivers/store-memory/container-store.ts";
 import { MemoryNetworkStore } from "../../../src/drivers/store-memory/network-store.ts";
 import { MemoryVolumeStore } from "../../../src/drivers/store-memory/volume-store.ts";
+import { FsVolumeTrees } from "../../../src/drivers/volume-local/fs-volume-trees.ts";
 import { ContainerRegistry } from "../../../src/engine/container/registry.ts";
 import { RuntimeTable } from "../../../src/engine/container/runtimes.ts";
 import { TaskTable } from "../../../src/engine/container/tasks.ts";
 import { EventBus } from "../../../src/engine/event/event-bus.ts";
 import { EndpointAssigner } from "../../../src/engine/network/endpoint-assigner.ts";
 import { NetworkService } from "../../../src/engine/network/network-service.ts";
+import { VolumeRegistry } from "../../../src/engine/volume/volume-registry.ts";
 import { VolumeService } from "../../../src/engine/volume/volume-service.ts";
 import {
 	FakeFiles,
@@ -28,6 +30,7 @@ import {
 	FakeSnapshotter,
 	FakeVolumes,
 	fakeMonitor,
+	noVolumePlugins,
 } from "./fake-machine.ts";
 import { Fault } from "./fault.ts";
 
@@ -118,14 +121,18 @@ export async function startDaemon(world: World, fault = new Fault(), clock: Cloc
 		},
 	);
 	networks.load();
+	const volumeRegistry = new VolumeRegistry(guard(world.volumes, "volumes"));
+	volumeRegistry.load();
 	const volumes = new VolumeService({
-		store: guard(world.volumes, "volumes"),
+		registry: volumeRegistry,
 		driver: guard(new FakeVolumes(machine), "volume"),
+		trees: new FsVolumeTrees(),
+		plugins: noVolumePlugins,
 		containers: registry,
 		events,
 		clock,
+		logger: silentLogger,
 	});
-	volumes.load();
 	const snapshotter = new FakeSnapshotter(machine);
 	const binaries = [{ name: "crun", path: "/usr/bin/crun", args: [] }];
 	const services = wireContainers({

@@ -21,11 +21,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VolumeRecord } from "../../../src/core/volume/volume-record.ts";
 import { isMountPoint, mountsUnder, readMountInfo } from "../../../src/drivers/linux/mountinfo.ts";
-import { LocalVolumeDriver } from "../../../src/drivers/volume-local/local-volume-driver.ts";
+import { FsVolumeDriver } from "../../../src/drivers/volume-local/fs-volume-driver.ts";
+import { FsVolumeTrees } from "../../../src/drivers/volume-local/fs-volume-trees.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gantry-volumes-"));
 let root = "";
-let driver = new LocalVolumeDriver(root);
+let driver = new FsVolumeDriver(root, new FsVolumeTrees());
 let count = 0;
 
 function volume(name: string, options: Record<string, string> = {}): VolumeRecord {
@@ -35,7 +36,7 @@ function volume(name: string, options: Record<string, string> = {}): VolumeRecor
 beforeEach(() => {
 	root = join(directory, String(count++));
 	mkdirSync(root);
-	driver = new LocalVolumeDriver(root);
+	driver = new FsVolumeDriver(root, new FsVolumeTrees());
 });
 
 afterAll(() => {
@@ -191,7 +192,7 @@ describe("after a crash", () => {
 		writeFileSync(join(driver.mountpoint("unknown"), "file"), "whose?");
 		mkdirSync(join(root, ".removed-abc"));
 		mkdirSync(join(root, "hardly-begun"));
-		await new LocalVolumeDriver(root).cleanUp({ names: new Set(["kept"]), mounted: new Set() });
+		await new FsVolumeDriver(root, new FsVolumeTrees()).cleanUp({ names: new Set(["kept"]), mounted: new Set() });
 		expect(readdirSync(root).sort()).toEqual(["kept", "unknown"]);
 	});
 
@@ -201,11 +202,11 @@ describe("after a crash", () => {
 		const path = await driver.mount(cache, "one");
 		writeFileSync(join(path, "file"), "still here");
 		const names = new Set(["cache"]);
-		const next = new LocalVolumeDriver(root);
+		const next = new FsVolumeDriver(root, new FsVolumeTrees());
 		await next.cleanUp({ names, mounted: names });
 		await next.mount(cache, "one");
 		expect(readFileSync(join(path, "file"), "utf8")).toBe("still here");
-		await new LocalVolumeDriver(root).cleanUp({ names, mounted: new Set() });
+		await new FsVolumeDriver(root, new FsVolumeTrees()).cleanUp({ names, mounted: new Set() });
 		expect(isMountPoint(path)).toBe(false);
 	});
 });
