@@ -9,6 +9,7 @@ import {
 import type { SessionStream } from "../../core/build/session/stream.ts";
 import type { CliContext } from "../context.ts";
 import { answerFile, answerList, type OfferedDirectory } from "./context-answers.ts";
+import { followLinks } from "./context-links.ts";
 import { receiveOutput } from "./output-files.ts";
 import type { ParsedOutput } from "./output-options.ts";
 import type { SecretSource } from "./secret-options.ts";
@@ -35,8 +36,11 @@ export class ClientAnswers {
 	async answer(stream: SessionStream): Promise<void> {
 		const call = stream.call as DaemonCall;
 		switch (call.method) {
-			case "context.list":
-				return await answerList(stream, call, this.#directory(call.context), selectionFilter(call));
+			case "context.list": {
+				const directory = this.#directory(call.context);
+				const include = followLinks(directory.root, call.include);
+				return await answerList(stream, call, directory, selectionFilter({ include, exclude: call.exclude }));
+			}
 			case "context.file":
 				return await answerFile(stream, call, this.#directory(call.context));
 			case "context.tar":

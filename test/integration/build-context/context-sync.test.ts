@@ -22,6 +22,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../../../src/base/digest.ts";
 import { answerFile, answerList } from "../../../src/cli/build/context-answers.ts";
+import { followLinks } from "../../../src/cli/build/context-links.ts";
 import { WHOLE_CONTEXT } from "../../../src/core/build/context-filter.ts";
 import type { DaemonCall } from "../../../src/core/build/session/calls.ts";
 import { SessionConnection } from "../../../src/core/build/session/connection.ts";
@@ -343,4 +344,27 @@ test("a context's copy holds nothing but what the listing says after a failed ch
 	const { directory } = await sync();
 	expect(existsSync(join(directory, "a"))).toBe(false);
 	expect(describeTree(directory)).toEqual(describeTree(client));
+});
+
+test("followLinks() adds where the links on a pattern's way lead, inside of the context", () => {
+	mkdirSync(join(client, "real/deep"), { recursive: true });
+	symlinkSync("real", join(client, "link"));
+	symlinkSync("/real/deep", join(client, "absolute"));
+	symlinkSync("../../../../link/deep", join(client, "real/up"));
+	symlinkSync("loop", join(client, "loop"));
+	expect(
+		followLinks(client, ["link/deep/x", "absolute/*.txt", "real/up/f", "*/y", "real", "loop", "missing/z"]),
+	).toEqual([
+		"link/deep/x",
+		"absolute/*.txt",
+		"real/up/f",
+		"*/y",
+		"real",
+		"loop",
+		"missing/z",
+		"real/deep/x",
+		"real/deep/*.txt",
+		"link/deep/f",
+		"real/deep/f",
+	]);
 });
