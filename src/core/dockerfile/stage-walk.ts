@@ -215,7 +215,8 @@ function fire(expression: string, { from }: Stage, { file, source }: Dockerfile)
 		return { ...parseTrigger(expression), range: from.range };
 	} catch (error) {
 		if (!(error instanceof DockerfileError)) throw error;
-		const { reason, suggestion } = error;
+		const reason = `trigger of the base, ONBUILD ${expression}: ${error.reason}`;
+		const { suggestion } = error;
 		throw new DockerfileError({ reason, suggestion, file, source, ranges: [from.range], cause: error });
 	}
 }

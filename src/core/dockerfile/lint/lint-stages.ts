@@ -236,7 +236,11 @@ function platformOf(text: string): Platform | undefined {
 }
 
 function suggest(name: string, variables: StageVariables): string {
-	const near = nearest(name, variables.names());
+	// ENV may have set it since.
+	const near = nearest(
+		name,
+		[...variables.names()].filter((other) => other !== name),
+	);
 	return didYouMean(near === undefined ? undefined : `$${near}`);
 }
 

@@ -71,6 +71,11 @@ export class InstructionContext {
 		return readFlags(this.split.flags, spec, (reason, where, suggestion) => this.problem(reason, where, suggestion));
 	}
 
+	/** The flag of that name, or the one of several; undefined when there is none. */
+	flagWord(name: string, index = 0): Word | undefined {
+		return this.split.flags.filter(({ text }) => text === `--${name}` || text.startsWith(`--${name}=`))[index];
+	}
+
 	/** An error at a word, or about the instruction as a whole. */
 	problem(reason: string, where?: Word, suggestion?: string): DockerfileError {
 		const { file, line } = this.#parts;

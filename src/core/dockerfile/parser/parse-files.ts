@@ -35,6 +35,8 @@ function files(context: InstructionContext): Files {
 		throw context.problem(
 			`${context.name} requires at least two arguments, but only ${words.length === 1 ? "one was" : "none were"} provided. Destination could not be determined`,
 		);
+	// In a JSON list a word is a path, whatever it looks like.
+	if (list !== undefined) return { sources: list.slice(0, -1), heredocs: [], destination, json: true };
 	if (context.locate(() => parseHeredocWord(destination)) !== undefined)
 		throw context.problem(`${context.name} cannot accept a heredoc as a destination`);
 	const contents = new Map(context.heredocs.map((heredoc) => [heredoc.name, heredoc.content]));
@@ -42,10 +44,12 @@ function files(context: InstructionContext): Files {
 	const heredocs: Heredoc[] = [];
 	for (const word of words.slice(0, -1)) {
 		const heredoc = context.locate(() => parseHeredocWord(word));
+		const content = contents.get(heredoc?.name ?? "");
 		if (heredoc === undefined) sources.push(word);
-		else heredocs.push({ ...heredoc, content: contents.get(heredoc.name) ?? "" });
+		else if (content !== undefined) heredocs.push({ ...heredoc, content });
+		else throw context.problem(`cannot read the heredoc ${word}: quotes or braces of the line have no partner`);
 	}
-	return { sources, heredocs, destination, json: list !== undefined };
+	return { sources, heredocs, destination, json: false };
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

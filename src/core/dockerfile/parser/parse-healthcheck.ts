@@ -45,17 +45,19 @@ function nanoseconds(context: InstructionContext, flag: string, text = ""): numb
 	try {
 		ms = parseDurationMs(text);
 	} catch (error) {
-		if (error instanceof EngineError) throw context.problem(`--${flag}: ${errorMessage(error)}`);
+		if (error instanceof EngineError)
+			throw context.problem(`--${flag}: ${errorMessage(error)}`, context.flagWord(flag));
 		throw error;
 	}
-	if (ms !== 0 && ms < 1) throw context.problem(`Interval "${flag}" cannot be less than 1ms`);
+	if (ms !== 0 && ms < 1) throw context.problem(`Interval "${flag}" cannot be less than 1ms`, context.flagWord(flag));
 	return Math.round(ms * NS_PER_MS);
 }
 
 function retries(context: InstructionContext, text = ""): number {
 	if (text === "") return 0;
+	const where = context.flagWord("retries");
 	const count = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
-	if (Number.isNaN(count) || count > MAX_RETRIES) throw context.problem(`--retries: "${text}" is no number`);
-	if (count < 0) throw context.problem(`--retries cannot be negative (${count})`);
+	if (Number.isNaN(count) || count > MAX_RETRIES) throw context.problem(`--retries: "${text}" is no number`, where);
+	if (count < 0) throw context.problem(`--retries cannot be negative (${count})`, where);
 	return count;
 }

@@ -18,20 +18,22 @@ export function parseRun(context: InstructionContext): RunInstruction {
 		kind: "run",
 		command,
 		heredocs: context.heredocs,
-		mounts: flags.mount.map((text) => context.locate(() => parseMountFlag(text))),
-		network: oneOf(context, "network mode", flags.network, NETWORKS),
-		security: oneOf(context, "security mode", flags.security, SECURITY),
+		mounts: flags.mount.map((text, index) =>
+			context.locate(() => parseMountFlag(text), context.flagWord("mount", index)),
+		),
+		network: oneOf(context, "network", flags.network, NETWORKS),
+		security: oneOf(context, "security", flags.security, SECURITY),
 	};
 }
 
 function oneOf<Value extends string>(
 	context: InstructionContext,
-	what: string,
+	flag: string,
 	text: string | undefined,
 	known: readonly Value[],
 ): Value | undefined {
 	if (text === undefined) return undefined;
 	const value = known.find((candidate) => candidate === text);
 	if (value !== undefined) return value;
-	throw context.problem(`invalid ${what} "${text}"`, undefined, nearest(text, known));
+	throw context.problem(`invalid ${flag} mode "${text}"`, context.flagWord(flag), nearest(text, known));
 }
