@@ -59,6 +59,8 @@ export interface DaemonConfig {
 		/** Host address of published ports that name none; empty: all. */
 		readonly hostAddress: string;
 		readonly ipForward: boolean;
+		/** Published ports obey the host's own input chains. */
+		readonly inputFirewall: boolean;
 		readonly addressPools: readonly PoolValue[];
 		readonly hostGatewayAddresses: readonly string[];
 	};
@@ -334,6 +336,7 @@ function bridgeConfig(values: Values): DaemonConfig["bridge"] {
 		masquerade: values.flag("ip-masq", true),
 		hostAddress: address ?? "",
 		ipForward: values.flag("ip-forward", true),
+		inputFirewall: values.flag("input-firewall", true),
 		addressPools: values.list("default-address-pool") as unknown as readonly PoolValue[],
 		hostGatewayAddresses: checkAddresses("host-gateway-ip", values.list("host-gateway-ip")),
 	};

@@ -48,8 +48,17 @@ export function subnetPools({ bridge }: DaemonConfig): readonly SubnetPool[] {
 
 /** One set of firewall tables for each daemon, told by its bridge's name where there is one. */
 export function firewallTableName({ bridge, execRoot }: DaemonConfig): string {
-	const suffix = bridge.name === "none" ? createHash("sha256").update(execRoot).digest("hex").slice(0, 8) : bridge.name;
+	const suffix = bridge.name === "none" ? shortHash(execRoot) : bridge.name;
 	return `gantry-${suffix.replace(/[^A-Za-z0-9_-]/g, "_")}`;
+}
+
+/** Begin of the names of the input gate's interfaces: the bridge's name, where there is room for three more letters. */
+export function inputGateName({ bridge, execRoot }: DaemonConfig): string {
+	return bridge.name === "none" || bridge.name.length > 12 ? `gg${shortHash(execRoot)}` : bridge.name;
+}
+
+function shortHash(text: string): string {
+	return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }
 
 export function engineSettings(config: DaemonConfig, runtimes: RuntimeChoice, hostname: string): EngineSettings {

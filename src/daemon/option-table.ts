@@ -196,6 +196,12 @@ export const OPTIONS = [
 	{ flag: "init", key: "init", kind: "boolean", help: "Run an init process in containers" },
 	{ flag: "init-path", key: "init-path", kind: "text", help: "Path of the init program" },
 	{
+		flag: "input-firewall",
+		key: "input-firewall",
+		kind: "boolean",
+		help: "Let the host's own input firewall decide about published ports (default true)",
+	},
+	{
 		flag: "insecure-registry",
 		key: "insecure-registries",
 		kind: "list",

@@ -35,7 +35,7 @@ import { FsVolumeTrees } from "../drivers/volume-local/fs-volume-trees.ts";
 import { HttpVolumePlugins } from "../drivers/volume-plugins/http-volume-plugins.ts";
 import { DOCKER_PLUGIN_PATHS, PluginDirectories } from "../drivers/volume-plugins/plugin-directories.ts";
 import type { DaemonConfig } from "./config.ts";
-import { firewallTableName } from "./container-defaults.ts";
+import { firewallTableName, inputGateName } from "./container-defaults.ts";
 import type { DriverGuard } from "./fail-point.ts";
 import { findShim } from "./programs.ts";
 import { VERSION } from "./version.ts";
@@ -63,6 +63,7 @@ export function openDrivers(
 		{
 			directory: execRoot,
 			tableName: firewallTableName(config),
+			gateName: config.bridge.inputFirewall ? inputGateName(config) : undefined,
 			poolSize: WARM_SANDBOXES,
 			forwarding: config.bridge.ipForward,
 		},
@@ -107,6 +108,7 @@ export function openDrivers(
 			network.releaseMemory();
 			releaseFreedMemory();
 		},
+		asksHostFirewall: () => network.asksHostFirewall,
 		openFiles: () => readdirSync("/proc/self/fd").length,
 		monitor: new LinuxResourceMonitor(cgroups),
 		seccomp: new LibseccompCompiler({ logger: logger.child({ part: "seccomp" }) }),

@@ -222,6 +222,7 @@ function wireSystem(wiring: SystemWiring): SystemService {
 				volumes: () => volumes.usage(),
 				buildCache: async () => [],
 				openFiles: drivers.openFiles,
+				asksHostFirewall: drivers.asksHostFirewall,
 				machine: drivers.machine,
 			},
 		},

@@ -273,7 +273,7 @@ export class TestDaemon implements AsyncDisposable {
 			left.push(`mount ${line}`);
 			await runCommand(["umount", "-l", line.split(" ")[1] ?? ""]);
 		}
-		await runCommand(["ip", "link", "delete", this.bridge]);
+		for (const link of [this.bridge, `${this.bridge}-go`]) await runCommand(["ip", "link", "delete", link]);
 		await this.#deleteTables();
 		// A bind mount still there would have the host's own files removed through it.
 		if (readMounts().some((line) => line.split(" ")[1]?.startsWith(`${this.directory}/`)))

@@ -85,6 +85,9 @@ function describeInfo(info: InfoResponse): string {
 	const registries = record(info["RegistryConfig"]);
 	describeList(lines, "Insecure Registries", strings(registries["InsecureRegistryCIDRs"]));
 	describeList(lines, "Registry Mirrors", strings(registries["Mirrors"]));
+	const { Driver, Info } = record(info["FirewallBackend"]);
+	line("Firewall Backend", Driver);
+	for (const [name, value] of (Info as [string, string][] | undefined) ?? []) line(name, value, 2);
 	line("Live Restore Enabled", info["LiveRestoreEnabled"]);
 	line("Product License", info["ProductLicense"]);
 	return `${lines.join("\n")}\n\n`;

@@ -40,6 +40,7 @@ const IFLA_BR_STP_STATE = 5;
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 const IFF_UP = 1;
+const IFF_NOARP = 0x80;
 
 export interface Link {
 	readonly index: number;
@@ -68,12 +69,12 @@ export interface LinkStatistics {
 }
 
 /** struct ifinfomsg. `up` undefined leaves the flag alone. */
-export function interfaceHeader(index: number, up?: boolean, family = 0): Uint8Array {
+export function interfaceHeader(index: number, up?: boolean, family = 0, noArp?: boolean): Uint8Array {
 	const header = Buffer.alloc(IFINFOMSG_BYTES);
 	header.writeUInt8(family, 0);
 	header.writeInt32LE(index, 4);
-	header.writeUInt32LE(up === true ? IFF_UP : 0, 8);
-	header.writeUInt32LE(up === undefined ? 0 : IFF_UP, 12);
+	header.writeUInt32LE((up === true ? IFF_UP : 0) | (noArp === true ? IFF_NOARP : 0), 8);
+	header.writeUInt32LE((up === undefined ? 0 : IFF_UP) | (noArp === undefined ? 0 : IFF_NOARP), 12);
 	return header;
 }
 
@@ -200,11 +201,14 @@ export interface LinkChange {
 	readonly alias?: string;
 	/** No IPv6 link-local address, hence no duplicate address detection when it comes up. */
 	readonly noLinkLocal?: boolean;
+	/** No neighbour discovery: packets go to the interface's own hardware address. */
+	readonly noArp?: boolean;
 }
 
 /** Changes one interface, named or by index. */
 export function setLinkRequest(link: string | number, change: LinkChange): NetlinkRequest {
-	const payload = new NetlinkPayload(interfaceHeader(typeof link === "number" ? link : 0, change.up));
+	const index = typeof link === "number" ? link : 0;
+	const payload = new NetlinkPayload(interfaceHeader(index, change.up, 0, change.noArp));
 	if (typeof link === "string") payload.text(IFLA.IFNAME, link);
 	if (change.newName !== undefined) payload.text(IFLA.IFNAME, change.newName);
 	if (change.mtu !== undefined) payload.uint32(IFLA.MTU, change.mtu);

@@ -39,9 +39,11 @@ import { enableForwarding, ensureBridge, isOwnBridge, refuseOtherKinds } from ".
 import { hostInterfaceName, makeEndpointLink, replaceDefaultRoutes, silenceEndpointLink } from "./endpoint-link.ts";
 import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
 import { Firewall } from "./firewall.ts";
-import type { TableFamily } from "./firewall-rules.ts";
+import { FirewallWatch } from "./firewall-watch.ts";
+import { ensureInputGate, inputGate, removeInputGate } from "./input-gate.ts";
 import { removeHostLink, removeLinkInside } from "./link-removal.ts";
 import { ensureParent, makeParentEndpoint, removeParent } from "./parent-link.ts";
+import type { TableFamily } from "./port-elements.ts";
 import { PortReserver } from "./port-reserver.ts";
 import { SandboxPool } from "./sandbox-pool.ts";
 import { Sandboxes } from "./sandboxes.ts";
@@ -62,6 +64,8 @@ export interface LinuxBridgeDriverOptions {
 	readonly tableName: string;
 	/** Namespaces kept ready. */
 	readonly poolSize: number;
+	/** At most twelve bytes: interfaces by which published ports obey the host's input chains; undefined: they do not. */
+	readonly gateName: string | undefined;
 	/** Turn the host's packet forwarding on when it is off (dockerd's `ip-forward`). */
 	readonly forwarding: boolean;
 }
@@ -77,6 +81,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 	readonly #netlink = new NetlinkSocket();
 	readonly #nftables = new Nftables();
 	readonly #firewall: Firewall;
+	readonly #watch: FirewallWatch;
 	readonly #pool: SandboxPool;
 	readonly #ports: PortReserver;
 	readonly #logger: Logger;
@@ -95,7 +100,17 @@ export class LinuxBridgeDriver implements NetworkDriver {
 		this.#logger = dependencies.logger;
 		this.#clock = dependencies.clock;
 		this.#states = new EndpointStates(join(options.directory, "endpoints"));
-		this.#firewall = new Firewall(this.#nftables, options.tableName, dependencies.logger, tableFamilies());
+		this.#firewall = new Firewall(this.#nftables, dependencies.logger, {
+			table: options.tableName,
+			families: tableFamilies(),
+			gate: options.gateName === undefined ? undefined : inputGate(options.gateName),
+			prepareGate: (gate) => ensureInputGate(this.#netlink, gate),
+		});
+		this.#watch = new FirewallWatch({
+			...dependencies,
+			tables: this.#firewall.tables,
+			restore: () => this.#firewall.restore(),
+		});
 		this.#pool = new SandboxPool(options.poolSize, dependencies.clock, dependencies.logger);
 		this.#sandboxes = new Sandboxes(join(options.directory, "netns"), this.#pool);
 		this.#ports = new PortReserver(() => this.#states.all().flatMap(({ mappings }) => mappings));
@@ -109,6 +124,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 		this.#states.load();
 		if (this.options.forwarding && enableForwarding(4))
 			this.#logger.info("packet forwarding switched on", { family: 4 });
+		await this.#watch.open();
 		const gone = this.#states.all().filter((state) => !keep.endpoints.has(state.endpointId));
 		this.#firewall.initialize(this.#states.all().filter((state) => keep.endpoints.has(state.endpointId)));
 		for (const sandbox of this.#sandboxes.list()) if (!keep.sandboxes.has(sandbox)) this.#sandboxes.remove(sandbox);
@@ -186,7 +202,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 			this.#stayed(plan.endpointId);
 			this.#states.save(state);
 			this.#makeLink(network, sandbox, plan);
-			this.#firewall.addEndpoint(state);
+			this.#firewall.publish(state);
 			this.#forgetFlows(state);
 		} catch (cause) {
 			await this.#removeEndpoint(state);
@@ -237,7 +253,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 			const isNew = JSON.stringify(state.mappings) !== JSON.stringify(mappings);
 			if (isNew) this.#states.save(published);
 			// Even then: after a crash two endpoints may claim a port, and this one has it.
-			const changed = this.#firewall.replaceEndpoint(published);
+			const changed = this.#firewall.publish(published);
 			if (!changed) return;
 			this.#forgetFlows({ ...state, mappings: [...state.mappings, ...mappings] });
 		});
@@ -304,13 +320,20 @@ export class LinuxBridgeDriver implements NetworkDriver {
 		for (const endpointId of [...this.#leaving.keys()]) this.#stayed(endpointId);
 		for (const timer of this.#vanishing) timer.cancel();
 		this.#pool.close();
+		await this.#watch[Symbol.asyncDispose]();
 		this.#netlink.close();
 		this.#nftables.close();
+	}
+
+	/** Whether published ports are subject to the host's own input chains. */
+	get asksHostFirewall(): boolean {
+		return this.#firewall.hasGate;
 	}
 
 	/** Removes this daemon's firewall tables, for one that leaves no container running. */
 	dropFirewall(): void {
 		this.#firewall.drop();
+		if (this.options.gateName !== undefined) removeInputGate(this.#netlink, inputGate(this.options.gateName));
 	}
 
 	/** A drop in the host's own forward chain wins over our accept. That is the administrator's choice, but he should know. */

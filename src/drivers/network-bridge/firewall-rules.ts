@@ -5,20 +5,22 @@
  *                                `published_at` (one host address); the number of published ports does not cost per packet
  *   postrouting (nat)          → nat_to (into a bridge), nat_from (out of it), by interface, a chain for each network
  *   forward (filter)           → from_bridge, to_bridge, likewise; the set `opened` has the published ports of routed networks
+ *   gate (filter, input)       the last input chain of all: what comes to a published port and has got so far is sent back in by
+ *                              the input gate's interfaces, and only then published (input-gate.ts); the sets `gated` and
+ *                              `gated_at` have the ports
  *   shield (filter, raw)       loopback addresses of the host cannot be addressed from a bridge, though route_localnet is on
  *
  * The set `relayed` names bridges whose containers are kept apart by isolated ports: a translated packet between two of them
  * would be lost on the bridge, so their calls to published ports end at the sockets that hold the ports, and are relayed.
  *
  * "Accept" here ends our own table alone: a drop in the host's firewall still wins. Nothing of ours opens a port that the
- * host's forward policy closes.
+ * host's input or forward chains close.
  */
 
-import type { BridgeNetwork, GatewayMode, PortMapping } from "../../core/network/driver.ts";
-import { formatSubnet, isUnspecified, parseIp, parseSubnet } from "../../core/network/ip-address.ts";
-import type { EndpointState } from "./endpoint-state.ts";
-
-export type TableFamily = "ip" | "ip6";
+import type { BridgeNetwork, GatewayMode } from "../../core/network/driver.ts";
+import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
+import { GATE_TARGET, type InputGate } from "./input-gate.ts";
+import type { TableFamily } from "./port-elements.ts";
 
 const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
 /** ::1 cannot be routed to another interface at all: its connections stay with the sockets that hold the ports. */
@@ -26,14 +28,16 @@ const LOOPBACK = { ip: "127.0.0.0/8", ip6: "::1/128" } as const;
 
 const INTERFACE_SETS = ["bridges", "relayed"] as const;
 const INTERFACE_MAPS = ["from_bridge", "to_bridge", "nat_from", "nat_to"] as const;
-export const PORT_MAPS = ["published", "published_at", "opened"] as const;
-export type PortMapName = (typeof PORT_MAPS)[number];
+/** Behind every input chain that anybody else has, and before connection tracking confirms what was accepted. */
+const LAST_INPUT_PRIORITY = 2_000_000_000;
+/** Behind the reassembly of fragments (-400), before every prerouting chain that anybody else has. */
+const FIRST_PREROUTING_PRIORITY = -399;
 
-/** Container ports that were published on routed networks or trust somebody: the address is the container's own. */
-const OPENED = "opened";
-
-/** Table, maps and base chains. Running it again renews the rules of the base chains and leaves elements and networks alone. */
-export function baseRules(table: string, family: TableFamily): string {
+/**
+ * Table, maps and base chains. Running it again renews the rules of the base chains and leaves elements and networks alone.
+ * @param gate the interfaces of the input gate; without them ports are published unasked
+ */
+export function baseRules(table: string, family: TableFamily, gate?: InputGate): string {
 	const address = ADDRESS_TYPE[family];
 	const target = `${address} . inet_service`;
 	const loopback = `${family} daddr ${LOOPBACK[family]}`;
@@ -43,7 +47,16 @@ export function baseRules(table: string, family: TableFamily): string {
 			`dnat ${family} to ${family} daddr . meta l4proto . th dport map @published_at`,
 			`dnat ${family} to meta l4proto . th dport map @published`,
 		],
-		prerouting: [`${loopback} return`, "iifname @relayed return", "jump publish"],
+		prerouting: [
+			`${loopback} return`,
+			"iifname @relayed return",
+			// Containers are asked no questions: they are inside already.
+			...(gate === undefined ? [] : [`iifname != "${gate.incoming}" iifname != @bridges return`]),
+			"jump publish",
+		],
+		gate: gate === undefined ? [] : gateRules(family, gate),
+		// The kernel forbids routers to fragment a copy; who sent the packet never did.
+		fragments: gate === undefined || family === "ip6" ? [] : [`iifname "${gate.incoming}" ip frag-off set 0`],
 		output: [...(family === "ip6" ? [`${loopback} return`] : []), "jump publish"],
 		postrouting: ["oifname vmap @nat_to", "iifname vmap @nat_from"],
 		forward: ["iifname vmap @from_bridge", "oifname vmap @to_bridge"],
@@ -56,13 +69,17 @@ export function baseRules(table: string, family: TableFamily): string {
 		postrouting: "{ type nat hook postrouting priority 100; }",
 		forward: "{ type filter hook forward priority 0; }",
 		shield: "{ type filter hook prerouting priority -300; }",
+		gate: `{ type filter hook input priority ${LAST_INPUT_PRIORITY}; }`,
+		fragments: `{ type filter hook prerouting priority ${FIRST_PREROUTING_PRIORITY}; }`,
 	};
 	const at = `${family} ${table}`;
 	return [
 		`add table ${at}`,
 		`add map ${at} published { type inet_proto . inet_service : ${target}; }`,
 		`add map ${at} published_at { type ${address} . inet_proto . inet_service : ${target}; }`,
-		`add set ${at} ${OPENED} { type ${address} . inet_proto . inet_service; }`,
+		`add set ${at} opened { type ${address} . inet_proto . inet_service; }`,
+		`add set ${at} gated { type inet_proto . inet_service; }`,
+		`add set ${at} gated_at { type ${address} . inet_proto . inet_service; }`,
 		...INTERFACE_MAPS.map((map) => `add map ${at} ${map} { type ifname : verdict; }`),
 		...INTERFACE_SETS.map((set) => `add set ${at} ${set} { type ifname; }`),
 		...Object.entries(hooks).map(([chain, hook]) => `add chain ${at} ${chain} ${hook}`),
@@ -72,6 +89,19 @@ export function baseRules(table: string, family: TableFamily): string {
 		]),
 		"",
 	].join("\n");
+}
+
+/** What was accepted by everybody else and is for a published port comes in once more by the gate. */
+function gateRules(family: TableFamily, { outgoing }: InputGate): string[] {
+	const again = `dup to ${GATE_TARGET[family]} device "${outgoing}" drop`;
+	return [
+		"ct state != new return",
+		'iifname "lo" return',
+		"iifname @bridges return",
+		"fib daddr type != local return",
+		`${family} daddr . meta l4proto . th dport @gated_at ${again}`,
+		`meta l4proto . th dport @gated ${again}`,
+	];
 }
 
 export function dropTable(table: string, family: TableFamily): string {
@@ -117,7 +147,7 @@ function modeOf(family: TableFamily, network: BridgeNetwork): GatewayMode {
 function intoBridge(family: TableFamily, network: BridgeNetwork): string[] {
 	const mode = modeOf(family, network);
 	const icmp = family === "ip" ? "icmp" : "icmpv6";
-	const opened = `${family} daddr . meta l4proto . th dport @${OPENED} accept`;
+	const opened = `${family} daddr . meta l4proto . th dport @opened accept`;
 	const unasked: Readonly<Record<GatewayMode, readonly string[]>> = {
 		nat: ["ct status dnat accept", ...fromTrusted(network).map((source) => `${source}${opened}`)],
 		"nat-unprotected": ["accept"],
@@ -178,48 +208,4 @@ export function removeNetworkRules(table: string, family: TableFamily, network: 
 function subnetOf(network: BridgeNetwork, family: TableFamily): string | undefined {
 	const cidr = family === "ip" ? network.subnet : network.subnet6;
 	return cidr === undefined ? undefined : formatSubnet(parseSubnet(cidr));
-}
-
-/** One published port as an element of a map. */
-export interface PortElement {
-	readonly family: TableFamily;
-	readonly map: PortMapName;
-	/** `tcp . 8080` or `127.0.0.1 . tcp . 8080`. */
-	readonly key: string;
-	/** `172.17.0.2 . 80`; absent for an element of a set. */
-	readonly value?: string;
-}
-
-/** Elements of an endpoint. A mapping the container has no address for (IPv6 to an IPv4-only one) is left to the relays. */
-export function portElements(endpoint: EndpointState): PortElement[] {
-	return endpoint.mappings.flatMap((mapping) => {
-		const host = parseIp(mapping.hostAddress);
-		const family: TableFamily = host.family === 4 ? "ip" : "ip6";
-		const address = (family === "ip" ? endpoint.address : endpoint.address6)?.split("/")[0];
-		if (address === undefined) return [];
-		if (endpoint.routed?.includes(host.family) === true) return openedPort(family, address, mapping);
-		const port = `${mapping.protocol} . ${mapping.hostPort}`;
-		const value = `${address} . ${mapping.containerPort}`;
-		const published: PortElement = isUnspecified(host)
-			? { family, map: "published", key: port, value }
-			: { family, map: "published_at", key: `${mapping.hostAddress} . ${port}`, value };
-		return endpoint.direct === true ? [published, openedPort(family, address, mapping)] : published;
-	});
-}
-
-function openedPort(family: TableFamily, address: string, { protocol, containerPort }: PortMapping): PortElement {
-	return { family, map: OPENED, key: `${address} . ${protocol} . ${containerPort}` };
-}
-
-export function elementId(element: PortElement): string {
-	return `${element.family} ${element.map} ${element.key}`;
-}
-
-export function addElement(table: string, element: PortElement): string {
-	const value = element.value === undefined ? "" : ` : ${element.value}`;
-	return `add element ${element.family} ${table} ${element.map} { ${element.key}${value} }\n`;
-}
-
-export function deleteElement(table: string, element: PortElement): string {
-	return `delete element ${element.family} ${table} ${element.map} { ${element.key} }\n`;
 }

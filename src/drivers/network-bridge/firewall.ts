@@ -8,18 +8,17 @@ import type { Logger } from "../../base/logger.ts";
 import type { BridgeNetwork } from "../../core/network/driver.ts";
 import type { Nftables } from "../linux/nftables.ts";
 import type { EndpointState } from "./endpoint-state.ts";
+import { baseRules, dropTable, networkRules, removeNetworkRules } from "./firewall-rules.ts";
+import type { InputGate } from "./input-gate.ts";
 import {
-	addElement,
-	baseRules,
-	deleteElement,
-	dropTable,
-	elementId,
-	networkRules,
-	type PortElement,
+	elementCommands,
+	type LedgerChange,
+	PORT_MAPS,
+	PORT_SETS,
+	PortLedger,
 	portElements,
-	removeNetworkRules,
 	type TableFamily,
-} from "./firewall-rules.ts";
+} from "./port-elements.ts";
 
 /** What nft says of a base chain (libnftables-json(5)). */
 interface ListedChain {
@@ -30,38 +29,58 @@ interface ListedChain {
 	readonly policy?: string;
 }
 
-interface OwnedElement {
-	readonly owner: string;
-	readonly element: PortElement;
+/** Kernels without the module that copies packets. */
+const NO_COPIES: readonly (string | undefined)[] = ["EOPNOTSUPP", "ENOENT"];
+
+export interface FirewallOptions {
+	readonly table: string;
+	/** Those the kernel has: `ip6` is missing where IPv6 was switched off at boot. */
+	readonly families: readonly TableFamily[];
+	/** Undefined: published ports are open whatever the host's input chains say. */
+	readonly gate: InputGate | undefined;
+	/** Makes the gate's interfaces when they are missing: rules name them by number. */
+	readonly prepareGate: (gate: InputGate) => void;
 }
 
 export class Firewall {
 	readonly #networks = new Map<string, BridgeNetwork>();
-	/** By element ID. One key has one owner: the endpoint that reserved the port last. */
-	readonly #elements = new Map<string, OwnedElement>();
+	readonly #ledger = new PortLedger();
+	#gate: InputGate | undefined;
 
 	constructor(
 		private readonly nftables: Nftables,
-		private readonly table: string,
 		private readonly logger: Logger,
-		/** Those the kernel has: `ip6` is missing where IPv6 was switched off at boot. */
-		private readonly families: readonly TableFamily[],
-	) {}
+		private readonly options: FirewallOptions,
+	) {
+		this.#gate = options.gate;
+	}
+
+	/** `family name` of the tables. */
+	get tables(): ReadonlySet<string> {
+		return new Set(this.options.families.map((family) => `${family} ${this.options.table}`));
+	}
+
+	/** Whether published ports are subject to the host's input chains. */
+	get hasGate(): boolean {
+		return this.#gate !== undefined;
+	}
 
 	/**
 	 * Takes over the tables of an earlier daemon: rules are renewed, ports of endpoints that are gone removed, those of
 	 * living ones stay without a gap.
 	 */
 	initialize(endpoints: readonly EndpointState[]): void {
-		for (const endpoint of endpoints)
-			for (const element of this.#elementsOf(endpoint)) this.#own(endpoint.endpointId, element);
-		const flush = this.families.flatMap((family) => [
-			`flush map ${family} ${this.table} published`,
-			`flush map ${family} ${this.table} published_at`,
-			`flush set ${family} ${this.table} opened`,
+		const { table, families } = this.options;
+		for (const endpoint of endpoints) this.#ledger.assign(endpoint.endpointId, this.#elementsOf(endpoint));
+		this.#checkGate();
+		const flush = families.flatMap((family) => [
+			...PORT_MAPS.map((map) => `flush map ${family} ${table} ${map}\n`),
+			...PORT_SETS.map((set) => `flush set ${family} ${table} ${set}\n`),
 		]);
-		const elements = [...this.#elements.values()].map(({ element }) => addElement(this.table, element));
-		this.#runOrReset(`${this.#base()}${flush.join("\n")}\n${elements.join("")}`, "initialize");
+		this.#runOrReset(
+			`${this.#base()}${flush.join("")}${elementCommands("add", table, this.#ledger.all())}`,
+			"initialize",
+		);
 	}
 
 	addNetwork(network: BridgeNetwork): void {
@@ -71,83 +90,81 @@ export class Firewall {
 
 	removeNetwork(network: BridgeNetwork): void {
 		this.#networks.delete(network.id);
-		const text = this.families.map((family) => removeNetworkRules(this.table, family, network)).join("");
-		this.#runOrReset(text, "remove network");
-	}
-
-	/** Publishes the endpoint's ports. A port that a dead endpoint left behind changes hands in the same transaction. */
-	addEndpoint(endpoint: EndpointState): void {
-		const elements = this.#elementsOf(endpoint);
-		if (elements.length === 0) return;
-		const stale = elements.flatMap((element) => this.#elements.get(elementId(element))?.element ?? []);
-		for (const element of elements) this.#own(endpoint.endpointId, element);
-		const text = [
-			...stale.map((element) => deleteElement(this.table, element)),
-			...elements.map((element) => addElement(this.table, element)),
-		];
-		this.#runOrReset(text.join(""), "add endpoint");
+		const { table, families } = this.options;
+		this.#runOrReset(families.map((family) => removeNetworkRules(table, family, network)).join(""), "remove network");
 	}
 
 	/**
-	 * Other ports for an endpoint that has some, in one transaction. Those that another endpoint has change hands.
+	 * Makes these the endpoint's published ports, in one transaction. A port that another endpoint has, a dead one's as a rule,
+	 * changes hands.
 	 * @returns false when everything is so already
 	 */
-	replaceEndpoint(endpoint: EndpointState): boolean {
-		const before = [...this.#elements].filter(([, { owner }]) => owner === endpoint.endpointId);
-		const wanted = this.#elementsOf(endpoint);
-		const isThere = (element: PortElement) =>
-			before.some(([id, owned]) => id === elementId(element) && owned.element.value === element.value);
-		if (before.length === wanted.length && wanted.every(isThere)) return false;
-		const stale = new Map(before.map(([id, { element }]) => [id, element]));
-		for (const element of wanted) {
-			const taken = this.#elements.get(elementId(element))?.element;
-			if (taken !== undefined) stale.set(elementId(taken), taken);
-		}
-		for (const [id] of before) this.#elements.delete(id);
-		for (const element of wanted) this.#own(endpoint.endpointId, element);
-		const text = [
-			...[...stale.values()].map((element) => deleteElement(this.table, element)),
-			...wanted.map((element) => addElement(this.table, element)),
-		].join("");
-		if (text !== "") this.#runOrReset(text, "replace endpoint");
-		return true;
+	publish(endpoint: EndpointState): boolean {
+		return this.#apply(this.#ledger.assign(endpoint.endpointId, this.#elementsOf(endpoint)), "publish ports");
 	}
 
 	removeEndpoint(endpointId: string): void {
-		const own = [...this.#elements].filter(([, { owner }]) => owner === endpointId);
-		if (own.length === 0) return;
-		for (const [id] of own) this.#elements.delete(id);
-		this.#runOrReset(own.map(([, { element }]) => deleteElement(this.table, element)).join(""), "remove endpoint");
+		this.#apply(this.#ledger.assign(endpointId, []), "remove endpoint");
+	}
+
+	/** Everything anew, in one transaction: connections that were made go on. @throws SystemError */
+	restore(): void {
+		this.#reset();
 	}
 
 	/** Chains of others that drop what they do not know of forwarded IPv4 packets, as `table chain`. */
 	foreignForwardDrops(): string[] {
 		return this.nftables.list("list chains").flatMap((item) => {
 			const { chain } = item as { readonly chain?: ListedChain };
-			if (chain?.hook !== "forward" || chain.policy !== "drop" || chain.table === this.table) return [];
+			if (chain?.hook !== "forward" || chain.policy !== "drop" || chain.table === this.options.table) return [];
 			return chain.family === "ip" || chain.family === "inet" ? [`${chain.table} ${chain.name}`] : [];
 		});
 	}
 
 	/** Removes our tables. For tests and for a daemon that leaves nothing running. */
 	drop(): void {
-		this.nftables.run(this.families.map((family) => dropTable(this.table, family)).join(""));
+		const { table, families } = this.options;
+		this.nftables.run(families.map((family) => dropTable(table, family)).join(""));
 	}
 
-	#elementsOf(endpoint: EndpointState): PortElement[] {
-		return portElements(endpoint).filter(({ family }) => this.families.includes(family));
+	/** Where the kernel cannot copy packets there is no gate, and the daemon says so. */
+	#checkGate(): void {
+		const gate = this.#gate;
+		if (gate === undefined) return;
+		this.options.prepareGate(gate);
+		const probe = `${this.options.table}-probe`;
+		try {
+			for (const family of this.options.families)
+				this.nftables.run(`${baseRules(probe, family, gate)}${dropTable(probe, family)}`);
+		} catch (error) {
+			if (!NO_COPIES.includes(errnoCode(error))) throw error;
+			this.#gate = undefined;
+			this.logger.warn(
+				"the kernel cannot copy packets (nft_dup): published ports are open whatever the host's input chains say",
+			);
+		}
 	}
 
-	#own(owner: string, element: PortElement): void {
-		this.#elements.set(elementId(element), { owner, element });
+	#apply({ deleted, added }: LedgerChange, step: string): boolean {
+		const { table } = this.options;
+		const text = elementCommands("delete", table, deleted) + elementCommands("add", table, added);
+		if (text === "") return false;
+		this.#runOrReset(text, step);
+		return true;
+	}
+
+	#elementsOf(endpoint: EndpointState) {
+		return portElements(endpoint).filter(({ family }) => this.options.families.includes(family));
 	}
 
 	#base(): string {
-		return this.families.map((family) => baseRules(this.table, family)).join("");
+		const { table, families } = this.options;
+		return families.map((family) => baseRules(table, family, this.#gate)).join("");
 	}
 
 	#networkText(network: BridgeNetwork): string {
-		return this.families.map((family) => networkRules(this.table, family, network)).join("");
+		const { table, families } = this.options;
+		return families.map((family) => networkRules(table, family, network)).join("");
 	}
 
 	#runOrReset(text: string, step: string): void {
@@ -160,10 +177,12 @@ export class Firewall {
 	}
 
 	#reset(): void {
-		const drop = this.families.map((family) => dropTable(this.table, family)).join("");
+		const { table, families, prepareGate } = this.options;
+		const drop = families.map((family) => dropTable(table, family)).join("");
 		const networks = [...this.#networks.values()].map((network) => this.#networkText(network)).join("");
-		const elements = [...this.#elements.values()].map(({ element }) => addElement(this.table, element)).join("");
+		const elements = elementCommands("add", table, this.#ledger.all());
 		try {
+			if (this.#gate !== undefined) prepareGate(this.#gate);
 			this.nftables.run(`${drop}${this.#base()}${networks}${elements}`);
 		} catch (cause) {
 			throw new SystemError("failed to install the firewall rules", { cause });

@@ -50,6 +50,8 @@ export interface InfoInput {
 	readonly images: number;
 	readonly eventListeners: number;
 	readonly openFiles: number;
+	/** Whether published ports are subject to the host's own input chains. */
+	readonly asksHostFirewall: boolean;
 	/** Milliseconds since the epoch. */
 	readonly now: number;
 }
@@ -126,7 +128,15 @@ export function infoView(input: InfoInput): InfoResponse {
 		RuncCommit: { ID: "" },
 		InitCommit: { ID: "" },
 		SecurityOptions: securityOptions(input),
-		FirewallBackend: { Driver: "nftables" },
+		FirewallBackend: {
+			Driver: "nftables",
+			Info: [
+				[
+					"Published ports",
+					input.asksHostFirewall ? "subject to the host's input rules" : "open past the host's input rules",
+				],
+			],
+		},
 		CDISpecDirs: [],
 		DefaultAddressPools: settings.addressPools.map(({ base, prefixLength }) => ({ Base: base, Size: prefixLength })),
 		ProductLicense: "",

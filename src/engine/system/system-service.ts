@@ -19,6 +19,8 @@ import { type EngineBuild, type EngineSettings, infoView, versionView } from "./
 /** What `info` and `df` count of the other services. */
 export interface SystemSources extends DiskSources {
 	readonly openFiles: () => number;
+	/** Whether published ports are subject to the host's own input chains. */
+	readonly asksHostFirewall: () => boolean;
 	readonly machine: () => MachineFacts;
 }
 
@@ -100,6 +102,7 @@ export class SystemService {
 			images: images.length,
 			eventListeners: events.listenerCount,
 			openFiles: sources.openFiles(),
+			asksHostFirewall: sources.asksHostFirewall(),
 			now: clock.now(),
 		});
 	}

@@ -45,14 +45,25 @@ export class NetworkFixture {
 	readonly directory = mkdtempSync("/tmp/gantry-network-");
 	readonly tag = randomBytes(2).toString("hex");
 	readonly tableName = `gantry-test-${this.tag}`;
-	driver = this.newDriver();
+	driver: LinuxBridgeDriver;
 	readonly #networks: TestNetwork[] = [];
 	readonly #descriptors: number[] = [];
 	#outside: number | undefined;
 	#nextHost = 2;
 
+	/** @param options.gate whether published ports obey the host's input chains */
+	constructor(private readonly options: { readonly gate: boolean } = { gate: true }) {
+		this.driver = this.newDriver();
+	}
+
 	newDriver(): LinuxBridgeDriver {
-		const options = { directory: this.directory, tableName: this.tableName, poolSize: 2, forwarding: true };
+		const options = {
+			directory: this.directory,
+			tableName: this.tableName,
+			gateName: this.options.gate ? `gt${this.tag}g` : undefined,
+			poolSize: 2,
+			forwarding: true,
+		};
 		return new LinuxBridgeDriver({ clock: systemClock, logger: silentLogger }, options);
 	}
 
