@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { errorMessage } from "../src/base/errors.ts";
-import { BUSYBOX_CHANGES, busyboxImageEntries, IMAGE_TIME_S } from "../tools/base-images/busybox.ts";
-import { writeTar } from "../tools/base-images/tar-writer.ts";
+import { BUSYBOX_TIME_S } from "../src/cli/image/bootstrap/busybox-tree.ts";
+import { writeTar } from "../src/cli/image/bootstrap/entry-tar.ts";
+import { BUSYBOX_CHANGES, busyboxImageEntries } from "../tools/base-images/busybox.ts";
 import { EngineClient, IMAGE } from "./engine-client.ts";
 import { measureIdle, measureMemory } from "./memory.ts";
 import { OUTPUT_BYTES, OUTPUT_FILE, SCENARIOS, type Scenario } from "./scenarios.ts";
@@ -26,7 +27,7 @@ async function loadImages(clients: readonly EngineClient[]): Promise<void> {
 			{ kind: "directory", path: "bench", mode: 0o755 },
 			{ kind: "file", path: OUTPUT_FILE.slice(1), mode: 0o644, content: lines },
 		],
-		IMAGE_TIME_S,
+		BUSYBOX_TIME_S,
 	);
 	const changes = BUSYBOX_CHANGES.flatMap((change) => ["--change", change]);
 	for (const client of clients) {

@@ -161,6 +161,12 @@ export const COMMANDS: readonly CommandEntry[] = [
 		load: async () => (await import("./container/wait.ts")).command,
 	},
 	{
+		path: "image bootstrap",
+		aliases: [],
+		summary: "Make a base image from Debian packages",
+		load: async () => (await import("./image/bootstrap.ts")).command,
+	},
+	{
 		path: "image history",
 		aliases: ["history"],
 		summary: "Show how an image came about",

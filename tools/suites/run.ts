@@ -6,8 +6,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { BUSYBOX_CHANGES, busyboxImageEntries, IMAGE_TIME_S } from "../base-images/busybox.ts";
-import { writeTar } from "../base-images/tar-writer.ts";
+import { BUSYBOX_TIME_S } from "../../src/cli/image/bootstrap/busybox-tree.ts";
+import { writeTar } from "../../src/cli/image/bootstrap/entry-tar.ts";
+import { BUSYBOX_CHANGES, busyboxImageEntries } from "../base-images/busybox.ts";
 import { compareResults, countOutcomes, type Difference, type SuiteResults } from "./results.ts";
 import { SUITES, type Suite } from "./suites.ts";
 
@@ -32,7 +33,7 @@ function socketOf(host: string): string {
 function makeStandInTar(): Uint8Array<ArrayBuffer> {
 	const content = Buffer.from('#!/bin/sh\nexec /bin/sh "$@"\n');
 	const entries = [...busyboxImageEntries(), { kind: "file" as const, path: "bin/bash", mode: 0o755, content }];
-	return new Uint8Array(writeTar(entries, IMAGE_TIME_S));
+	return new Uint8Array(writeTar(entries, BUSYBOX_TIME_S));
 }
 
 async function provideImages(host: string, images: readonly string[]): Promise<void> {

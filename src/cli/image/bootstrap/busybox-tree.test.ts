@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { busyboxEntries } from "./busybox.ts";
-import { writeTar } from "./tar-writer.ts";
+import { busyboxEntries } from "./busybox-tree.ts";
+import { writeTar } from "./entry-tar.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gantry-busybox-image-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
