@@ -269,6 +269,8 @@ export function wireContainers(wiring: ContainerWiring) {
 		supervisor,
 		creator,
 		recovery,
+		networking,
+		endpointNetworks,
 		specification: writer,
 	};
 }

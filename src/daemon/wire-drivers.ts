@@ -6,6 +6,8 @@ import type { Logger } from "../base/logger.ts";
 import type { HostFacts } from "../core/container/host-facts.ts";
 import { NameTable } from "../core/network/name-table.ts";
 import { parseResolvConf } from "../core/network/resolv-conf.ts";
+import { FsBuildDirectories } from "../drivers/build-fs/fs-build-directories.ts";
+import { FsBuildFiles } from "../drivers/build-fs/fs-build-files.ts";
 import { LocalContainerFiles } from "../drivers/container-files/local-container-files.ts";
 import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
@@ -23,6 +25,7 @@ import { HttpRemotes } from "../drivers/remotes-http/http-remotes.ts";
 import { forgetEnvironmentProxies } from "../drivers/remotes-http/proxy.ts";
 import { ShimRuntime } from "../drivers/runtime-shim/shim-runtime.ts";
 import { openSnapshotter } from "../drivers/snapshot-fs/open-snapshotter.ts";
+import { SqliteBuildStore } from "../drivers/store-sqlite/build-store.ts";
 import { SqliteContainerStore } from "../drivers/store-sqlite/container-store.ts";
 import { openDatabase } from "../drivers/store-sqlite/database.ts";
 import { SqliteImageStore } from "../drivers/store-sqlite/image-store.ts";
@@ -78,6 +81,7 @@ export function openDrivers(
 	});
 	stack.defer(() => nameServer.closeAll());
 	const volumeTrees = new FsVolumeTrees();
+	const archiver = new FsTreeArchiver();
 	return {
 		clock,
 		host,
@@ -86,6 +90,7 @@ export function openDrivers(
 		names,
 		nameServer: guard("nameServer", nameServer),
 		stores: {
+			build: guard("buildStore", new SqliteBuildStore(database)),
 			containers: guard("containerStore", new SqliteContainerStore(database)),
 			images: guard("imageStore", new SqliteImageStore(database)),
 			meta: new SqliteMetaStore(database),
@@ -95,7 +100,11 @@ export function openDrivers(
 		},
 		snapshotter: guard("snapshotter", openSnapshotter(join(dataRoot, "snapshots"), config.storageDriver)),
 		applier: guard("applier", new FsLayerApplier(content)),
-		archiver: new FsTreeArchiver(),
+		archiver,
+		build: {
+			directories: guard("buildDirectories", new FsBuildDirectories(join(dataRoot, "build"))),
+			files: new FsBuildFiles({ archiver }),
+		},
 		remotes: openRemotes(config, clock),
 		logs: new LogFileReader(),
 		volumes: guard("volumes", new FsVolumeDriver(join(dataRoot, "volumes"), volumeTrees)),

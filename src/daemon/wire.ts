@@ -1,4 +1,5 @@
 /** The daemon's parts, put together. */
+import type { BuildCacheRecord } from "../api/engine/system.ts";
 import { formatApiVersion, MAX_API_VERSION } from "../api/engine/version.ts";
 import { NotImplementedError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -22,6 +23,7 @@ import { daemonDefaults, engineSettings, reloadAttributes, reloaded, subnetPools
 import { driverGuard, FAIL_POINT_VARIABLE } from "./fail-point.ts";
 import { findRuntimes, type RuntimeChoice, withDefault } from "./programs.ts";
 import { VERSION } from "./version.ts";
+import { wireBuilding } from "./wire-build.ts";
 import { wireContainers } from "./wire-containers.ts";
 import { type Drivers, openDrivers } from "./wire-drivers.ts";
 
@@ -109,7 +111,20 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 	stack.defer(() => containers.supervisor.close());
 	stack.defer(() => containers.health.close());
 	stack.defer(() => containers.execs.close());
-	const system = wireSystem({ config, drivers, runtimeChoice, registry, events, images, volumes, views });
+	const building = wireBuilding({
+		config,
+		drivers,
+		runtimeChoice,
+		registry,
+		runtimes,
+		events,
+		images,
+		containers,
+		logger: logger.child({ part: "build" }),
+	});
+	stack.defer(() => building.close());
+	const buildCache = async () => building.operations.records();
+	const system = wireSystem({ config, buildCache, drivers, runtimeChoice, registry, events, images, volumes, views });
 	const owned = stack.move();
 	let current = config;
 	return {
@@ -120,6 +135,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			views,
 			execs: containers.execs,
 			images,
+			builds: building.operations,
 			registries: new RegistryService(drivers.remotes),
 			buildSessions: { serve: () => Promise.reject(new NotImplementedError("builds are not available yet")) },
 			volumes,
@@ -129,7 +145,9 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			pins: images.pins,
 		},
 		async start() {
+			await building.recover();
 			await images.cleanUp(new Set(registry.all().flatMap(snapshotIds)));
+			await building.cleanUp();
 			// Its starts by policy go on while the daemon answers already.
 			await containers.recovery.recover();
 			gc.start();
@@ -204,6 +222,7 @@ interface SystemWiring {
 	readonly images: ImageService;
 	readonly volumes: VolumeService;
 	readonly views: Pick<Backends["views"], "list">;
+	readonly buildCache: () => Promise<BuildCacheRecord[]>;
 }
 
 function wireSystem(wiring: SystemWiring): SystemService {
@@ -220,7 +239,7 @@ function wireSystem(wiring: SystemWiring): SystemService {
 				images: (options) => images.list(options),
 				layerUsage: () => images.layerUsage(),
 				volumes: () => volumes.usage(),
-				buildCache: async () => [],
+				buildCache: wiring.buildCache,
 				openFiles: drivers.openFiles,
 				asksHostFirewall: drivers.asksHostFirewall,
 				machine: drivers.machine,

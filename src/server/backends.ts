@@ -22,6 +22,7 @@ import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
 import type { RegistryCredentials, RemoteManifest } from "../core/remotes/remote.ts";
 import type { DiskUsage } from "../core/system/disk-usage.ts";
+import type { ClassicMessage, ClassicOptions } from "../engine/build/classic-builds.ts";
 
 export interface ContainerLifecycleBackend {
 	create(
@@ -275,7 +276,23 @@ export interface BuildSessionBackend {
 	serve(transport: ByteTransport): Promise<void>;
 }
 
+export interface BuildBackend {
+	/** Messages of the classic builder; errors before the first one are thrown. */
+	build(options: ClassicOptions, signal: AbortSignal): AsyncIterable<ClassicMessage>;
+	/** One that is not there is success. */
+	cancel(id: string): void;
+	/** @throws InvalidParameterError for an unknown filter */
+	prune(request: {
+		readonly all: boolean;
+		readonly filters: Filters;
+		readonly reservedBytes: number;
+		readonly maxUsedBytes: number;
+		readonly minFreeBytes: number;
+	}): Promise<{ readonly ids: readonly string[]; readonly freedBytes: number }>;
+}
+
 export interface Backends {
+	readonly builds: BuildBackend;
 	readonly containers: ContainerLifecycleBackend;
 	readonly streams: ContainerStreamBackend;
 	readonly files: ContainerFilesBackend;

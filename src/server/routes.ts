@@ -1,5 +1,6 @@
 import type { Backends } from "./backends.ts";
 import type { Route } from "./router.ts";
+import { buildRoutes } from "./routes/build.ts";
 import { buildSessionRoutes } from "./routes/build-session.ts";
 import { containerRoutes } from "./routes/container.ts";
 import { containerFilesRoutes } from "./routes/container-files.ts";
@@ -25,6 +26,7 @@ export function engineRoutes(backends: Backends): Route[] {
 		...execRoutes(backends),
 		...imageRoutes(backends),
 		...registryRoutes(backends),
+		...buildRoutes(backends),
 		...buildSessionRoutes(backends),
 		...volumeRoutes(backends),
 		...networkRoutes(backends),

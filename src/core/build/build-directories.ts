@@ -13,6 +13,10 @@ export interface BuildDirectories {
 	temporary(): string;
 	/** Idempotent. @param path as `temporary` gave it */
 	removeTemporary(path: string): Promise<void>;
+	/** A fresh directory whose contents never reach a disk, for secrets. */
+	memory(): string;
+	/** Idempotent. */
+	removeMemory(path: string): void;
 	/** Bytes free on the file system. */
 	freeBytes(): number;
 	/** At start: temporary directories, and those of records that are not in `keep`. */
@@ -70,6 +74,13 @@ export interface BuildFiles {
 		data: Uint8Array,
 		options: { readonly permissions: number; readonly owner: { readonly uid: number; readonly gid: number } },
 	): void;
+	changeMode(targetRoot: string, path: string, permissions: number): void;
+	/** Host path of something in a tree, symlinks resolved inside it; undefined when it is not there. Valid while nobody changes the tree. */
+	resolve(root: string, path: string): string | undefined;
+	/** Paths that are not there, with those of their missing parents; deepest first. */
+	missing(root: string, paths: readonly string[]): string[];
+	/** Removes empty files and directories of these names. What is gone, or has something in it, stays as it is. */
+	removeStubs(root: string, paths: readonly string[]): void;
 	/** A regular file's bytes, symlinks resolved inside the root; undefined when there is none. @throws InvalidParameterError beyond the limit */
 	readFile(root: string, path: string, limitBytes: number): Uint8Array | undefined;
 	/**

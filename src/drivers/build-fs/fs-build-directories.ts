@@ -2,20 +2,22 @@
  * ```
  * <data-root>/build/cache/<record>/   cache mounts, contexts, downloads: kept between builds
  * <data-root>/build/tmp/<random>/     of builds under way
+ * <data-root>/build/memory/<random>/  tmpfs mounts with secrets of steps that run
  * ```
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, statfsSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync } from "node:fs";
 import { lstat, opendir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode, errorMessage, invariant, SystemError } from "../../base/errors.ts";
 import type { BuildDirectories } from "../../core/build/build-directories.ts";
+import { mountFileSystem, unmountAll } from "../linux/mount.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 
 export class FsBuildDirectories implements BuildDirectories {
 	/** @param root created when missing */
 	constructor(readonly root: string) {
-		for (const area of ["cache", "tmp"]) mkdirSync(join(root, area), { recursive: true, mode: 0o711 });
+		for (const area of ["cache", "tmp", "memory"]) mkdirSync(join(root, area), { recursive: true, mode: 0o711 });
 	}
 
 	keep(id: string): string {
@@ -39,12 +41,30 @@ export class FsBuildDirectories implements BuildDirectories {
 		await this.#discard(path);
 	}
 
+	memory(): string {
+		const path = this.#make(join(this.root, "memory", randomBytes(12).toString("hex")));
+		try {
+			mountFileSystem("tmpfs", path, ["size=1m", "mode=700"], { noSuid: true, noDev: true });
+			return path;
+		} catch (cause) {
+			rmdirSync(path);
+			throw new SystemError(`cannot make a place for secrets: ${errorMessage(cause)}`, { cause });
+		}
+	}
+
+	removeMemory(path: string): void {
+		invariant(path.startsWith(`${join(this.root, "memory")}/`), "only a place for secrets is removed");
+		unmountAll(path);
+		if (existsSync(path)) rmdirSync(path);
+	}
+
 	freeBytes(): number {
 		const { bavail, bsize } = statfsSync(this.root);
 		return bavail * bsize;
 	}
 
 	async cleanUp(keep: ReadonlySet<string>): Promise<void> {
+		for (const name of readdirSync(join(this.root, "memory"))) this.removeMemory(join(this.root, "memory", name));
 		for (const name of readdirSync(join(this.root, "tmp"))) await this.#delete(join(this.root, "tmp", name));
 		for (const name of readdirSync(join(this.root, "cache"))) if (!keep.has(name)) await this.remove(name);
 	}

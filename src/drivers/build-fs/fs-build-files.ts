@@ -9,7 +9,7 @@ import { O } from "../linux/file-descriptors.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isArchive } from "./archive-magic.ts";
 import { ContentDigests } from "./content-digests.ts";
-import { pathFilter } from "./path-filter.ts";
+import { PathFilter } from "./path-filter.ts";
 import { resolveLinks } from "./resolve-links.ts";
 import { SelectionDigest } from "./selection-digest.ts";
 import { sourceItems } from "./source-items.ts";
@@ -17,8 +17,6 @@ import { TreeCopier } from "./tree-copier.ts";
 
 export interface BuildFilesDependencies {
 	readonly archiver: TreeArchiver;
-	/** Compiles patterns of .dockerignore into a test of paths relative to a context. */
-	readonly compileIgnore: (patterns: readonly string[]) => (path: string) => boolean;
 }
 
 const ROOT = { uid: 0, gid: 0 };
@@ -32,7 +30,7 @@ export class FsBuildFiles implements BuildFiles {
 	async digest(selection: FileSelection): Promise<Digest> {
 		return await translated("read", async () => {
 			using root = RootDirectory.open(selection.root);
-			const filter = pathFilter(selection, this.deps.compileIgnore);
+			const filter = PathFilter.of(selection);
 			return await new SelectionDigest(root, this.#contents, filter, selection.knownDigest).of(selection);
 		});
 	}
@@ -41,7 +39,7 @@ export class FsBuildFiles implements BuildFiles {
 		await translated("copy", async () => {
 			using from = RootDirectory.open(selection.root);
 			using to = RootDirectory.open(targetRoot);
-			const copier = new TreeCopier(from, to, options, pathFilter(selection, this.deps.compileIgnore));
+			const copier = new TreeCopier(from, to, options, PathFilter.of(selection));
 			const items = sourceItems(from, selection);
 			for (const item of items)
 				if (options.unpack && item.status.kind === "file" && isArchive(from, item.path))
@@ -95,6 +93,46 @@ export class FsBuildFiles implements BuildFiles {
 		});
 	}
 
+	changeMode(targetRoot: string, path: string, permissions: number): void {
+		translatedNow("change permissions", () => {
+			using root = RootDirectory.open(targetRoot);
+			root.changePermissions(encodePath(path), permissions);
+		});
+	}
+
+	resolve(rootPath: string, path: string): string | undefined {
+		return translatedNow("look up a file", () => {
+			using root = RootDirectory.open(rootPath);
+			const real = resolveLinks(root, path);
+			if (real === "/") return rootPath;
+			return root.statusIfExists(encodePath(real)) === undefined ? undefined : `${rootPath}${real}`;
+		});
+	}
+
+	missing(rootPath: string, paths: readonly string[]): string[] {
+		return translatedNow("look up a file", () => {
+			using root = RootDirectory.open(rootPath);
+			const found = new Set<string>();
+			for (const path of paths) {
+				const parts = resolveLinks(root, path).split("/").slice(1);
+				for (let length = parts.length; length > 0; length--) {
+					const name = parts.slice(0, length).join("/");
+					if (name === "" || root.statusIfExists(encodePath(name)) !== undefined) break;
+					found.add(name);
+				}
+			}
+			return [...found].sort((a, b) => b.split("/").length - a.split("/").length);
+		});
+	}
+
+	removeStubs(rootPath: string, paths: readonly string[]): void {
+		if (paths.length === 0) return;
+		translatedNow("remove a mount point", () => {
+			using root = RootDirectory.open(rootPath);
+			for (const path of paths) removeIfEmpty(root, encodePath(path));
+		});
+	}
+
 	readFile(rootPath: string, path: string, limitBytes: number): Uint8Array | undefined {
 		return translatedNow("read a file", () => {
 			using root = RootDirectory.open(rootPath);
@@ -142,6 +180,17 @@ export class FsBuildFiles implements BuildFiles {
 			copyUidGid: options.owner !== undefined,
 			owner: options.owner,
 		});
+	}
+}
+
+function removeIfEmpty(root: RootDirectory, path: Uint8Array): void {
+	const status = root.statusIfExists(path);
+	try {
+		if (status?.kind === "directory") root.removeDirectory(path);
+		else if (status?.kind === "file" && status.sizeBytes === 0) root.unlink(path);
+	} catch (error) {
+		// The step put something there.
+		if (errnoCode(error) !== "ENOTEMPTY") throw error;
 	}
 }
 

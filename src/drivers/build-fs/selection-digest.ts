@@ -8,7 +8,7 @@ import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import type { FileStatus } from "../linux/file-status.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import type { ContentDigests } from "./content-digests.ts";
-import { isItemLeftOut, type PathFilter } from "./path-filter.ts";
+import type { PathFilter } from "./path-filter.ts";
 import { sourceItems } from "./source-items.ts";
 
 export class SelectionDigest {
@@ -27,7 +27,7 @@ export class SelectionDigest {
 	/** @throws NotFoundError, ErrnoError */
 	async of(selection: FileSelection): Promise<Digest> {
 		for (const item of sourceItems(this.root, selection)) {
-			if (isItemLeftOut(this.filter, item)) continue;
+			if (this.filter?.skipsItem(item) === true) continue;
 			// The name of a directory does not count: its contents are copied.
 			const name = item.status.kind === "directory" && !selection.parents ? "" : item.name;
 			await this.#add(item.path, name, "", item.status);
@@ -48,9 +48,10 @@ export class SelectionDigest {
 		for (const child of children) {
 			const childPath = join(path, child);
 			const childInside = join(inside, child);
-			if (this.filter?.(childPath, childInside) === true) continue;
 			const childStatus = this.root.statusIfExists(encodePath(childPath));
-			if (childStatus !== undefined) await this.#add(childPath, join(name, child), childInside, childStatus);
+			if (childStatus === undefined) continue;
+			if (this.filter?.skips(childPath, childInside, childStatus.kind === "directory") === true) continue;
+			await this.#add(childPath, join(name, child), childInside, childStatus);
 		}
 	}
 

@@ -1,8 +1,8 @@
 /** What the sources of a COPY stand for in a tree. */
 import { NotFoundError } from "../../base/errors.ts";
 import type { FileSelection } from "../../core/build/build-directories.ts";
-import { hasWildcard, nameMatcher } from "../../core/build/path-pattern.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
+import { PathGlob } from "../../core/dockerfile/path-glob.ts";
 import type { FileStatus } from "../linux/file-status.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { resolveLinks } from "./resolve-links.ts";
@@ -66,12 +66,16 @@ function matchesOf(root: RootDirectory, pattern: string): Found[] {
 
 function namesIn(root: RootDirectory, directory: string, part: string): string[] {
 	if (!hasWildcard(part)) return [part];
-	const matches = nameMatcher(part);
+	const glob = new PathGlob(part, { doubleStar: false });
 	return root
 		.readDirectory(encodePath(directory === "" ? "." : directory))
 		.map(decodePath)
-		.filter(matches)
+		.filter((name) => glob.matches(name))
 		.sort();
+}
+
+function hasWildcard(pattern: string): boolean {
+	return /[*?[\\]/.test(pattern);
 }
 
 function statusOf(root: RootDirectory, path: string): FileStatus | undefined {

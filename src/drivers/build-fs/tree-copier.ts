@@ -7,7 +7,7 @@ import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { closeDescriptor, copyRange, dataRanges, O } from "../linux/file-descriptors.ts";
 import type { FileStatus } from "../linux/file-status.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
-import { isItemLeftOut, type PathFilter } from "./path-filter.ts";
+import type { PathFilter } from "./path-filter.ts";
 import { resolveLinks } from "./resolve-links.ts";
 import { attributeNames } from "./selection-digest.ts";
 import type { SourceItem } from "./source-items.ts";
@@ -35,7 +35,7 @@ export class TreeCopier {
 
 	/** @throws InvalidParameterError, ErrnoError */
 	async copy(item: SourceItem, destination: CopyDestination): Promise<void> {
-		if (isItemLeftOut(this.filter, item)) return;
+		if (this.filter?.skipsItem(item) === true) return;
 		const target = this.#targetOf(item, destination);
 		if (item.status.kind === "directory") {
 			const existing = this.#statusAt(target);
@@ -80,9 +80,9 @@ export class TreeCopier {
 			await this.#pacer.pause();
 			const text = decodePath(name);
 			const [child, childInside] = [join(path, text), join(inside, text)];
-			if (this.filter?.(child, childInside) === true) continue;
 			const childStatus = this.from.statusIfExists(encodePath(child));
 			if (childStatus === undefined) continue;
+			if (this.filter?.skips(child, childInside, childStatus.kind === "directory") === true) continue;
 			if (childStatus.kind === "directory") {
 				const there = isNew ? undefined : this.#makeRoomForDirectory(join(target, text));
 				await this.#directory(child, join(target, text), childInside, childStatus, there === undefined);

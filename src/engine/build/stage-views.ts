@@ -35,6 +35,7 @@ export class StageViews implements AsyncDisposable {
 
 	async #mount(chain: Digest): Promise<{ id: string; path: string }> {
 		const id = newId();
-		return { id, path: await this.#snapshotter.view(id, chain) };
+		await this.#snapshotter.prepare(id, chain, { readOnly: true });
+		return { id, path: (await this.#snapshotter.mount(id)).mergedPath };
 	}
 }

@@ -4,15 +4,13 @@ import { parameter } from "../api-request.ts";
 import { json } from "../http/reply.ts";
 import type { Method, Route } from "../router.ts";
 
-const BUILDING = "building images is not available yet";
+const BUILDKIT = "BuildKit's own protocol is not supported; set DOCKER_BUILDKIT=0, or use gantry build";
 const PLUGINS = "plugins are not available yet";
 const CHECKPOINTS = "checkpoints are not available yet";
 
 const NOT_YET: readonly (readonly [Method, string, string])[] = [
-	["POST", "/build", BUILDING],
-	["POST", "/build/cancel", BUILDING],
-	["POST", "/session", BUILDING],
-	["POST", "/grpc", BUILDING],
+	["POST", "/session", BUILDKIT],
+	["POST", "/grpc", BUILDKIT],
 	["GET", "/plugins/privileges", PLUGINS],
 	["POST", "/plugins/pull", PLUGINS],
 	["POST", "/plugins/create", PLUGINS],
@@ -34,8 +32,6 @@ const ONE_PLUGIN: readonly (readonly [Method, string])[] = [
 export function unavailableRoutes(): Route[] {
 	return [
 		{ method: "GET", path: "/plugins", handle: () => json([]) },
-		// There is no build cache: pruning it is done before it is asked for, and `system prune` asks.
-		{ method: "POST", path: "/build/prune", handle: () => json({ CachesDeleted: null, SpaceReclaimed: 0 }) },
 		...NOT_YET.map(([method, path, message]) => ({
 			method,
 			path,

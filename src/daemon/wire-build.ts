@@ -1,0 +1,100 @@
+/** The builder, wired bottom-up. */
+import type { Logger } from "../base/logger.ts";
+import { BuildCache, type GcRule } from "../engine/build/build-cache.ts";
+import { BuildOperations } from "../engine/build/build-operations.ts";
+import { BuildService } from "../engine/build/build-service.ts";
+import { ClassicBuilds } from "../engine/build/classic-builds.ts";
+import { StepCommands } from "../engine/build/step-commands.ts";
+import { StepCopies } from "../engine/build/step-copies.ts";
+import { StepMounts } from "../engine/build/step-mounts.ts";
+import { StepNetworks } from "../engine/build/step-networks.ts";
+import { StepRunner } from "../engine/build/step-runner.ts";
+import { StepSolver } from "../engine/build/step-solver.ts";
+import { ContextArchives } from "../engine/build/whole-contexts.ts";
+import type { ContainerRegistry } from "../engine/container/registry.ts";
+import type { RuntimeTable } from "../engine/container/runtimes.ts";
+import type { EventBus } from "../engine/event/event-bus.ts";
+import type { ImageService } from "../engine/image/image-service.ts";
+import { openRemoteSource } from "../server/routes/image-source.ts";
+import type { DaemonConfig } from "./config.ts";
+import { daemonDefaults } from "./container-defaults.ts";
+import type { RuntimeChoice } from "./programs.ts";
+import type { Containers } from "./wire-containers.ts";
+import type { Drivers } from "./wire-drivers.ts";
+
+export interface BuildWiring {
+	readonly config: DaemonConfig;
+	readonly drivers: Drivers;
+	readonly runtimeChoice: RuntimeChoice;
+	readonly registry: ContainerRegistry;
+	readonly runtimes: RuntimeTable;
+	readonly events: EventBus;
+	readonly images: ImageService;
+	readonly containers: Containers;
+	readonly logger: Logger;
+}
+
+const NO_RULES: readonly GcRule[] = [];
+
+export type Building = ReturnType<typeof wireBuilding>;
+
+export function wireBuilding(wiring: BuildWiring) {
+	const { config, drivers, registry, runtimes, events, images, containers, logger } = wiring;
+	const { clock, host, snapshotter } = drivers;
+	const { layers, index } = images.workshop;
+	const { directories, files } = drivers.build;
+	const cache = new BuildCache({ store: drivers.stores.build, directories, clock, logger });
+	cache.attach(
+		{
+			layers,
+			imageLayers: () =>
+				new Set(index.all().flatMap(({ chainId }) => layers.stack(chainId).map((layer) => layer.chainId))),
+			collectGarbage: () => images.collectGarbage(),
+		},
+		NO_RULES,
+	);
+	layers.retain(() => cache.layers());
+	const networks = new StepNetworks(containers.networking);
+	const runner = new StepRunner(
+		{
+			store: drivers.stores.build,
+			runtime: drivers.runtime,
+			runtimes,
+			networks,
+			endpointNetworks: containers.endpointNetworks,
+			containers: registry,
+			files: drivers.files,
+			specification: containers.specification,
+			removeCgroups: (path) => drivers.monitor.removeCgroups(path),
+			logger,
+		},
+		{ defaults: () => daemonDefaults(config, wiring.runtimeChoice), host },
+	);
+	const solver = new StepSolver({
+		cache,
+		layers,
+		snapshotter,
+		copies: new StepCopies({ files, hostFiles: drivers.files }),
+		commands: new StepCommands(runner, new StepMounts({ cache, files, directories })),
+		clock,
+	});
+	const platform = { os: "linux", architecture: host.architecture };
+	const common = { images, cache, solver, snapshotter, directories, platform, clock };
+	const contexts = new ContextArchives({ files, directories, download: openRemoteSource });
+	const classic = new ClassicBuilds({ ...common, contexts });
+	return {
+		builder: new BuildService(common),
+		operations: new BuildOperations(classic, cache, events),
+		contexts,
+		cache,
+		/** Before images and containers: what a killed daemon's steps have left, which may still run. */
+		recover: () => runner.recover(),
+		/** After images. */
+		cleanUp: () => cache.cleanUp(),
+		async close() {
+			await runner.settled();
+			await networks.close();
+			await cache.close();
+		},
+	};
+}

@@ -1,0 +1,90 @@
+import type { ProgressMessage } from "../../api/engine/image.ts";
+import type { Platform } from "../../api/oci/image.ts";
+import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import type { BuildContext } from "../../core/build/context.ts";
+import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
+import { neededStages } from "../../core/build/plan/needed-stages.ts";
+import { planBuild } from "../../core/build/plan/plan-build.ts";
+import { type GraphInput, targetStage } from "../../core/build/plan/stage-graph.ts";
+import type { BuildRequest } from "../../core/build/request.ts";
+import { GlobalArguments } from "../../core/dockerfile/build-arguments.ts";
+import { parseIgnoreFile } from "../../core/dockerfile/ignore-patterns.ts";
+import { parseDockerfile } from "../../core/dockerfile/parse-dockerfile.ts";
+import type { Dockerfile } from "../../core/dockerfile/syntax.ts";
+import type { BaseImages } from "./base-images.ts";
+
+const DOCKERFILE_LIMIT_BYTES = 16 << 20;
+const IGNORE_LIMIT_BYTES = 1 << 20;
+
+export interface BuildDefinition {
+	readonly dockerfile: Dockerfile;
+	/** Patterns of the .dockerignore that holds for this Dockerfile. */
+	readonly ignore: readonly string[];
+}
+
+/** Reads the Dockerfile and what it leaves out of the context. @throws DockerfileError, NotFoundError, InvalidParameterError */
+export async function readDefinition(request: BuildRequest): Promise<BuildDefinition> {
+	const { dockerfile: source, context } = request;
+	if (source.kind === "text") {
+		const dockerfile = parseDockerfile(source.text, { file: source.name });
+		return { dockerfile, ignore: await readIgnore(context, source.name) };
+	}
+	const bytes = await context?.readFile(source.path, DOCKERFILE_LIMIT_BYTES);
+	if (bytes === undefined)
+		throw new NotFoundError(`failed to read dockerfile: open ${source.path}: no such file or directory`);
+	if (bytes.length === 0) throw new InvalidParameterError(`the Dockerfile (${source.path}) cannot be empty`);
+	return {
+		dockerfile: parseDockerfile(bytes, { file: source.path }),
+		ignore: await readIgnore(context, source.path),
+	};
+}
+
+/** `<Dockerfile>.dockerignore` wins over the context's own. */
+async function readIgnore(context: BuildContext | undefined, dockerfile: string): Promise<string[]> {
+	const bytes =
+		(await context?.readFile(`${dockerfile}.dockerignore`, IGNORE_LIMIT_BYTES)) ??
+		(await context?.readFile(".dockerignore", IGNORE_LIMIT_BYTES));
+	return bytes === undefined ? [] : parseIgnoreFile(bytes);
+}
+
+export interface PlanOptions {
+	readonly platform: Platform;
+	readonly buildPlatform: Platform;
+	readonly images: BaseImages;
+	/** Around the look-up of one image. */
+	readonly resolving: <T>(
+		reference: string,
+		work: (onProgress: (message: ProgressMessage) => void) => Promise<T>,
+	) => Promise<T>;
+}
+
+/** Looks the images up and makes the plan. @throws DockerfileError, NotFoundError, RemoteError */
+export async function preparePlan(
+	{ dockerfile }: BuildDefinition,
+	request: BuildRequest,
+	{ platform, buildPlatform, images, resolving }: PlanOptions,
+	signal: AbortSignal,
+): Promise<BuildPlan> {
+	const target = targetStage({ dockerfile, target: request.target });
+	const globals = GlobalArguments.of(dockerfile, {
+		buildArgs: request.buildArgs,
+		buildPlatform,
+		targetPlatform: platform,
+		targetStage: dockerfile.stages[target]?.name ?? "",
+	});
+	const input: GraphInput = {
+		dockerfile,
+		globals,
+		target: request.target,
+		targetPlatform: platform,
+		namedContexts: request.namedContexts,
+	};
+	for (;;) {
+		const needs = neededStages(input, target, images.lookup);
+		const missing = needs.images.filter((need) => images.lookup(need) === undefined);
+		if (missing.length === 0) return planBuild(input, target, needs, images.lookup);
+		await Promise.all(
+			missing.map((need) => resolving(need.reference, (onProgress) => images.resolve(need, onProgress, signal))),
+		);
+	}
+}

@@ -1,0 +1,102 @@
+import type { Platform } from "../../api/oci/image.ts";
+import { newId } from "../../base/ids.ts";
+import type { BuildDirectories } from "../../core/build/build-directories.ts";
+import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
+import type { BuildRequest } from "../../core/build/request.ts";
+import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
+import type { ImageService } from "../image/image-service.ts";
+import { BaseImages } from "./base-images.ts";
+import type { BuildCache } from "./build-cache.ts";
+import { type BuildDefinition, type PlanOptions, preparePlan } from "./build-preparation.ts";
+import { ContextFiles } from "./context-files.ts";
+import { type BuildNarrator, StageBuilds } from "./stage-builds.ts";
+import { StageViews } from "./stage-views.ts";
+import type { StepSolver } from "./step-solver.ts";
+
+export interface BuildRunDependencies {
+	readonly images: ImageService;
+	readonly cache: BuildCache;
+	readonly solver: StepSolver;
+	readonly snapshotter: Snapshotter;
+	readonly directories: BuildDirectories;
+	/** Of the machine. */
+	readonly platform: Platform;
+}
+
+export interface RunOptions {
+	readonly platform: Platform;
+	readonly narrator: BuildNarrator;
+	readonly resolving: PlanOptions["resolving"];
+	/** Hears of each context's transfer. */
+	readonly onSync: (name: string, work: Promise<unknown>) => void;
+	/** Of RUN; empty: a name for each step. */
+	readonly hostname: string;
+}
+
+/** A build for one platform, from plan to finished stage. What it holds, it gives back at its end. */
+export class BuildRun implements AsyncDisposable {
+	readonly #stack: AsyncDisposableStack;
+
+	private constructor(
+		readonly plan: BuildPlan,
+		readonly stages: StageBuilds,
+		stack: AsyncDisposableStack,
+	) {
+		this.#stack = stack;
+	}
+
+	/** @throws DockerfileError, NotFoundError, RemoteError */
+	static async begin(
+		deps: BuildRunDependencies,
+		definition: BuildDefinition,
+		request: BuildRequest,
+		options: RunOptions,
+		signal: AbortSignal,
+	): Promise<BuildRun> {
+		await using stack = new AsyncDisposableStack();
+		const { cache, directories, images, platform } = deps;
+		const { layers } = images.workshop;
+		const leases = { layers: stack.use(layers.lease()), cache: stack.use(cache.lease()) };
+		const base = new BaseImages(images, leases.layers, {
+			pull: request.pull,
+			credentials: (host) => request.session.credentials(host),
+			platform,
+		});
+		const { resolving } = options;
+		const planning = { platform: options.platform, buildPlatform: platform, images: base, resolving };
+		const plan = await preparePlan(definition, request, planning, signal);
+		const emptyDirectory = () => {
+			const path = directories.temporary();
+			stack.defer(() => directories.removeTemporary(path));
+			return path;
+		};
+		const views = stack.use(new StageViews(deps.snapshotter, () => owned.empty()));
+		const sources = { own: request.context, named: request.namedContexts, ignore: definition.ignore };
+		const contexts = stack.use(
+			new ContextFiles({ ...sources, emptyDirectory: () => owned.empty() }, plan, options.onSync),
+		);
+		const stages = new StageBuilds({ solver: deps.solver, layers }, plan, options.narrator, signal);
+		const owned = { empty: emptyDirectory };
+		stages.begin({
+			request,
+			leases,
+			contexts,
+			views,
+			chainOf: async (index) => (await stages.stage(index)).chain,
+			nonce: newId(),
+			hostname: options.hostname,
+		});
+		const moved = stack.move();
+		// What is made on the way belongs to the run by now.
+		owned.empty = () => {
+			const path = directories.temporary();
+			moved.defer(() => directories.removeTemporary(path));
+			return path;
+		};
+		return new BuildRun(plan, stages, moved);
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#stack.disposeAsync();
+	}
+}

@@ -1,0 +1,29 @@
+import type { Digest } from "../../base/digest.ts";
+import type { BuildRequest } from "../../core/build/request.ts";
+import type { LayerLease } from "../image/layer-registry.ts";
+import type { CacheLease } from "./build-cache.ts";
+import type { ContextFiles } from "./context-files.ts";
+import type { OutputPart } from "./output-frames.ts";
+import type { StageViews } from "./stage-views.ts";
+
+/** What steps of one build share. */
+export interface BuildScope {
+	readonly request: BuildRequest;
+	readonly leases: { readonly cache: CacheLease; readonly layers: LayerLease };
+	readonly contexts: ContextFiles;
+	readonly views: StageViews;
+	/** The finished stage's topmost layer; waits for it. */
+	chainOf(stage: number): Promise<Digest | undefined>;
+	/** Part of the keys of steps that are not to be taken from the cache. */
+	readonly nonce: string;
+	readonly hostname: string;
+}
+
+/** Who is told what becomes of a step. */
+export interface StepListener {
+	/** It was in the cache: nothing runs. */
+	cached?(): void;
+	/** A command begins. */
+	running?(id: string): void;
+	output?(part: OutputPart): Promise<void> | void;
+}

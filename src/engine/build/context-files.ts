@@ -1,0 +1,91 @@
+import type { Digest } from "../../base/digest.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
+import type { BuildContext, SyncedContext } from "../../core/build/context.ts";
+import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
+import { isRemoteSource } from "../../core/build/remote-source.ts";
+import type { NamedContext } from "../../core/build/request.ts";
+
+/** The build's own context goes by an empty name. */
+export interface ContextSources {
+	readonly own: BuildContext | undefined;
+	readonly named: ReadonlyMap<string, NamedContext>;
+	/** Patterns of the own context's .dockerignore. */
+	readonly ignore: readonly string[];
+	/** For builds without a context. */
+	readonly emptyDirectory: () => string;
+}
+
+export interface ContextTree {
+	readonly directory: string;
+	readonly ignore: readonly string[];
+	readonly digestOf: ((path: string) => Digest | undefined) | undefined;
+}
+
+const NOTHING: readonly string[] = [];
+
+/** The contexts of one build on the daemon's disk: each is fetched once, when the first step wants it, with all that the steps can use. */
+export class ContextFiles implements AsyncDisposable {
+	readonly #sources: ContextSources;
+	readonly #wanted: ReadonlyMap<string, readonly string[]>;
+	readonly #synced = new Map<string, Promise<SyncedContext>>();
+	readonly #onSync: (name: string, work: Promise<unknown>) => void;
+
+	/** @param onSync hears of each transfer when it begins */
+	constructor(sources: ContextSources, plan: BuildPlan, onSync: (name: string, work: Promise<unknown>) => void) {
+		this.#sources = sources;
+		this.#wanted = wantedPaths(plan);
+		this.#onSync = onSync;
+	}
+
+	/** @throws InvalidParameterError when there is no such context, and what the transfer throws */
+	async tree(name: string, signal: AbortSignal): Promise<ContextTree> {
+		const context = this.#context(name);
+		const ignore = name === "" ? this.#sources.ignore : NOTHING;
+		if (context === undefined)
+			return { directory: this.#sources.emptyDirectory(), ignore: NOTHING, digestOf: undefined };
+		let synced = this.#synced.get(name);
+		if (synced === undefined) {
+			synced = context.sync({ include: this.#wanted.get(name) ?? ["."], exclude: ignore }, signal);
+			this.#synced.set(name, synced);
+			this.#onSync(name, synced);
+		}
+		const found = await synced;
+		return { directory: found.directory, ignore, digestOf: found.digestOf?.bind(found) };
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		const synced = [...this.#synced.values()];
+		this.#synced.clear();
+		for (const context of await Promise.allSettled(synced))
+			if (context.status === "fulfilled") await context.value[Symbol.asyncDispose]();
+	}
+
+	#context(name: string): BuildContext | undefined {
+		if (name === "") return this.#sources.own;
+		const named = this.#sources.named.get(name) ?? this.#sources.named.get(name.toLowerCase());
+		if (named?.kind === "context") return named.context;
+		throw new InvalidParameterError(`there is no build context "${name}"`);
+	}
+}
+
+/** Everything that steps may read of each context. */
+function wantedPaths(plan: BuildPlan): Map<string, readonly string[]> {
+	const wanted = new Map<string, Set<string>>();
+	const want = (name: string, path: string) => {
+		const paths = wanted.get(name) ?? new Set();
+		paths.add(path.replace(/^\/+/, "") || ".");
+		wanted.set(name, paths);
+	};
+	for (const stage of plan.stages.values()) {
+		if (stage.from.kind === "context") want(stage.from.name, ".");
+		for (const { action } of stage.steps) {
+			if (action.kind === "copy" && action.source.kind === "context")
+				for (const path of action.paths)
+					if (!action.isAdd || !isRemoteSource(path)) want(action.source.name ?? "", path);
+			if (action.kind === "run")
+				for (const { mount, source } of action.mounts)
+					if (source?.kind === "context") want(source.name ?? "", mount.source ?? ".");
+		}
+	}
+	return new Map([...wanted].map(([name, paths]) => [name, [...paths]]));
+}

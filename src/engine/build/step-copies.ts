@@ -1,0 +1,114 @@
+import type { Digest } from "../../base/digest.ts";
+import { NotImplementedError } from "../../base/errors.ts";
+import type { BuildFiles, FileSelection } from "../../core/build/build-directories.ts";
+import { parseModeChange } from "../../core/build/file-mode.ts";
+import type { StepAction } from "../../core/build/plan/build-plan.ts";
+import { isRemoteSource } from "../../core/build/remote-source.ts";
+import type { ContainerHostFiles } from "../../core/container/host-files.ts";
+import { resolveUser } from "../../core/container/user.ts";
+import { heredocText } from "../../core/dockerfile/syntax.ts";
+import type { BuildScope } from "./build-scope.ts";
+
+type CopyAction = Extract<StepAction, { readonly kind: "copy" }>;
+type DirectoryAction = Extract<StepAction, { readonly kind: "directory" }>;
+
+export interface Owner {
+	readonly uid: number;
+	readonly gid: number;
+}
+
+export interface StepCopiesDependencies {
+	readonly files: BuildFiles;
+	readonly hostFiles: Pick<ContainerHostFiles, "readAccounts">;
+}
+
+const ROOT: Owner = { uid: 0, gid: 0 };
+const NOTHING: readonly string[] = [];
+
+/** COPY, ADD and WORKDIR: what they read, and doing it. */
+export class StepCopies {
+	readonly #deps: StepCopiesDependencies;
+
+	constructor(deps: StepCopiesDependencies) {
+		this.#deps = deps;
+	}
+
+	/** Who the files belong to; undefined: to whom they belong in the source. Names are looked up in the stage. */
+	async owner(action: CopyAction, chain: Digest | undefined, scope: BuildScope): Promise<Owner | undefined> {
+		const { chown, source } = action;
+		if (chown === undefined) return source.kind === "context" ? ROOT : undefined;
+		const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(chown) ?? [];
+		if (uid !== undefined) return { uid: Number(uid), gid: Number(gid ?? uid) };
+		const root = await scope.views.path(chain);
+		const found = resolveUser(chown, this.#deps.hostFiles.readAccounts(root));
+		return { uid: found.uid, gid: found.gid };
+	}
+
+	/** What the sources are, where that needs no reading. */
+	async definition(
+		action: CopyAction,
+		scope: BuildScope,
+		_signal: AbortSignal,
+	): Promise<readonly string[] | undefined> {
+		const { source } = action;
+		if (action.paths.length === 0 && source.kind === "context") return ["heredocs"];
+		if (source.kind === "stage") return [`layers ${(await scope.chainOf(source.index)) ?? ""}`];
+		if (source.kind === "image") return [`layers ${source.image.chainId ?? ""}`];
+		return source.kind === "scratch" ? ["layers "] : undefined;
+	}
+
+	/** Digest of what is read. @throws NotFoundError naming a source that is not there */
+	async contents(action: CopyAction, scope: BuildScope, signal: AbortSignal): Promise<string> {
+		if (action.paths.length === 0) return "heredocs";
+		return `contents ${await this.#deps.files.digest(await this.#selection(action, scope, signal))}`;
+	}
+
+	/** @throws NotFoundError, InvalidParameterError */
+	async copy(
+		action: CopyAction,
+		rootPath: string,
+		chain: Digest | undefined,
+		scope: BuildScope,
+		signal: AbortSignal,
+	): Promise<void> {
+		const owner = await this.owner(action, chain, scope);
+		const chmod = action.chmod === undefined ? undefined : parseModeChange(action.chmod);
+		if (action.paths.length > 0) {
+			const selection = await this.#selection(action, scope, signal);
+			const unpack = action.unpack ?? (action.isAdd && action.source.kind === "context");
+			await this.#deps.files.copy(selection, rootPath, action.destination, { owner, chmod, unpack });
+		}
+		for (const heredoc of action.heredocs) {
+			const path = action.destination.endsWith("/") ? `${action.destination}${heredoc.name}` : action.destination;
+			const permissions = chmod?.(0o644, false) ?? 0o644;
+			const data = Buffer.from(heredocText(heredoc));
+			this.#deps.files.writeFile(rootPath, path, data, { permissions, owner: owner ?? ROOT });
+		}
+	}
+
+	/** WORKDIR. */
+	makeDirectory({ path, user }: DirectoryAction, rootPath: string): void {
+		const owner = user === "" ? undefined : resolveUser(user, this.#deps.hostFiles.readAccounts(rootPath));
+		this.#deps.files.makeDirectory(rootPath, path, owner);
+	}
+
+	async #selection(action: CopyAction, scope: BuildScope, signal: AbortSignal): Promise<FileSelection> {
+		const { source, paths, parents, exclude } = action;
+		const remote = action.isAdd ? paths.find(isRemoteSource) : undefined;
+		if (remote !== undefined)
+			throw new NotImplementedError(`ADD ${remote}: URLs and repositories are not supported yet`);
+		const common = { sources: paths, parents, exclude };
+		switch (source.kind) {
+			case "context": {
+				const tree = await scope.contexts.tree(source.name ?? "", signal);
+				return { ...common, root: tree.directory, ignore: tree.ignore, knownDigest: tree.digestOf };
+			}
+			case "stage":
+				return { ...common, root: await scope.views.path(await scope.chainOf(source.index)), ignore: NOTHING };
+			case "image":
+				return { ...common, root: await scope.views.path(source.image.chainId), ignore: NOTHING };
+			case "scratch":
+				return { ...common, root: await scope.views.path(undefined), ignore: NOTHING };
+		}
+	}
+}
