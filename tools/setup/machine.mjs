@@ -22,6 +22,7 @@ export const TEST_PACKAGES = [
 	{ name: "openssl", purpose: "certificates" },
 	{ name: "curl", purpose: "a client that is not ours" },
 	{ name: "wget", purpose: "a client that is not ours" },
+	{ name: "btrfs-progs", purpose: "a file system that shares blocks" },
 ];
 
 /** Checks the machine and installs the missing ones of `packages`. Throws SetupError with one message that says what to do. */

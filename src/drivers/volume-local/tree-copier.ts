@@ -16,6 +16,8 @@ import type { RootDirectory } from "../linux/root-directory.ts";
 
 /** What overlayfs keeps for itself. */
 const SKIPPED_ATTRIBUTE = /^(trusted|user)\.overlay\./;
+/** What was found is not there any more, or its directory is not: somebody else is at work, and has what he made of it. */
+const REPLACED = ["ENOENT", "ENOTDIR", "ELOOP"];
 /** Files up to here are copied at once, bigger ones piecewise off the main thread. */
 const SMALL_BYTES = 1 << 16;
 const CHUNK_BYTES = 1 << 20;
@@ -51,7 +53,7 @@ export class TreeCopier {
 			try {
 				await this.#copyEntry(path);
 			} catch (error) {
-				if (isErrno(error, "ENOENT")) continue; // it vanished, or its directory did
+				if (isErrno(error, ...REPLACED)) continue;
 				throw copyError(path, error);
 			}
 		}
@@ -61,7 +63,7 @@ export class TreeCopier {
 		try {
 			return this.from.readDirectory(directory);
 		} catch (error) {
-			if (isErrno(error, "ENOENT", "ENOTDIR")) return []; // replaced meanwhile
+			if (isErrno(error, ...REPLACED)) return [];
 			throw copyError(directory, error);
 		}
 	}

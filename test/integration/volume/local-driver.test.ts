@@ -23,6 +23,7 @@ import type { VolumeRecord } from "../../../src/core/volume/volume-record.ts";
 import { isMountPoint, mountsUnder, readMountInfo } from "../../../src/drivers/linux/mountinfo.ts";
 import { FsVolumeDriver } from "../../../src/drivers/volume-local/fs-volume-driver.ts";
 import { FsVolumeTrees } from "../../../src/drivers/volume-local/fs-volume-trees.ts";
+import { mustRun } from "../../support/commands.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gantry-volumes-"));
 let root = "";
@@ -181,6 +182,66 @@ describe("options", () => {
 		[{ size: "1g" }, "quota size requested but no quota support"],
 	] as [Record<string, string>, string][])("%j are refused", (options, message) => {
 		expect(() => driver.check(volume("x1", options))).toThrow(message);
+	});
+});
+
+describe("names and fillings", () => {
+	test("a volume is filled aside, whole or not at all", async () => {
+		const data = volume("data");
+		await driver.create(data);
+		const filled = driver.fill(data, async (directory) => {
+			writeFileSync(join(directory, "file"), "1");
+			expect(readdirSync(driver.mountpoint("data"))).toEqual([]);
+		});
+		await filled;
+		expect(readdirSync(join(root, "data"))).toEqual(["_data"]);
+		expect(readdirSync(driver.mountpoint("data"))).toEqual(["file"]);
+		const failing = driver.fill(data, () => Promise.reject(new Error("torn")));
+		await expect(failing).rejects.toThrow("torn");
+		expect(readdirSync(driver.mountpoint("data"))).toEqual(["file"]);
+	});
+
+	test("a rename moves the files, once; what is in the way stays", async () => {
+		const old = volume("old");
+		await driver.create(old);
+		writeFileSync(join(driver.mountpoint("old"), "file"), "mine");
+		await driver.create(volume("taken"));
+		await expect(driver.rename("old", volume("taken"))).rejects.toThrow("is there already");
+		await driver.mount(old, "one");
+		await expect(driver.rename("old", volume("new"))).rejects.toThrow("volume has active mounts");
+		await driver.unmount(old, "one");
+		await driver.rename("old", volume("new"));
+		await driver.rename("old", volume("new"));
+		expect(readFileSync(join(driver.mountpoint("new"), "file"), "utf8")).toBe("mine");
+		expect([driver.exists("old"), driver.exists("new")]).toEqual([false, true]);
+		await expect(driver.rename("none", volume("other"))).rejects.toThrow("no such file or directory");
+	});
+
+	test("a creation is taken back without the files that were there before", async () => {
+		await driver.create(volume("fresh"));
+		await driver.withdraw(volume("fresh"));
+		await driver.create(volume("found"));
+		writeFileSync(join(driver.mountpoint("found"), "file"), "whose?");
+		await driver.withdraw(volume("found"));
+		expect(readdirSync(root)).toEqual(["found"]);
+		expect(readdirSync(driver.mountpoint("found"))).toEqual(["file"]);
+	});
+
+	test("nothing is removed through what somebody has mounted in a volume", async () => {
+		const data = volume("data");
+		await driver.create(data);
+		const inner = join(driver.mountpoint("data"), "inner");
+		mkdirSync(inner);
+		await mustRun(["mount", "-t", "tmpfs", "gantry-inner", inner]);
+		writeFileSync(join(inner, "file"), "not the volume's");
+		await expect(driver.remove(data)).rejects.toThrow("something is mounted at");
+		const [doomed = ""] = readdirSync(root);
+		const { problems } = await driver.cleanUp({ names: new Set(), mounted: new Set() });
+		expect(problems).toEqual([expect.stringContaining("something is mounted at")]);
+		expect(readFileSync(join(root, doomed, "_data/inner/file"), "utf8")).toBe("not the volume's");
+		await mustRun(["umount", join(root, doomed, "_data/inner")]);
+		expect((await driver.cleanUp({ names: new Set(), mounted: new Set() })).problems).toEqual([]);
+		expect(readdirSync(root)).toEqual([]);
 	});
 });
 
