@@ -11,6 +11,7 @@ import { measureIdle, measureMemory } from "./memory.ts";
 import { OUTPUT_BYTES, OUTPUT_FILE, SCENARIOS, type Scenario } from "./scenarios.ts";
 import { type BenchOptions, parseBenchOptions } from "./sides.ts";
 import { type Figure, markdownTable, median } from "./table.ts";
+import { TransferScenarios } from "./transfer-scenarios.ts";
 
 const MIN_ROUNDS = 3;
 
@@ -115,7 +116,8 @@ async function runAll({ sides, rounds, only }: BenchOptions): Promise<Figure[]> 
 	await loadImages(clients);
 	// First, while the daemons are as quiet as they get.
 	if (wanted("memory")) figures.push(...(await runMemory(clients)));
-	for (const scenario of SCENARIOS.filter(({ name }) => wanted(name))) {
+	await using transfers = new TransferScenarios(sides);
+	for (const scenario of [...SCENARIOS, ...transfers.all()].filter(({ name }) => wanted(name))) {
 		const count = Math.max(MIN_ROUNDS, Math.round(rounds * (scenario.roundsFactor ?? 1)));
 		const figure = await runScenario(scenario, clients, Math.min(count, Math.max(rounds, 1)));
 		log(
