@@ -54,7 +54,7 @@ export interface LintWarning {
 
 export function ruleUrl(rule: RuleName): string {
 	const words = rule.match(/JSON|[A-Z][a-z]*/g) ?? [];
-	return DOCUMENTATION + words.join("-").toLowerCase();
+	return `${DOCUMENTATION}${words.join("-").toLowerCase()}/`;
 }
 
 /** Whether a rule counts, by the file's `check` directive and `# check=skip=…` in the comment right above the instruction. */
