@@ -3,7 +3,9 @@ import type { Logger } from "../base/logger.ts";
 import { BuildCache, type GcRule } from "../engine/build/build-cache.ts";
 import { BuildOperations } from "../engine/build/build-operations.ts";
 import { BuildService } from "../engine/build/build-service.ts";
+import { BuildSessions } from "../engine/build/build-sessions.ts";
 import { ClassicBuilds } from "../engine/build/classic-builds.ts";
+import { CachedContextPlaces } from "../engine/build/context-places.ts";
 import { StepCommands } from "../engine/build/step-commands.ts";
 import { StepCopies } from "../engine/build/step-copies.ts";
 import { StepMounts } from "../engine/build/step-mounts.ts";
@@ -82,11 +84,11 @@ export function wireBuilding(wiring: BuildWiring) {
 	const common = { images, cache, solver, snapshotter, directories, platform, clock };
 	const contexts = new ContextArchives({ files, directories, download: openRemoteSource });
 	const classic = new ClassicBuilds({ ...common, contexts });
+	const builder = new BuildService(common);
+	const places = new CachedContextPlaces(cache, logger);
 	return {
-		builder: new BuildService(common),
+		sessions: new BuildSessions({ builder, places, copies: drivers.build.contextCopies, wholeContexts: contexts }),
 		operations: new BuildOperations(classic, cache, events),
-		contexts,
-		cache,
 		/** Before images and containers: what a killed daemon's steps have left, which may still run. */
 		recover: () => runner.recover(),
 		/** After images. */

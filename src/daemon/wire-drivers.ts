@@ -6,6 +6,7 @@ import type { Logger } from "../base/logger.ts";
 import type { HostFacts } from "../core/container/host-facts.ts";
 import { NameTable } from "../core/network/name-table.ts";
 import { parseResolvConf } from "../core/network/resolv-conf.ts";
+import { FsContextCopies } from "../drivers/build-context-fs/fs-context-copy.ts";
 import { FsBuildDirectories } from "../drivers/build-fs/fs-build-directories.ts";
 import { FsBuildFiles } from "../drivers/build-fs/fs-build-files.ts";
 import { LocalContainerFiles } from "../drivers/container-files/local-container-files.ts";
@@ -104,6 +105,7 @@ export function openDrivers(
 		build: {
 			directories: guard("buildDirectories", new FsBuildDirectories(join(dataRoot, "build"))),
 			files: new FsBuildFiles({ archiver }),
+			contextCopies: new FsContextCopies(),
 		},
 		remotes: openRemotes(config, clock),
 		logs: new LogFileReader(),

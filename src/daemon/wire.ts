@@ -1,7 +1,6 @@
 /** The daemon's parts, put together. */
 import type { BuildCacheRecord } from "../api/engine/system.ts";
 import { formatApiVersion, MAX_API_VERSION } from "../api/engine/version.ts";
-import { NotImplementedError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { snapshotIds } from "../core/container/image-mounts.ts";
 import { RegistryImageUse } from "../engine/container/image-use.ts";
@@ -137,7 +136,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			images,
 			builds: building.operations,
 			registries: new RegistryService(drivers.remotes),
-			buildSessions: { serve: () => Promise.reject(new NotImplementedError("builds are not available yet")) },
+			buildSessions: building.sessions,
 			volumes,
 			networks: containers.networkOperations,
 			system,
