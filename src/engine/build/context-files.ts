@@ -19,6 +19,8 @@ export interface ContextTree {
 	readonly directory: string;
 	readonly ignore: readonly string[];
 	readonly digestOf: ((path: string) => Digest | undefined) | undefined;
+	/** See `SyncedContext.revision`. */
+	readonly revision: string | undefined;
 }
 
 const NOTHING: readonly string[] = [];
@@ -42,7 +44,7 @@ export class ContextFiles implements AsyncDisposable {
 		const context = this.#context(name);
 		const ignore = name === "" ? this.#sources.ignore : NOTHING;
 		if (context === undefined)
-			return { directory: this.#sources.emptyDirectory(), ignore: NOTHING, digestOf: undefined };
+			return { directory: this.#sources.emptyDirectory(), ignore: NOTHING, digestOf: undefined, revision: undefined };
 		let synced = this.#synced.get(name);
 		if (synced === undefined) {
 			synced = context.sync({ include: this.#wanted.get(name) ?? ["."], exclude: ignore }, signal);
@@ -50,7 +52,7 @@ export class ContextFiles implements AsyncDisposable {
 			this.#onSync(name, synced);
 		}
 		const found = await synced;
-		return { directory: found.directory, ignore, digestOf: found.digestOf?.bind(found) };
+		return { directory: found.directory, ignore, digestOf: found.digestOf?.bind(found), revision: found.revision };
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

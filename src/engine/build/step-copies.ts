@@ -23,11 +23,15 @@ export interface StepCopiesDependencies {
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 };
+/** Selections of contexts whose digests are remembered. */
+const REMEMBERED = 200;
 const NOTHING: readonly string[] = [];
 
 /** COPY, ADD and WORKDIR: what they read, and doing it. */
 export class StepCopies {
 	readonly #deps: StepCopiesDependencies;
+	/** What was found out about selections of contexts that have not changed since; those asked for last are at the end. */
+	readonly #remembered = new Map<string, Digest>();
 
 	constructor(deps: StepCopiesDependencies) {
 		this.#deps = deps;
@@ -60,7 +64,19 @@ export class StepCopies {
 	/** Digest of what is read. @throws NotFoundError naming a source that is not there */
 	async contents(action: CopyAction, scope: BuildScope, signal: AbortSignal): Promise<string> {
 		if (action.paths.length === 0) return "heredocs";
-		return `contents ${await this.#deps.files.digest(await this.#selection(action, scope, signal))}`;
+		const selection = await this.#selection(action, scope, signal);
+		const { revision } = selection;
+		if (revision === undefined) return `contents ${await this.#deps.files.digest(selection)}`;
+		const { sources, ignore, exclude, parents } = selection;
+		const key = JSON.stringify([revision, sources, ignore, exclude, parents]);
+		const digest = this.#remembered.get(key) ?? (await this.#deps.files.digest(selection));
+		this.#remembered.delete(key);
+		this.#remembered.set(key, digest);
+		for (const oldest of this.#remembered.keys()) {
+			if (this.#remembered.size <= REMEMBERED) break;
+			this.#remembered.delete(oldest);
+		}
+		return `contents ${digest}`;
 	}
 
 	/** @throws NotFoundError, InvalidParameterError */
@@ -92,7 +108,11 @@ export class StepCopies {
 		this.#deps.files.makeDirectory(rootPath, path, owner);
 	}
 
-	async #selection(action: CopyAction, scope: BuildScope, signal: AbortSignal): Promise<FileSelection> {
+	async #selection(
+		action: CopyAction,
+		scope: BuildScope,
+		signal: AbortSignal,
+	): Promise<FileSelection & { readonly revision?: string | undefined }> {
 		const { source, paths, parents, exclude } = action;
 		const remote = action.isAdd ? paths.find(isRemoteSource) : undefined;
 		if (remote !== undefined)
@@ -101,7 +121,8 @@ export class StepCopies {
 		switch (source.kind) {
 			case "context": {
 				const tree = await scope.contexts.tree(source.name ?? "", signal);
-				return { ...common, root: tree.directory, ignore: tree.ignore, knownDigest: tree.digestOf };
+				const { directory: root, ignore, digestOf: knownDigest, revision } = tree;
+				return { ...common, root, ignore, knownDigest, revision };
 			}
 			case "stage":
 				return { ...common, root: await scope.views.path(await scope.chainOf(source.index)), ignore: NOTHING };
