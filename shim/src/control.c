@@ -119,6 +119,19 @@ static void finish(struct client *client, unsigned number, int result)
 		reply(client, "%u error %s %s\n", number, strerrorname_np(error), strerror(error));
 }
 
+/* `publish <protocol> <host> <port> <container> <port>`, `unpublish <protocol> <host> <port>` */
+static int publish(const char *line, bool opens)
+{
+	char protocol[4], host[64], container[64];
+	int host_port, container_port;
+	int parts = sscanf(line, "%*u %*s %3s %63s %d %63s %d", protocol, host, &host_port, container, &container_port);
+	if (parts < (opens ? 5 : 3) || task_state() != TASK_RUNNING) {
+		errno = parts < (opens ? 5 : 3) ? EINVAL : ESRCH;
+		return -1;
+	}
+	return opens ? relay_publish(protocol, host, host_port, container, container_port) : relay_unpublish(protocol, host, host_port);
+}
+
 static void command(struct client *client, const char *line)
 {
 	unsigned number = 0;
@@ -139,6 +152,8 @@ static void command(struct client *client, const char *line)
 		finish(client, number, stdio_resize(atoi(first), atoi(second)));
 	} else if (strcmp(verb, "compressed") == 0) {
 		finish(client, number, log_compressed(strtoull(first, NULL, 10), second));
+	} else if (strcmp(verb, "publish") == 0 || strcmp(verb, "unpublish") == 0) {
+		finish(client, number, publish(line, verb[0] == 'p'));
 	} else if (strcmp(verb, "forget") == 0) {
 		forget(client, number);
 	} else {

@@ -1,6 +1,7 @@
 /*
  * The userland part of published ports: what the firewall's address translation can't carry (IPv6 to an IPv4-only
- * container, traffic that never passes the hooks) is copied here, in bounded memory. Sockets are inherited from the daemon.
+ * container, traffic that never passes the hooks) is copied here, in bounded memory. Sockets are inherited from the daemon;
+ * those of ports that are published later are opened here.
  */
 #include "shim.h"
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@
 #define SESSIONS_MAX 1024    /* the longest idle one makes room */
 #define SESSION_IDLE_MS 90000
 #define DATAGRAMS_PER_EVENT 32
+#define BACKLOG 4096
 
 static void client_waits(struct source *source, uint32_t events);
 static void datagram_came(struct source *source, uint32_t events);
@@ -29,8 +31,9 @@ struct address {
 	socklen_t size;
 };
 struct relay {
-	struct source source;
+	struct source source; /* its owner is the relay itself */
 	struct address container;
+	struct relay *next;
 };
 /* One side of a TCP connection, with what was read from it and not yet written to the other. */
 struct side {
@@ -52,8 +55,9 @@ struct session {
 };
 static struct {
 	struct relay *all;
-	size_t count, connections, sessions;
+	size_t connections, sessions;
 	struct session *first;
+	bool started;
 	struct timer idle_timer, retry_timer;
 } relays = {.idle_timer = {.fire = expire_sessions}, .retry_timer = {.fire = watch_relays}};
 
@@ -75,37 +79,106 @@ static int parse_address(struct address *address, const char *host, int port)
 	return 0;
 }
 
+static bool is_udp(const struct relay *relay)
+{
+	return relay->source.ready == datagram_came;
+}
+
+static struct relay *add_relay(int fd, bool udp, const struct address *container)
+{
+	struct relay *relay = calloc(1, sizeof *relay);
+	if (!relay)
+		return NULL;
+	relay->source = (struct source){.fd = fd, .ready = udp ? datagram_came : client_waits, .owner = relay};
+	relay->container = *container;
+	relay->next = relays.all;
+	relays.all = relay;
+	return relay;
+}
+
 int relays_open(const struct spec *spec, int first_fd, struct failure *failure)
 {
-	relays.all = spec->relay_count ? calloc(spec->relay_count, sizeof *relays.all) : NULL;
-	if (spec->relay_count && !relays.all)
-		return fail(failure, "relays");
 	for (size_t i = 0; i < spec->relay_count; i++) {
-		struct relay *relay = &relays.all[relays.count];
+		struct address container = {.size = 0};
 		char protocol[4], host[64];
 		int port, fd = first_fd + (int)i;
 		errno = 0;
-		if (sscanf(spec->relays[i], "%3s %d %63s", protocol, &port, host) != 3 || parse_address(&relay->container, host, port) < 0)
+		if (sscanf(spec->relays[i], "%3s %d %63s", protocol, &port, host) != 3 || parse_address(&container, host, port) < 0)
 			return fail(failure, "specification: bad relay %s", spec->relays[i]);
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 			return fail(failure, "relay socket %d", fd);
-		relay->source = (struct source){.fd = fd, .ready = strcmp(protocol, "udp") == 0 ? datagram_came : client_waits};
-		relays.count++;
+		if (!add_relay(fd, strcmp(protocol, "udp") == 0, &container))
+			return fail(failure, "relays");
 	}
 	return 0;
 }
 
 static void watch_relays(void)
 {
-	for (size_t i = 0; i < relays.count; i++) {
-		bool is_full = relays.all[i].source.ready == client_waits && relays.connections >= CONNECTIONS_MAX;
-		loop_watch(&relays.all[i].source, is_full ? 0 : EPOLLIN);
+	for (struct relay *relay = relays.all; relay; relay = relay->next) {
+		bool is_full = !is_udp(relay) && relays.connections >= CONNECTIONS_MAX;
+		loop_watch(&relay->source, is_full ? 0 : EPOLLIN);
 	}
 }
 
 void relays_start(void)
 {
+	relays.started = true;
 	watch_relays();
+}
+
+/* The relay that has this port of the host. */
+static struct relay *find_relay(bool udp, const struct address *host)
+{
+	for (struct relay *relay = relays.all; relay; relay = relay->next) {
+		struct address own = {.size = sizeof own.storage};
+		if (is_udp(relay) == udp && getsockname(relay->source.fd, (struct sockaddr *)&own.storage, &own.size) == 0 &&
+		    own.size == host->size && memcmp(&own.storage, &host->storage, own.size) == 0)
+			return relay;
+	}
+	return NULL;
+}
+
+static int bind_host(bool udp, const struct address *host)
+{
+	int on = 1, error, family = host->storage.ss_family;
+	int fd = socket(family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if ((family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
+	    (!udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) ||
+	    bind(fd, (const struct sockaddr *)&host->storage, host->size) < 0 || (!udp && listen(fd, BACKLOG) < 0)) {
+		error = errno;
+		close_descriptor(&fd);
+		errno = error;
+	}
+	return fd;
+}
+
+/* Published while the process runs. One that is there already only learns where it leads. */
+int relay_publish(const char *protocol, const char *host, int host_port, const char *container, int container_port)
+{
+	struct address at = {.size = 0}, to = {.size = 0};
+	bool udp = strcmp(protocol, "udp") == 0;
+	errno = EINVAL;
+	if (parse_address(&at, host, host_port) < 0 || parse_address(&to, container, container_port) < 0)
+		return -1;
+	struct relay *relay = find_relay(udp, &at);
+	if (relay) {
+		relay->container = to;
+		return 0;
+	}
+	int fd = bind_host(udp, &at);
+	if (fd < 0)
+		return -1;
+	if (!add_relay(fd, udp, &to)) {
+		close_descriptor(&fd);
+		errno = ENOMEM;
+		return -1;
+	}
+	if (relays.started)
+		watch_relays();
+	return 0;
 }
 
 static void close_connection(struct connection *connection)
@@ -208,7 +281,7 @@ static void client_waits(struct source *source, uint32_t events)
 		}
 		return;
 	}
-	int container = open_to((struct relay *)source, SOCK_STREAM); /* `source` is a relay's first member */
+	int container = open_to(source->owner, SOCK_STREAM);
 	struct connection *connection = container < 0 ? NULL : calloc(1, sizeof *connection);
 	if (!connection) {
 		close_descriptor(&client);
@@ -300,7 +373,7 @@ static struct session *find_session(struct relay *relay, const struct address *c
 static void datagram_came(struct source *source, uint32_t events)
 {
 	static unsigned char datagram[65536];
-	struct relay *relay = (struct relay *)source; /* its first member */
+	struct relay *relay = source->owner;
 	(void)events;
 	for (int i = 0; i < DATAGRAMS_PER_EVENT; i++) {
 		struct address client = {.size = sizeof client.storage};
@@ -315,13 +388,40 @@ static void datagram_came(struct source *source, uint32_t events)
 	}
 }
 
+static void remove_relay(struct relay *relay)
+{
+	for (struct relay **link = &relays.all; *link; link = &(*link)->next)
+		if (*link == relay) {
+			*link = relay->next;
+			break;
+		}
+	for (struct session *session = relays.first, *next; session; session = next) {
+		next = session->next;
+		if (session->relay == relay)
+			close_session(session);
+	}
+	loop_retire(&relay->source);
+}
+
+/* The port is free again; connections that are open go on. One that is not there is no error. */
+int relay_unpublish(const char *protocol, const char *host, int host_port)
+{
+	struct address at = {.size = 0};
+	errno = EINVAL;
+	if (parse_address(&at, host, host_port) < 0)
+		return -1;
+	struct relay *relay = find_relay(strcmp(protocol, "udp") == 0, &at);
+	if (relay)
+		remove_relay(relay);
+	return 0;
+}
+
 /* The process has ended: its host ports are free again before anybody hears of it. Open connections end by themselves. */
 void relays_close(void)
 {
-	for (size_t i = 0; i < relays.count; i++)
-		loop_close(&relays.all[i].source);
-	while (relays.first)
-		close_session(relays.first);
+	relays.started = false;
+	while (relays.all)
+		remove_relay(relays.all);
 	loop_clear_timer(&relays.idle_timer);
 	loop_clear_timer(&relays.retry_timer);
 }

@@ -153,3 +153,5 @@ uint64_t oom_kills(void);
 int relays_open(const struct spec *spec, int first_fd, struct failure *failure);
 void relays_start(void);
 void relays_close(void);
+int relay_publish(const char *protocol, const char *host, int host_port, const char *container, int container_port);
+int relay_unpublish(const char *protocol, const char *host, int host_port);

@@ -42,6 +42,7 @@ import { NetworkConnector } from "../engine/network/network-connector.ts";
 import { NetworkFilesWriter } from "../engine/network/network-files.ts";
 import { NetworkOperations } from "../engine/network/network-operations.ts";
 import { endpointNetwork, type NetworkService } from "../engine/network/network-service.ts";
+import { PortUpdater } from "../engine/network/port-updater.ts";
 import type { VolumeService } from "../engine/volume/volume-service.ts";
 import type { DaemonConfig } from "./config.ts";
 import { daemonDefaults, specDefaults } from "./container-defaults.ts";
@@ -87,6 +88,7 @@ export function wireContainers(wiring: ContainerWiring) {
 		names,
 		events,
 	});
+	const portUpdater = new PortUpdater({ registry, tasks, networking, ports, logger });
 	const filesystem = new ContainerFilesystem({ snapshotter, volumes, files });
 	const cleaner = new RunCleaner({
 		runtime,
@@ -209,6 +211,7 @@ export function wireContainers(wiring: ContainerWiring) {
 			host,
 			events,
 			renamed: (record) => networking.renamed(record),
+			ports: portUpdater,
 		}),
 		removal,
 		pruner: new ContainerPruner({ registry, removal, snapshotter, events, clock }),
@@ -242,6 +245,7 @@ export function wireContainers(wiring: ContainerWiring) {
 			registry,
 			networks,
 			networking,
+			portUpdater,
 			volumes,
 			filesystem,
 			supervisor,

@@ -32,6 +32,7 @@ const PUSH_INDEX: FieldShapes<registry.IndexPushRequest> = {
 export const PUSH_INDEX_SHAPE: Shape = { fields: PUSH_INDEX };
 export const AUTH_CONFIG_SHAPE: Shape = { fields: AUTH_CONFIG };
 
+const PORT_MAP: Shape = { map: { list: { fields: { HostIp: "string", HostPort: "string" } } } };
 const STRINGS: Shape = { list: "string" };
 const STRING_MAP: Shape = { map: "string" };
 const EMPTY_OBJECTS: Shape = { map: { fields: {} } };
@@ -159,7 +160,7 @@ const HOST_CONFIG: FieldShapes<container.HostConfig> = {
 	ContainerIDFile: "string",
 	LogConfig: { fields: LOG_CONFIG },
 	NetworkMode: "string",
-	PortBindings: { map: { list: { fields: { HostIp: "string", HostPort: "string" } } } },
+	PortBindings: PORT_MAP,
 	RestartPolicy: { fields: RESTART_POLICY },
 	AutoRemove: "boolean",
 	VolumeDriver: "string",
@@ -229,6 +230,8 @@ export const CONTAINER_UPDATE_SHAPE: Shape = {
 	fields: {
 		...RESOURCES,
 		RestartPolicy: { fields: RESTART_POLICY },
+		PublishAdd: PORT_MAP,
+		PublishRm: PORT_MAP,
 	} satisfies FieldShapes<container.ContainerUpdateRequest>,
 };
 

@@ -346,6 +346,10 @@ export interface ContainerSummary {
 
 export interface ContainerUpdateRequest extends Resources {
 	RestartPolicy?: RestartPolicy;
+	/** Beyond Docker: ports to publish and to take back while the container runs, or for its next start. */
+	PublishAdd?: PortMap | null;
+	/** An empty list, or a binding without address and port, means all bindings of the port. */
+	PublishRm?: PortMap | null;
 }
 
 export interface ContainerTopResponse {

@@ -61,6 +61,12 @@ export interface ContainerHealth {
 	readonly log: readonly HealthcheckResult[];
 }
 
+/** What `mappings` has already, or has no longer, while monitor and firewall are still being told. */
+export interface PortChange {
+	readonly added: readonly PortMapping[];
+	readonly removed: readonly PortMapping[];
+}
+
 /** The stored truth about one container. Replaced as a whole at each change; `version` counts the changes. */
 export interface ContainerRecord {
 	/** 64 hexadecimal digits. Immutable. */
@@ -82,6 +88,8 @@ export interface ContainerRecord {
 	readonly endpoints: Readonly<Record<string, ContainerEndpoint>>;
 	/** Host ports in use while it runs; settled anew at each start. */
 	readonly mappings: readonly PortMapping[];
+	/** A change of the ports of a running container that is under way: a crash in between is made good from it. */
+	readonly portChange?: PortChange | null;
 	readonly lifecycle: ContainerLifecycle;
 	/** What the user last asked for; `always` restarts it at daemon start unless it was stopped by hand. */
 	readonly stoppedByUser: boolean;

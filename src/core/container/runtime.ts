@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { PortMapping } from "../network/driver.ts";
 
 /** Where the monitor writes what the container prints. Written by the monitor itself, so logging outlives the daemon. */
 export type LogSink =
@@ -108,6 +109,14 @@ export interface Task {
 	resize(width: number, height: number): Promise<void>;
 	/** @throws ConflictError when the process has ended. */
 	kill(signal: number): Promise<void>;
+	/**
+	 * The monitor binds a host port and holds it for the container, as it does with those it was started with. One that it has
+	 * already only leads elsewhere from then on.
+	 * @throws ConflictError the port is taken, or the process has ended; NotImplementedError the monitor is of an older version
+	 */
+	publish(mapping: PortMapping, containerAddress: string): Promise<void>;
+	/** Lets it go; open connections go on. Idempotent. */
+	unpublish(mapping: PortMapping): Promise<void>;
 	/** The root as the process sees it, its mounts included. Undefined when it has ended: its pid may be another's by now. */
 	openRoot(): Promise<ProcessRoot | undefined>;
 	/** Settles once, when the process has ended and its exit is on disk. Never rejects. */

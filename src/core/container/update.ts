@@ -37,7 +37,7 @@ export function planUpdate(record: ContainerRecord, request: ContainerUpdateRequ
 		throw new ConflictError(
 			`Cannot update container ${record.id}: Container is marked for removal and cannot be "update".`,
 		);
-	const { RestartPolicy: policy, ...limits } = request;
+	const { RestartPolicy: policy, PublishAdd: _added, PublishRm: _removed, ...limits } = request;
 	const { resources, warnings } = checkResources(limits, host, "update");
 	const changes = changedLimits(resources);
 	const current = record.hostConfig;

@@ -36,7 +36,13 @@ import { openNamespace, openNetlinkIn } from "../linux/namespaces.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../linux/netlink.ts";
 import { Nftables } from "../linux/nftables.ts";
 import { enableForwarding, ensureBridge, isOwnBridge, refuseOtherKinds } from "./bridge-link.ts";
-import { hostInterfaceName, makeEndpointLink, replaceDefaultRoutes, silenceEndpointLink } from "./endpoint-link.ts";
+import {
+	allowHairpin,
+	hostInterfaceName,
+	makeEndpointLink,
+	replaceDefaultRoutes,
+	silenceEndpointLink,
+} from "./endpoint-link.ts";
 import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
 import { Firewall } from "./firewall.ts";
 import { FirewallWatch } from "./firewall-watch.ts";
@@ -253,6 +259,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 			const isNew = JSON.stringify(state.mappings) !== JSON.stringify(mappings);
 			if (isNew) this.#states.save(published);
 			// Even then: after a crash two endpoints may claim a port, and this one has it.
+			if (mappings.length > 0) allowHairpin(this.#netlink, state.hostInterface);
 			const changed = this.#firewall.publish(published);
 			if (!changed) return;
 			this.#forgetFlows({ ...state, mappings: [...state.mappings, ...mappings] });

@@ -44,12 +44,16 @@ export function makeEndpointLink(host: NetlinkSocket, input: EndpointLinkInput):
 	setPortOptions(host, name, {
 		// Isolated ports keep containers apart on the wire, where the firewall may not see them.
 		...(!network.interContainer && { isolated: true }),
-		// With br_netfilter the bridge itself carries translated packets: a container's call to its own published port must turn.
-		...(plan.mappings.length > 0 && existsSync(BRIDGE_NETFILTER) && { hairpin: true }),
 	});
+	if (plan.mappings.length > 0) allowHairpin(host, name);
 	writeEndpointSysctls(namespaceFd, plan);
 	configureEndpoint(inside, plan, network.internal);
 	settleCarrier(host, name, network.bridge);
+}
+
+/** With br_netfilter the bridge itself carries translated packets: a container's call to its own published port must turn. */
+export function allowHairpin(host: NetlinkSocket, name: string): void {
+	if (name !== "" && existsSync(BRIDGE_NETFILTER)) setPortOptions(host, name, { hairpin: true });
 }
 
 /**

@@ -1,9 +1,10 @@
 import { connect, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { type Clock, delay, settlesWithin } from "../../base/clock.ts";
-import { ConflictError, errnoCode, SystemError } from "../../base/errors.ts";
+import { ConflictError, errnoCode, NotImplementedError, SystemError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { AttachOptions, ProcessRoot, Task, TaskExit } from "../../core/container/runtime.ts";
+import type { PortMapping } from "../../core/network/driver.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { ControlConnection, ShimCommandError } from "./control-connection.ts";
 import { findProcess, killLeftover } from "./noted-process.ts";
@@ -147,6 +148,17 @@ export class ShimTask implements Task {
 		await this.#request(`kill ${signal}`);
 	}
 
+	async publish(
+		{ protocol, hostAddress, hostPort, containerPort }: PortMapping,
+		containerAddress: string,
+	): Promise<void> {
+		await this.#request(`publish ${protocol} ${hostAddress} ${hostPort} ${containerAddress} ${containerPort}`);
+	}
+
+	async unpublish({ protocol, hostAddress, hostPort }: PortMapping): Promise<void> {
+		await this.#request(`unpublish ${protocol} ${hostAddress} ${hostPort}`);
+	}
+
 	forget(): Promise<void> {
 		this.#forgotten ??= this.#forget();
 		return this.#forgotten;
@@ -172,7 +184,12 @@ export class ShimTask implements Task {
 			return await this.#inTime(connection.request(command));
 		} catch (error) {
 			if (!(error instanceof ShimCommandError)) throw error;
-			if (error.code === "ESRCH" || error.code === "EALREADY")
+			if (error.code === "ENOSYS")
+				throw new NotImplementedError(
+					`the monitor of ${this.id} is of an earlier version and cannot do that: restart the container`,
+					{ cause: error },
+				);
+			if (["ESRCH", "EALREADY", "EADDRINUSE"].includes(error.code))
 				throw new ConflictError(`${command} of ${this.id}: ${error.message}`, { cause: error });
 			throw new SystemError(`${command} of ${this.id}: ${error.code} ${error.message}`, { cause: error });
 		}

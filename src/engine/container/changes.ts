@@ -7,6 +7,7 @@ import type { ContainerRuntime } from "../../core/container/runtime.ts";
 import { isRunning, notRunning, transition } from "../../core/container/state.ts";
 import { type ContainerUpdate, planUpdate } from "../../core/container/update.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
+import type { PortUpdater } from "../network/port-updater.ts";
 import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerRegistry } from "./registry.ts";
 import type { RuntimeTable } from "./runtimes.ts";
@@ -21,6 +22,7 @@ export interface ContainerChangesDependencies {
 	readonly events: EventPublisher;
 	/** The network's names of a running container change with its own. */
 	readonly renamed: (record: ContainerRecord) => void;
+	readonly ports: PortUpdater;
 }
 
 /** What can be changed of a container that stays: pause, name, limits, terminal size. */
@@ -86,6 +88,7 @@ export class ContainerChanges {
 			if (isRunning(record.lifecycle) && plan.resources !== undefined)
 				await runtime.update(runtimes.get(record.runtime), id, plan.resources);
 			const updated = registry.update(id, { hostConfig: plan.hostConfig });
+			await this.#deps.ports.update(updated, request);
 			publishContainerEvent(events, updated, "update");
 			return { Warnings: [...plan.warnings] };
 		});

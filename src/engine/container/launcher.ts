@@ -7,7 +7,7 @@ import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { logSink } from "../../core/container/log-config.ts";
 import type { ContainerRuntime, LogSink, Task } from "../../core/container/runtime.ts";
 import type { ContainerNetworking } from "../network/container-networking.ts";
-import type { NetworkPlan } from "../network/network-plan.ts";
+import { type NetworkPlan, relayTarget } from "../network/network-plan.ts";
 import type { PendingAttachments } from "./attachments.ts";
 import type { ContainerFilesystem } from "./filesystem.ts";
 import type { RunCleaner } from "./run-cleaner.ts";
@@ -113,11 +113,6 @@ export class TaskLauncher {
 			this.#deps.logger.error("undoing a start failed", { container: record.id, error: errorMessage(error) });
 		}
 	}
-}
-
-/** Where the monitor passes on what reaches the ports' own sockets and not the firewall's translation. */
-function relayTarget({ gateways }: NetworkPlan): string {
-	return gateways.v4?.assigned.address || (gateways.v6?.assigned.address6 ?? "");
 }
 
 /** Waits for both, so that nothing is still being made when the undo begins; then throws the first error, if any. */

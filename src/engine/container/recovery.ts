@@ -18,6 +18,7 @@ import type { NetworkDriver } from "../../core/network/driver.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { ContainerNetworking } from "../network/container-networking.ts";
 import type { NetworkService } from "../network/network-service.ts";
+import type { PortUpdater } from "../network/port-updater.ts";
 import type { VolumeService } from "../volume/volume-service.ts";
 import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerFilesystem } from "./filesystem.ts";
@@ -45,6 +46,7 @@ export interface RecoveryServices {
 	readonly registry: ContainerRegistry;
 	readonly networks: NetworkService;
 	readonly networking: ContainerNetworking;
+	readonly portUpdater: PortUpdater;
 	readonly volumes: VolumeService;
 	readonly filesystem: ContainerFilesystem;
 	readonly supervisor: ContainerSupervisor;
@@ -86,8 +88,20 @@ export class ContainerRecovery {
 		await networks.initialize();
 		await volumes.cleanUp(new Map(running.map((record) => [record.id, volumesOf(record)])));
 		for (const operation of plan) if (operation.kind !== "start") await this.#execute(operation);
+		for (const record of registry.all()) await this.#finishPorts(record);
 		await files.cleanUp({ containers: new Set(registry.all().map(({ id }) => id)), running: live });
 		return { starts: this.#startAll(plan) };
+	}
+
+	async #finishPorts(record: ContainerRecord): Promise<void> {
+		try {
+			await this.#services.portUpdater.finish(record);
+		} catch (error) {
+			this.#services.logger.error("change of ports could not be completed", {
+				container: record.id,
+				error: errorMessage(error),
+			});
+		}
 	}
 
 	async #observe(records: readonly ContainerRecord[]): Promise<ObservedMachine> {

@@ -167,7 +167,6 @@ export class ContainerNetworking {
 				? {}
 				: { v6: { interfaceName: interfaceNameOf(v6.assigned), gateway: wayOut(v6, 6) ?? "" } }),
 		});
-		if (mappings.length === 0) return;
 		// Who gives ports away comes last: the new owner takes them over without a gap.
 		const shares = attached.map((endpoint) => ({ endpoint, own: mappingsOf(endpoint, gateways, mappings) }));
 		for (const { endpoint, own } of shares.sort((a, b) => b.own.length - a.own.length))

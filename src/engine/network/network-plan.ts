@@ -80,6 +80,11 @@ export function mappingsOf(
 	});
 }
 
+/** Where the monitor passes on what reaches the ports' own sockets and not the firewall's translation. */
+export function relayTarget({ gateways }: Pick<NetworkPlan, "gateways">): string {
+	return gateways.v4?.assigned.address || (gateways.v6?.assigned.address6 ?? "");
+}
+
 /** Only bridges have ports of the host; a container whose way out is another network has none. */
 export function carrierOf(gateways: Gateways, family: 4 | 6): AttachedEndpoint | undefined {
 	const carrier = family === 4 ? gateways.v4 : (gateways.v6 ?? gateways.v4);

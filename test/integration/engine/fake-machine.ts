@@ -132,6 +132,10 @@ class FakeTask implements Task {
 
 	async resize(): Promise<void> {}
 
+	async publish(): Promise<void> {}
+
+	async unpublish(): Promise<void> {}
+
 	async kill(signal: number): Promise<void> {
 		this.#machine.signal(this.id, signal);
 	}
