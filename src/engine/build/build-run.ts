@@ -8,7 +8,7 @@ import type { ImageService } from "../image/image-service.ts";
 import { BaseImages } from "./base-images.ts";
 import type { BuildCache } from "./build-cache.ts";
 import { type BuildDefinition, type PlanOptions, preparePlan } from "./build-preparation.ts";
-import { ContextFiles } from "./context-files.ts";
+import { ContextFiles, type OnSync } from "./context-files.ts";
 import { type BuildNarrator, StageBuilds } from "./stage-builds.ts";
 import { StageViews } from "./stage-views.ts";
 import type { StepSolver } from "./step-solver.ts";
@@ -28,7 +28,7 @@ export interface RunOptions {
 	readonly narrator: BuildNarrator;
 	readonly resolving: PlanOptions["resolving"];
 	/** Hears of each context's transfer. */
-	readonly onSync: (name: string, work: Promise<unknown>) => void;
+	readonly onSync: OnSync;
 	/** Of RUN; empty: a name for each step. */
 	readonly hostname: string;
 }

@@ -9,8 +9,9 @@ import type { BuildRequest, BuildResult } from "../../core/build/request.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
 import { familiar } from "../../core/image/reference.ts";
 import { readDefinition } from "./build-preparation.ts";
-import { reportPull, VertexNarrator } from "./build-progress.ts";
+import { reportPull, type Vertex, VertexNarrator } from "./build-progress.ts";
 import { BuildRun, type BuildRunDependencies } from "./build-run.ts";
+import type { OnSync } from "./context-files.ts";
 import { ImageWriter } from "./image-writer.ts";
 
 export interface BuildServiceDependencies extends BuildRunDependencies {
@@ -51,13 +52,13 @@ export class BuildService implements Builder {
 				steps
 					.vertex(`[internal] load metadata for ${reference}`)
 					.around((vertex) => work((message) => reportPull(vertex, message))),
-			onSync: (name: string, work: Promise<unknown>) => {
+			onSync: ((name, work, watch) => {
 				const what = name === "" ? "load build context" : `context ${name} load from client`;
 				void steps
 					.vertex(name === "" ? `[internal] ${what}` : `[${what}]`)
-					.around(() => work)
+					.around((vertex) => reportTransfer(vertex, work, watch))
 					.catch(() => undefined);
-			},
+			}) satisfies OnSync,
 			hostname: SANDBOX_HOSTNAME,
 		};
 		await using run = await BuildRun.begin(this.#deps, definition, request, options, cancel.signal);
@@ -98,6 +99,17 @@ export class BuildService implements Builder {
 			unusedBuildArgs,
 		};
 	}
+}
+
+/** Bytes of a context as they come. */
+async function reportTransfer(vertex: Vertex, work: Promise<unknown>, watch: Parameters<OnSync>[2]): Promise<void> {
+	let transferred = 0;
+	watch((bytes) => {
+		transferred = bytes;
+		vertex.status("transferring context:", bytes, 0);
+	});
+	await work;
+	vertex.status("transferring context:", transferred, 0, true);
 }
 
 function nameOf({ dockerfile }: BuildRequest): string {

@@ -23,6 +23,13 @@ export interface ContextTree {
 	readonly revision: string | undefined;
 }
 
+/** Hears of each transfer when it begins, and says who hears how many bytes have come. */
+export type OnSync = (
+	name: string,
+	work: Promise<unknown>,
+	watch: (onProgress: (transferredBytes: number) => void) => void,
+) => void;
+
 const NOTHING: readonly string[] = [];
 
 /** The contexts of one build on the daemon's disk: each is fetched once, when the first step wants it, with all that the steps can use. */
@@ -30,10 +37,9 @@ export class ContextFiles implements AsyncDisposable {
 	readonly #sources: ContextSources;
 	readonly #wanted: ReadonlyMap<string, readonly string[]>;
 	readonly #synced = new Map<string, Promise<SyncedContext>>();
-	readonly #onSync: (name: string, work: Promise<unknown>) => void;
+	readonly #onSync: OnSync;
 
-	/** @param onSync hears of each transfer when it begins */
-	constructor(sources: ContextSources, plan: BuildPlan, onSync: (name: string, work: Promise<unknown>) => void) {
+	constructor(sources: ContextSources, plan: BuildPlan, onSync: OnSync) {
 		this.#sources = sources;
 		this.#wanted = wantedPaths(plan);
 		this.#onSync = onSync;
@@ -47,9 +53,13 @@ export class ContextFiles implements AsyncDisposable {
 			return { directory: this.#sources.emptyDirectory(), ignore: NOTHING, digestOf: undefined, revision: undefined };
 		let synced = this.#synced.get(name);
 		if (synced === undefined) {
-			synced = context.sync({ include: this.#wanted.get(name) ?? ["."], exclude: ignore }, signal);
+			let onProgress = (_bytes: number) => {};
+			const selection = { include: this.#wanted.get(name) ?? ["."], exclude: ignore };
+			synced = context.sync(selection, signal, (bytes) => onProgress(bytes));
 			this.#synced.set(name, synced);
-			this.#onSync(name, synced);
+			this.#onSync(name, synced, (listener) => {
+				onProgress = listener;
+			});
 		}
 		const found = await synced;
 		return { directory: found.directory, ignore, digestOf: found.digestOf?.bind(found), revision: found.revision };
