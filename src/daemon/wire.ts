@@ -240,6 +240,7 @@ function wireSystem(wiring: SystemWiring): SystemService {
 				volumes: () => volumes.usage(),
 				buildCache: wiring.buildCache,
 				openFiles: drivers.openFiles,
+				volumeDrivers: () => volumes.drivers(),
 				asksHostFirewall: drivers.asksHostFirewall,
 				machine: drivers.machine,
 			},

@@ -1,5 +1,10 @@
 /** Volumes kept by other programs, over Docker's plugin protocol (docs.docker.com/engine/extend/plugins_volume). */
 
+import { UnavailableError } from "../../base/errors.ts";
+
+/** Nobody listens where the plugin should: what was asked has not been done. */
+export class PluginUnreachableError extends UnavailableError {}
+
 /** A volume as its plugin tells of it. */
 export interface PluginVolume {
 	readonly name: string;
@@ -10,7 +15,7 @@ export interface PluginVolume {
 	readonly status?: Readonly<Record<string, unknown>>;
 }
 
-/** Every method throws SystemError with what the plugin says, UnavailableError when it cannot be reached or takes too long. */
+/** Every method throws SystemError with what the plugin says, UnavailableError when it answers late or nonsense. */
 export interface VolumePlugin {
 	readonly name: string;
 	/** Whether its volumes are seen on other machines, too. */

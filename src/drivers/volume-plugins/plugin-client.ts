@@ -1,5 +1,6 @@
 import { type Clock, delay } from "../../base/clock.ts";
 import { errorMessage, SystemError, UnavailableError } from "../../base/errors.ts";
+import { PluginUnreachableError } from "../../core/volume/volume-plugin.ts";
 import type { PluginAddress } from "./plugin-directories.ts";
 
 const MEDIA_TYPE = "application/vnd.docker.plugins.v1.2+json";
@@ -24,7 +25,7 @@ export class PluginClient {
 	/**
 	 * @param method `VolumeDriver.Create`
 	 * @returns what it answers, without its error
-	 * @throws SystemError with the error it answers, UnavailableError when it cannot be reached, or answers late or in no JSON
+	 * @throws SystemError with the error it answers, PluginUnreachableError, UnavailableError when it answers late or in no JSON
 	 */
 	async call(method: string, body: unknown, options: CallOptions): Promise<Readonly<Record<string, unknown>>> {
 		const text = await this.#exchange(method, body, options);
@@ -44,7 +45,7 @@ export class PluginClient {
 				return await this.#exchangeOnce(method, body, options.timeoutMs);
 			} catch (cause) {
 				const pauseMs = options.patient === true && isUnreachable(cause) ? PAUSES_MS[attempt] : undefined;
-				if (pauseMs === undefined) throw new UnavailableError(`${method}: ${reasonOf(cause)}`, { cause });
+				if (pauseMs === undefined) throw callError(method, cause);
 				await delay(this.clock, pauseMs);
 			}
 		}
@@ -92,9 +93,9 @@ function isUnreachable(cause: unknown): boolean {
 	return ["ConnectionRefused", "FailedToOpenSocket", "ECONNREFUSED", "ENOENT"].includes(code);
 }
 
-function reasonOf(cause: unknown): string {
-	if (isUnreachable(cause)) return "the plugin does not listen";
-	return cause instanceof Error && cause.name === "TimeoutError"
-		? "the plugin did not answer in time"
-		: errorMessage(cause);
+function callError(method: string, cause: unknown): UnavailableError {
+	if (isUnreachable(cause)) return new PluginUnreachableError(`${method}: the plugin does not listen`, { cause });
+	const isLate = cause instanceof Error && cause.name === "TimeoutError";
+	const reason = isLate ? "the plugin did not answer in time" : errorMessage(cause);
+	return new UnavailableError(`${method}: ${reason}`, { cause });
 }

@@ -50,6 +50,8 @@ export interface InfoInput {
 	readonly images: number;
 	readonly eventListeners: number;
 	readonly openFiles: number;
+	/** `local`, and the plugins in use. */
+	readonly volumeDrivers: readonly string[];
 	/** Whether published ports are subject to the host's own input chains. */
 	readonly asksHostFirewall: boolean;
 	/** Milliseconds since the epoch. */
@@ -70,7 +72,7 @@ export function infoView(input: InfoInput): InfoResponse {
 		Images: input.images,
 		Driver: input.storage.name,
 		DriverStatus: input.storage.status.map(([key, value]) => [key, value]),
-		Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: LOG_DRIVERS },
+		Plugins: { Volume: [...input.volumeDrivers], Network: ["bridge", "host", "null"], Authorization: null, Log: LOG_DRIVERS },
 		MemoryLimit: cgroups.memoryLimit,
 		SwapLimit: cgroups.swapLimit,
 		CpuCfsPeriod: cgroups.cpuQuota,

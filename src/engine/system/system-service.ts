@@ -19,6 +19,7 @@ import { type EngineBuild, type EngineSettings, infoView, versionView } from "./
 /** What `info` and `df` count of the other services. */
 export interface SystemSources extends DiskSources {
 	readonly openFiles: () => number;
+	readonly volumeDrivers: () => readonly string[];
 	/** Whether published ports are subject to the host's own input chains. */
 	readonly asksHostFirewall: () => boolean;
 	readonly machine: () => MachineFacts;
@@ -102,6 +103,7 @@ export class SystemService {
 			images: images.length,
 			eventListeners: events.listenerCount,
 			openFiles: sources.openFiles(),
+			volumeDrivers: sources.volumeDrivers(),
 			asksHostFirewall: sources.asksHostFirewall(),
 			now: clock.now(),
 		});

@@ -1,7 +1,12 @@
 import type { Volume } from "../../api/engine/volume.ts";
 import { ConflictError, errorKind, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { PluginVolume, VolumePlugin, VolumePlugins } from "../../core/volume/volume-plugin.ts";
+import {
+	PluginUnreachableError,
+	type PluginVolume,
+	type VolumePlugin,
+	type VolumePlugins,
+} from "../../core/volume/volume-plugin.ts";
 import type { VolumeRecord } from "../../core/volume/volume-record.ts";
 import { viewPluginVolume, viewVolume } from "../../core/volume/volume-view.ts";
 import type { VolumeRegistry } from "./volume-registry.ts";
@@ -126,8 +131,11 @@ export class PluginVolumes {
 		const { name } = record;
 		const plugin = await plugins.find(record.driver, { patient: true });
 		const holders = record.holders ?? [];
-		if (holders.includes(holder)) return await this.#mountedAt(plugin, name);
-		registry.update({ ...record, holders: [...holders, holder] });
+		if (holders.includes(holder)) {
+			const known = await this.#directoryOf(plugin, name);
+			if (known !== "") return known;
+			// An earlier attempt whose end nobody saw.
+		} else registry.update({ ...record, holders: [...holders, holder] });
 		try {
 			const directory = await plugin.mount(name, holder);
 			if (!directory.startsWith("/"))
@@ -135,8 +143,8 @@ export class PluginVolumes {
 			this.#directories.set(name, directory);
 			return directory;
 		} catch (cause) {
-			// A plugin that did not answer may have mounted it.
-			if (errorKind(cause) === "unavailable") await this.unmount(registry.get(name), holder);
+			const isUncertain = errorKind(cause) === "unavailable" && !(cause instanceof PluginUnreachableError);
+			if (isUncertain) await this.unmount(registry.get(name), holder);
 			else this.#forgetHolder(name, holder);
 			throw cause;
 		}
@@ -160,16 +168,16 @@ export class PluginVolumes {
 	adopt({ name, driver }: VolumeRecord): void {
 		void this.#deps.plugins
 			.find(driver, { patient: true })
-			.then((plugin) => this.#mountedAt(plugin, name))
+			.then((plugin) => this.#directoryOf(plugin, name))
 			.catch((error: unknown) =>
 				this.#deps.logger.debug("a plugin's volume was not found", { volume: name, error: errorMessage(error) }),
 			);
 	}
 
-	async #mountedAt(plugin: VolumePlugin, name: string): Promise<string> {
+	/** Empty when it is mounted nowhere. */
+	async #directoryOf(plugin: VolumePlugin, name: string): Promise<string> {
 		const known = this.#directories.get(name) ?? (await plugin.path(name));
-		if (known === "") throw new SystemError(`plugin ${plugin.name} does not say where volume ${name} is mounted`);
-		this.#directories.set(name, known);
+		if (known !== "") this.#directories.set(name, known);
 		return known;
 	}
 
