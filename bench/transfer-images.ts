@@ -8,9 +8,9 @@ import { createReadStream, existsSync, lstatSync, mkdirSync, readFileSync, statS
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type Digest, sha256, sha256FromHex } from "../src/base/digest.ts";
+import { writeTar } from "../src/cli/image/bootstrap/entry-tar.ts";
 import { tarEntry } from "../src/core/diff/tar-entry.ts";
 import { formatTarHeader, TAR_END, tarPadding } from "../src/core/diff/tar-writer.ts";
-import { writeTar } from "../tools/base-images/tar-writer.ts";
 
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";

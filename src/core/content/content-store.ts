@@ -13,9 +13,10 @@ export interface ContentWriter {
 	write(chunk: Uint8Array): Promise<void>;
 	/**
 	 * Flushes, verifies and publishes under the digest of what was written.
+	 * @param options.isDeferred the blob shows at once, but is on the disk only after `ContentStore.flush`
 	 * @throws InvalidParameterError when `expected` is given and differs; nothing stays behind.
 	 */
-	commit(expected?: Digest): Promise<BlobInfo>;
+	commit(expected?: Digest, options?: { readonly isDeferred?: boolean }): Promise<BlobInfo>;
 	abort(): Promise<void>;
 }
 
@@ -43,6 +44,8 @@ export interface ContentStore {
 	put(bytes: Uint8Array): Promise<BlobInfo>;
 	writer(): Promise<ContentWriter>;
 	spool(): Promise<Spool>;
+	/** Resolves when these are on the disk; what is not there any more is passed over. */
+	flush(digests: readonly Digest[]): Promise<void>;
 	/** Idempotent. */
 	delete(digest: Digest): Promise<void>;
 	list(): AsyncIterable<BlobInfo>;

@@ -39,6 +39,16 @@ export function contentStoreContract(name: string, make: () => Promise<ContentSt
 			expect(Buffer.concat(chunks).toString()).toBe("hello");
 		});
 
+		test("a deferred blob shows at once, and flush() passes over what is gone", async () => {
+			const store = await make();
+			const writer = await store.writer();
+			await writer.write(hello);
+			await writer.commit(sha256(hello), { isDeferred: true });
+			expect(await store.has(sha256(hello))).toBe(true);
+			await store.flush([sha256(hello), sha256("gone")]);
+			expect(Buffer.from(await store.read(sha256(hello))).toString()).toBe("hello");
+		});
+
 		test("commit() refuses other bytes than expected and keeps nothing", async () => {
 			const store = await make();
 			const writer = await store.writer();

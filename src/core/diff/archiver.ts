@@ -76,7 +76,7 @@ export interface DiffOptions {
 export interface LayerApplier {
 	/**
 	 * Unpacks an OCI layer (uncompressed, gzip or zstd; detected) into `directory`: whiteouts become overlay whiteouts, opaque
-	 * markers the opaque xattr. Stores the re-assembly record in the content store.
+	 * markers the opaque xattr. Stores the re-assembly record in the content store, from where the caller flushes it.
 	 * @throws InvalidParameterError for a broken or hostile archive, or another one than `diffId` says; the caller aborts the ingest.
 	 */
 	apply(tar: Readable, directory: string, options?: ApplyOptions): Promise<AppliedLayer>;

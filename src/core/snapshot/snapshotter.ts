@@ -13,7 +13,7 @@ export interface SnapshotIngest {
 	/** Directory to unpack into. Its parent directory belongs to the ingest, too: what the tree cannot hold is kept beside it. */
 	readonly path: string;
 	/**
-	 * Makes it durable and visible. When the chain ID exists already, the ingest is dropped instead.
+	 * Makes it visible at once; it is on the disk only after `Snapshotter.flush`. When the chain ID exists already, the ingest is dropped instead.
 	 * @param usage as counted while unpacking; measured when left out
 	 */
 	commit(chainId: ChainId, parent: ChainId | undefined, usage?: SnapshotUsage): Promise<void>;

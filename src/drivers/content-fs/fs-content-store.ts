@@ -4,7 +4,7 @@
  *   <root>/blobs/sha256/<hex>    immutable, complete, verified when written
  *   <root>/ingest/<random>       being written; removed at the next start when its writer died
  *
- * A blob's file and its directory entry are on the disk before `commit` returns.
+ * A blob's file and its directory entry are on the disk before `commit` returns, or with the next `flush` when that is asked for.
  */
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createReadStream, mkdirSync } from "node:fs";
@@ -98,6 +98,16 @@ export class FsContentStore implements ContentStore {
 		}
 	}
 
+	async flush(digests: readonly Digest[]): Promise<void> {
+		if (digests.length === 0) return;
+		try {
+			for (const digest of digests) await syncBlob(this.#pathOf(digest));
+			await syncDirectory(this.#blobs);
+		} catch (error) {
+			throw ioError("store", digests.join(", "), error);
+		}
+	}
+
 	async delete(digest: Digest): Promise<void> {
 		await rm(this.#pathOf(digest), { force: true });
 	}
@@ -152,19 +162,19 @@ class FsContentWriter implements ContentWriter {
 		this.#offset += chunk.length;
 	}
 
-	async commit(expected?: Digest): Promise<BlobInfo> {
+	async commit(expected?: Digest, { isDeferred = false } = {}): Promise<BlobInfo> {
 		const digest = sha256FromHex(this.#hash.digest("hex"));
 		if (expected !== undefined && digest !== expected) {
 			await this.abort();
 			throw new InvalidParameterError(`unexpected digest: expected ${expected}, got ${digest}`);
 		}
 		try {
-			await this.file.datasync();
+			if (!isDeferred) await this.file.datasync();
 			await this.file.close();
 			this.#open = false;
 			const target = this.blobPath(digest);
 			await rename(this.path, target);
-			await syncDirectory(join(target, ".."));
+			if (!isDeferred) await syncDirectory(join(target, ".."));
 		} catch (error) {
 			await this.abort();
 			throw ioError("store", digest, error);
@@ -176,6 +186,15 @@ class FsContentWriter implements ContentWriter {
 		if (this.#open) await this.file.close();
 		this.#open = false;
 		await rm(this.path, { force: true });
+	}
+}
+
+async function syncBlob(path: string): Promise<void> {
+	try {
+		await using file = await open(path, "r");
+		await file.datasync();
+	} catch (error) {
+		if (errnoCode(error) !== "ENOENT") throw error;
 	}
 }
 

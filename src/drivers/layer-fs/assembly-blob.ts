@@ -33,7 +33,7 @@ export class AssemblyBlob {
 		this.encoder.end();
 		await this.#done;
 		if (this.#failed !== undefined) throw this.#failed;
-		return (await this.writer.commit()).digest;
+		return (await this.writer.commit(undefined, { isDeferred: true })).digest;
 	}
 
 	/** Idempotent; a no-op after commit but for the encoder. */

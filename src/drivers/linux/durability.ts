@@ -10,9 +10,16 @@ const SMALL_TREE_ENTRIES = 64;
 
 /** Returns when all files and directories below `directory` (and itself) are on the disk. @throws SystemError */
 export async function syncTree(directory: string): Promise<void> {
-	const paths = await smallTree(directory);
+	const paths = await smallTrees([directory]);
 	if (paths === undefined) await syncFileSystem(directory);
 	else for (const path of paths) await syncPath(path);
+}
+
+/** The same for several trees in `parent`, and for its own entries. @throws SystemError, or ENOENT for a tree that goes away meanwhile */
+export async function syncTrees(parent: string, directories: readonly string[]): Promise<void> {
+	const paths = await smallTrees(directories);
+	if (paths === undefined) await syncFileSystem(parent);
+	else for (const path of [...paths, parent]) await syncPath(path);
 }
 
 /** fsync(2) of one file or directory. */
@@ -26,11 +33,11 @@ export async function syncPath(path: string): Promise<void> {
 }
 
 /** Files and directories, contents before their directory; undefined when there are many. */
-async function smallTree(root: string): Promise<string[] | undefined> {
-	const found: string[] = [root];
+async function smallTrees(roots: readonly string[]): Promise<string[] | undefined> {
+	const found: string[] = [...roots];
 	for (let index = 0; index < found.length; index++) {
 		const path = found[index] ?? "";
-		if (index > 0 && path.endsWith("/") === false) continue;
+		if (index >= roots.length && path.endsWith("/") === false) continue;
 		for await (const entry of await opendir(path)) {
 			if (entry.isDirectory()) found.push(`${join(path, entry.name)}/`);
 			else if (entry.isFile()) found.push(join(path, entry.name));

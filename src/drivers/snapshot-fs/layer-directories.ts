@@ -6,7 +6,8 @@
  *   <root>/ingest/<random>/fs                        being unpacked
  *   <root>/removed/<random>                          on its way out
  *
- * A layer appears by a rename after everything in it is on the disk, and disappears by a rename before anything in it is deleted.
+ * A layer appears by a rename when all of it is written, and disappears by a rename before anything in it is deleted. It is on the
+ * disk after `flush`: what uses it comes later.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -25,9 +26,10 @@ import { basename, join } from "node:path";
 import { digestHex, isDigest } from "../../base/digest.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ChainId, SnapshotIngest, SnapshotUsage } from "../../core/snapshot/snapshotter.ts";
-import { syncFileSystem, syncPath, syncTree } from "../linux/durability.ts";
+import { syncTrees } from "../linux/durability.ts";
 import { spreadSubdirectories } from "../linux/inode-flags.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
+import { isErrno } from "./is-errno.ts";
 import { measureTree } from "./tree-usage.ts";
 
 interface Layer {
@@ -37,8 +39,9 @@ interface Layer {
 
 export class LayerDirectories {
 	readonly #layers = new Map<ChainId, Layer>();
-	/** Adopted, and perhaps not on the disk yet. */
+	/** Perhaps not on the disk yet. */
 	#unwritten = new Set<ChainId>();
+	#flushing: Promise<void> = Promise.resolve();
 
 	/** @param root created when missing. @throws SystemError */
 	constructor(readonly root: string) {
@@ -121,15 +124,26 @@ export class LayerDirectories {
 		this.#unwritten.add(chainId);
 	}
 
-	/** One flush of the file system for all layers adopted since the last one. @throws SystemError */
-	async flush(): Promise<void> {
-		if (this.#unwritten.size === 0) return;
-		const flushed = this.#unwritten;
+	/** One flush of the file system for all layers made since the last one. @throws SystemError */
+	flush(): Promise<void> {
+		// Whoever comes while one runs waits for it: its own layers may be among those.
+		const flushed = this.#flushing.then(() => this.#flush());
+		this.#flushing = flushed.catch(() => {});
+		return flushed;
+	}
+
+	async #flush(): Promise<void> {
+		const unwritten = this.#unwritten;
 		this.#unwritten = new Set();
+		const layers = [...unwritten].filter((chainId) => this.has(chainId));
+		if (layers.length === 0) return;
 		try {
-			await syncFileSystem(this.root);
+			const directories = layers.map((chainId) => this.#directory(chainId));
+			await syncTrees(join(this.root, "layers"), directories);
 		} catch (error) {
-			for (const chainId of flushed) this.#unwritten.add(chainId);
+			for (const chainId of layers) this.#unwritten.add(chainId);
+			// Removed while it was being written out: once more without it.
+			if (isErrno(error, "ENOENT") && !layers.every((chainId) => this.has(chainId))) return await this.#flush();
 			throw error;
 		}
 	}
@@ -162,13 +176,12 @@ export class LayerDirectories {
 		const layer: Layer = { parent, usage: usage ?? (await measureTree(join(directory, "fs"))) };
 		try {
 			await writeFile(join(directory, "layer.json"), JSON.stringify({ parent: parent ?? null, usage: layer.usage }));
-			await syncTree(directory);
 			await rename(directory, this.#directory(chainId));
-			await syncPath(join(this.root, "layers"));
 		} catch (cause) {
 			throw new SystemError(`failed to store layer ${chainId}: ${errorMessage(cause)}`, { cause });
 		}
 		this.#layers.set(chainId, layer);
+		this.#unwritten.add(chainId);
 	}
 
 	/** Out of sight at once, then deleted. */

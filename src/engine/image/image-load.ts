@@ -89,6 +89,7 @@ export class ImageLoader {
 			chain = await this.#loadLayer(chain, diffId, member, lease);
 			if (!quiet) yield { status: "Loading layer", id, progressDetail: { current: total, total } };
 		}
+		await this.deps.layers.flush();
 		const sizeBytes = this.deps.layers.stackSizeBytes(chain);
 		const record = await this.deps.index.create({ configBytes, sizeBytes, parent: this.#parent(image) });
 		yield* this.#announce(record, tags);
@@ -100,7 +101,8 @@ export class ImageLoader {
 		member: ArchiveMember,
 		lease: LayerLease,
 	): Promise<Digest> {
-		const layer = await this.deps.layers.unpack({ parent, diffId, open: () => member.stream() }, lease);
+		const request = { parent, diffId, open: () => member.stream(), isDeferred: true };
+		const layer = await this.deps.layers.unpack(request, lease);
 		return layer.chainId;
 	}
 

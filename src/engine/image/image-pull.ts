@@ -177,7 +177,10 @@ export class ImagePuller {
 			return index.byId(image.id) ?? image;
 		} catch (error) {
 			lease[Symbol.dispose]();
-			if (!isInterruption(error)) {
+			if (isInterruption(error)) {
+				// If that fails, they wait for the next pull as long as this process lives.
+				await layers.flush().catch(() => {});
+			} else {
 				const unwanted = new Set<Digest>([...diffIds, ...chainIds(diffIds)]);
 				await layers.forget(({ chainId, diffId }) => unwanted.has(chainId) || unwanted.has(diffId));
 			}

@@ -34,7 +34,12 @@ export interface UnpackRequest {
 	readonly verify?: (() => void) | undefined;
 	/** See `LayerRecord`; `settle` ends it. The layer is kept as long, too, when it is the parent that fails. */
 	readonly keepUntil?: number | undefined;
+	/** More layers follow: the caller calls `flush` after the last one. */
+	readonly isDeferred?: boolean | undefined;
 }
+
+/** A long pull's layers are to outlive the daemon, should it die before the end. */
+const FLUSH_MS = 5000;
 
 /** Base layers get around: what is remembered of each is bounded. */
 const REPOSITORY_LIMIT = 16;
@@ -73,6 +78,8 @@ export class LayerRegistry {
 	readonly #leases = new Map<Digest, number>();
 	/** Committed, and not yet told to the store. */
 	readonly #unsaved = new Set<Digest>();
+	/** When the first of them was committed. Milliseconds since the epoch. */
+	#unsavedSince = 0;
 	#retained: () => Iterable<Digest> = () => [];
 	readonly #mutex = new KeyedMutex();
 	#ingesting = 0;
@@ -197,13 +204,17 @@ export class LayerRegistry {
 	}
 
 	/** Resolves when every layer committed so far is on the disk, with its record. */
-	async flush(): Promise<void> {
-		const { snapshotter, store } = this.#deps;
-		if (this.#unsaved.size === 0) return;
-		const chains = [...this.#unsaved];
-		await snapshotter.flush();
-		store.putLayers(chains.map((chain) => this.#layers.get(chain)).filter((layer) => layer !== undefined));
-		for (const chain of chains) this.#unsaved.delete(chain);
+	flush(): Promise<void> {
+		return this.#mutex.run("flush", async () => {
+			const { content, snapshotter, store } = this.#deps;
+			const chains = [...this.#unsaved];
+			if (chains.length === 0) return;
+			const current = () => chains.map((chain) => this.#layers.get(chain)).filter((layer) => layer !== undefined);
+			await snapshotter.flush();
+			await content.flush(current().flatMap(({ assembly }) => assembly ?? []));
+			store.putLayers(current());
+			for (const chain of chains) this.#unsaved.delete(chain);
+		});
 	}
 
 	/** Remembers where a layer can be had in a compressed form. */
@@ -219,9 +230,7 @@ export class LayerRegistry {
 			{ ...blob, repositories: repositories.slice(0, REPOSITORY_LIMIT) },
 			...known.filter(({ digest }) => digest !== blob.digest),
 		];
-		const next = { ...layer, blobs: blobs.slice(0, BLOB_LIMIT) };
-		this.#deps.store.putLayer(next);
-		this.#layers.set(chain, next);
+		this.#replace([{ ...layer, blobs: blobs.slice(0, BLOB_LIMIT) }]);
 	}
 
 	/** An image has the stack: it is kept as long as that needs it, no longer. */
@@ -291,7 +300,7 @@ export class LayerRegistry {
 	}
 
 	async #ingest(request: UnpackRequest, lease: LayerLease): Promise<LayerRecord> {
-		const { snapshotter, applier } = this.#deps;
+		const { snapshotter, applier, clock } = this.#deps;
 		this.#ingesting++;
 		// What is just being deleted might be what this one makes.
 		await this.#sweep;
@@ -329,12 +338,12 @@ export class LayerRegistry {
 			await this.#mutex.run(`commit ${layer.chainId}`, async () => {
 				if (this.#layers.has(layer.chainId)) return;
 				const usage = { sizeBytes: applied.contentSizeBytes, inodes: applied.inodes };
-				// A record never comes before that of what it stands on.
-				if (layer.parent !== undefined && this.#unsaved.has(layer.parent)) await this.flush();
 				await ingest.commit(layer.chainId, layer.parent, usage);
-				this.#deps.store.putLayer(layer);
+				if (this.#unsaved.size === 0) this.#unsavedSince = clock.now();
 				this.#layers.set(layer.chainId, layer);
+				this.#unsaved.add(layer.chainId);
 			});
+			if (request.isDeferred !== true || clock.now() - this.#unsavedSince > FLUSH_MS) await this.flush();
 			return this.#layers.get(layer.chainId) ?? layer;
 		} finally {
 			this.#ingesting--;
@@ -353,9 +362,14 @@ export class LayerRegistry {
 		const next = layers
 			.filter(({ keepUntil }) => keepUntil !== undefined)
 			.map((layer): LayerRecord => ({ ...layer, keepUntil: undefined }));
-		if (next.length === 0) return;
-		this.#deps.store.putLayers(next);
-		for (const layer of next) this.#layers.set(layer.chainId, layer);
+		if (next.length > 0) this.#replace(next);
+	}
+
+	/** Those that are not in the store yet get there with the next flush. */
+	#replace(layers: readonly LayerRecord[]): void {
+		const saved = layers.filter(({ chainId }) => !this.#unsaved.has(chainId));
+		if (saved.length > 0) this.#deps.store.putLayers(saved);
+		for (const layer of layers) this.#layers.set(layer.chainId, layer);
 	}
 
 	/** @returns whether it has gone: nobody needed it at the moment of its removal */

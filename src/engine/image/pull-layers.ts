@@ -76,6 +76,7 @@ export class LayerPuller {
 		await Promise.allSettled(all);
 		if (context.signal.aborted) throw new CancelledError();
 		if (failure !== undefined) throw failure;
+		await this.layers.flush();
 		return chain.at(-1);
 	}
 
@@ -102,6 +103,7 @@ export class LayerPuller {
 				parentReady: place.below,
 				tarLimitBytes: FREE_TAR_BYTES + TAR_RATIO_LIMIT * descriptor.size,
 				keepUntil,
+				isDeferred: true,
 				open: () => download.open(),
 				verify: () => download.verify(),
 				schedule: <T>(work: () => Promise<T>) => this.#schedule(work, download, context),
