@@ -2,11 +2,13 @@
 
 /** White space, line ends included. */
 export function isSpace(character: string): boolean {
+	const code = character.charCodeAt(0);
+	// Nearly every character is decided here; "" is none.
+	if (code < 0x80) return code === 0x20 || (code >= 0x09 && code <= 0x0d);
 	return SPACE.test(character);
 }
 
-const SPACES = "\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-const SPACE = new RegExp(`^[${SPACES}]$`);
+const SPACE = /^[\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$/;
 const NAME_CHARACTER = /^[\p{L}\p{Nd}_]$/u;
 const DIGIT = /^\p{Nd}$/u;
 const ASCII_NAME_CHARACTER = /^\w$/;

@@ -19,6 +19,8 @@ export interface DockerfileErrorDetails {
 /** Lines of an excerpt, and characters of a line, beyond which it is cut. */
 const EXCERPT_LINES = 6;
 const EXCERPT_COLUMNS = 160;
+/** Characters of a reason: it may quote what is in the file. */
+const REASON_LENGTH = 500;
 
 /**
  * Its message is for people: `Dockerfile:3:1: unknown instruction: RNU (did you mean RUN?)` and, below it, the lines with a marker. For
@@ -30,7 +32,8 @@ export class DockerfileError extends InvalidParameterError {
 	readonly ranges: readonly SourceRange[];
 	readonly suggestion: string | undefined;
 
-	constructor(details: DockerfileErrorDetails) {
+	constructor(given: DockerfileErrorDetails) {
+		const details = { ...given, reason: cut(given.reason, REASON_LENGTH) };
 		super(messageOf(details), details.cause === undefined ? undefined : { cause: details.cause });
 		this.reason = details.reason;
 		this.file = details.file ?? "Dockerfile";
@@ -91,8 +94,8 @@ export function excerpt(source: string, range: SourceRange): string {
 		.join("\n");
 }
 
-function cut(line: string): string {
-	return line.length > EXCERPT_COLUMNS ? `${line.slice(0, EXCERPT_COLUMNS)}…` : line;
+function cut(text: string, length = EXCERPT_COLUMNS): string {
+	return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 function marker(line: string, { start, end }: SourceRange): string {

@@ -84,11 +84,11 @@ export class InstructionContext {
 	}
 
 	/** Runs a piece of parsing that does not know where it is. @throws DockerfileError with a place */
-	locate<Result>(parse: () => Result, where?: Word): Result {
+	locate<Result>(parse: () => Result, where?: () => Word | undefined): Result {
 		try {
 			return parse();
 		} catch (error) {
-			throw error instanceof DockerfileError ? this.problem(error.reason, where, error.suggestion) : error;
+			throw error instanceof DockerfileError ? this.problem(error.reason, where?.(), error.suggestion) : error;
 		}
 	}
 

@@ -19,7 +19,10 @@ export function parseRun(context: InstructionContext): RunInstruction {
 		command,
 		heredocs: context.heredocs,
 		mounts: flags.mount.map((text, index) =>
-			context.locate(() => parseMountFlag(text), context.flagWord("mount", index)),
+			context.locate(
+				() => parseMountFlag(text),
+				() => context.flagWord("mount", index),
+			),
 		),
 		network: oneOf(context, "network", flags.network, NETWORKS),
 		security: oneOf(context, "security", flags.security, SECURITY),

@@ -1,5 +1,6 @@
 /** One instruction on as few lines as it takes, from its fields alone. */
 import { assertNever } from "../../../base/errors.ts";
+import { isSpace } from "../characters.ts";
 import type {
 	AddInstruction,
 	CommandLine,
@@ -15,6 +16,7 @@ import type {
 /** Longer lists of pairs get a line for each. */
 const LINE_LENGTH = 100;
 const INDENT = "    ";
+const SEPARATOR = /[\t\v\f\r ]/;
 const DURATION_UNITS = [
 	["h", 3_600_000_000_000],
 	["m", 60_000_000_000],
@@ -102,7 +104,7 @@ function duration(ns: number): string | undefined {
 
 function printFlag(name: string, value: string | true, escapeCharacter: EscapeCharacter): string {
 	if (value === true) return `--${name}`;
-	const isPlain = !/["'\s]/.test(value) && !value.includes(escapeCharacter);
+	const isPlain = ![...value].some((character) => isSpace(character) || `"'${escapeCharacter}`.includes(character));
 	const quoted = value.replaceAll(/["\\`]/g, (character) =>
 		character === '"' || character === escapeCharacter ? escapeCharacter + character : character,
 	);
@@ -155,7 +157,7 @@ function restOf(instruction: Instruction, escapeCharacter: EscapeCharacter): str
 
 function printFiles({ sources, heredocs, destination, json }: CopyInstruction | AddInstruction): string {
 	const words = [...sources, ...heredocs.map(heredocWord), destination];
-	return json || words.some((word) => /\s/.test(word)) ? jsonList(words) : words.join(" ");
+	return json || words.some((word) => word === "" || SEPARATOR.test(word)) ? jsonList(words) : words.join(" ");
 }
 
 function heredocWord({ name, fileDescriptor, expand, stripTabs }: Heredoc): string {
