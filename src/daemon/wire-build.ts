@@ -97,6 +97,7 @@ export function wireBuilding(wiring: BuildWiring) {
 			await runner.settled();
 			await networks.close();
 			await cache.close();
+			await directories.settled();
 		},
 	};
 }

@@ -11,12 +11,14 @@ export interface BuildDirectories {
 	sizeBytes(id: string): Promise<number>;
 	/** A fresh directory for one build. */
 	temporary(): string;
-	/** Idempotent. @param path as `temporary` gave it */
+	/** Idempotent. Out of sight at once, deleted later. @param path as `temporary` gave it */
 	removeTemporary(path: string): Promise<void>;
 	/** A fresh directory whose contents never reach a disk, for secrets. */
 	memory(): string;
 	/** Idempotent. */
 	removeMemory(path: string): void;
+	/** Resolves when everything that was removed is deleted. */
+	settled(): Promise<void>;
 	/** Bytes free on the file system. */
 	freeBytes(): number;
 	/** At start: temporary directories, and those of records that are not in `keep`. */
@@ -35,6 +37,8 @@ export interface FileSelection {
 	readonly exclude: readonly string[];
 	/** `--parents`: below the destination with the path they have, from the pivot `/./` on. */
 	readonly parents: boolean;
+	/** Nobody will ever change the tree's files: they may be linked in place of being copied. */
+	readonly mayLink?: boolean | undefined;
 	/** Contents known already, by path relative to the root. */
 	readonly knownDigest?: ((path: string) => Digest | undefined) | undefined;
 }
@@ -46,6 +50,13 @@ export interface CopyOptions {
 	readonly chmod: ((permissions: number, isDirectory: boolean) => number) | undefined;
 	/** ADD: archives among the sources are unpacked into the destination. */
 	readonly unpack: boolean;
+}
+
+export interface CopyTarget {
+	/** Host directory that acts as `/`. */
+	readonly root: string;
+	/** Where what is written below `root` ends up, when `root` is an overlay; new trees are written there, after the overlay is off. */
+	readonly upper?: { readonly path: string; readonly detach: () => Promise<void> };
 }
 
 /** Reads and writes trees for COPY and ADD; nothing outside of either root is ever touched, whatever symlinks say. */
@@ -60,7 +71,7 @@ export interface BuildFiles {
 	 * Copies into the tree `targetRoot` by the rules of COPY. A destination that ends with a slash, or is one, is a directory.
 	 * @throws NotFoundError, InvalidParameterError
 	 */
-	copy(selection: FileSelection, targetRoot: string, destination: string, options: CopyOptions): Promise<void>;
+	copy(selection: FileSelection, target: CopyTarget, destination: string, options: CopyOptions): Promise<void>;
 	/** Makes a directory with its parents where it is missing. @returns whether it was missing */
 	makeDirectory(
 		targetRoot: string,

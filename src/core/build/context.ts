@@ -15,6 +15,8 @@ export interface ContextSelection {
 export interface SyncedContext extends AsyncDisposable {
 	/** Absolute path of the context's root. */
 	readonly directory: string;
+	/** Its files stay as they are, even when it is released: they may be linked. */
+	readonly isImmutable?: boolean;
 	/** Equal revisions of one context hold equal files: what was found out about one holds for the other. Undefined: nothing is known. */
 	readonly revision?: string;
 	/**

@@ -15,6 +15,8 @@ import { mountFileSystem, unmountAll } from "../linux/mount.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 
 export class FsBuildDirectories implements BuildDirectories {
+	readonly #deletions = new Set<Promise<void>>();
+
 	/** @param root created when missing */
 	constructor(readonly root: string) {
 		for (const area of ["cache", "tmp", "memory"]) mkdirSync(join(root, area), { recursive: true, mode: 0o711 });
@@ -38,7 +40,17 @@ export class FsBuildDirectories implements BuildDirectories {
 
 	async removeTemporary(path: string): Promise<void> {
 		invariant(path.startsWith(`${join(this.root, "tmp")}/`), "only a temporary directory is removed");
-		await this.#discard(path);
+		const target = this.#putAway(path);
+		if (target === undefined) return;
+		// What cannot be deleted now is tried again at the next start.
+		const deletion = this.#delete(target)
+			.catch(() => undefined)
+			.finally(() => this.#deletions.delete(deletion));
+		this.#deletions.add(deletion);
+	}
+
+	async settled(): Promise<void> {
+		await Promise.all(this.#deletions);
 	}
 
 	memory(): string {
@@ -84,14 +96,20 @@ export class FsBuildDirectories implements BuildDirectories {
 	}
 
 	async #discard(path: string): Promise<void> {
+		const target = this.#putAway(path);
+		if (target !== undefined) await this.#delete(target);
+	}
+
+	/** Undefined when there is nothing. */
+	#putAway(path: string): string | undefined {
 		const target = join(this.root, "tmp", `removed-${randomBytes(12).toString("hex")}`);
 		try {
 			renameSync(path, target);
 		} catch (cause) {
-			if (errnoCode(cause) === "ENOENT") return;
+			if (errnoCode(cause) === "ENOENT") return undefined;
 			throw new SystemError(`cannot remove ${path}: ${errorMessage(cause)}`, { cause });
 		}
-		await this.#delete(target);
+		return target;
 	}
 
 	async #delete(path: string): Promise<void> {

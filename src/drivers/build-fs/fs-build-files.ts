@@ -2,7 +2,7 @@ import { closeSync, createReadStream, fchmodSync, fchownSync, fstatSync, readSyn
 import type { Readable } from "node:stream";
 import type { Digest } from "../../base/digest.ts";
 import { EngineError, errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
-import type { BuildFiles, CopyOptions, FileSelection } from "../../core/build/build-directories.ts";
+import type { BuildFiles, CopyOptions, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
 import { O } from "../linux/file-descriptors.ts";
@@ -12,7 +12,7 @@ import { ContentDigests } from "./content-digests.ts";
 import { PathFilter } from "./path-filter.ts";
 import { resolveLinks } from "./resolve-links.ts";
 import { SelectionDigest } from "./selection-digest.ts";
-import { sourceItems } from "./source-items.ts";
+import { type SourceItem, sourceItems } from "./source-items.ts";
 import { TreeCopier } from "./tree-copier.ts";
 
 export interface BuildFilesDependencies {
@@ -35,15 +35,19 @@ export class FsBuildFiles implements BuildFiles {
 		});
 	}
 
-	async copy(selection: FileSelection, targetRoot: string, destination: string, options: CopyOptions): Promise<void> {
+	async copy(selection: FileSelection, target: CopyTarget, destination: string, options: CopyOptions): Promise<void> {
 		await translated("copy", async () => {
 			using from = RootDirectory.open(selection.root);
-			using to = RootDirectory.open(targetRoot);
-			const copier = new TreeCopier(from, to, options, PathFilter.of(selection));
 			const items = sourceItems(from, selection);
+			const copying = { ...options, mayLink: selection.mayLink === true };
+			const filter = PathFilter.of(selection);
+			if (await copyNewTree(items, target, destination, selection, (to) => new TreeCopier(from, to, copying, filter)))
+				return;
+			using to = RootDirectory.open(target.root);
+			const copier = new TreeCopier(from, to, { ...copying, mayLink: false }, filter);
 			for (const item of items)
 				if (options.unpack && item.status.kind === "file" && isArchive(from, item.path))
-					await this.#unpackInto(from, item.path, to, targetRoot, destination, options);
+					await this.#unpackInto(from, item.path, to, target.root, destination, options);
 				else await copier.copy(item, { path: destination, parents: selection.parents });
 		});
 	}
@@ -76,7 +80,7 @@ export class FsBuildFiles implements BuildFiles {
 	): void {
 		translatedNow("write a file", () => {
 			using root = RootDirectory.open(targetRoot);
-			new TreeCopier(root, root, { owner: options.owner, chmod: undefined }, undefined).makeParents(
+			new TreeCopier(root, root, { owner: options.owner, chmod: undefined, mayLink: false }, undefined).makeParents(
 				path.replace(/^\/+/, ""),
 			);
 			const name = encodePath(path.replace(/^\/+/, ""));
@@ -181,6 +185,37 @@ export class FsBuildFiles implements BuildFiles {
 			owner: options.owner,
 		});
 	}
+}
+
+/**
+ * A directory that becomes a new one: written past the overlay, which makes every file cost several times as much.
+ * @returns whether it was one
+ */
+async function copyNewTree(
+	[item, ...others]: readonly SourceItem[],
+	{ root, upper }: CopyTarget,
+	destination: string,
+	{ parents }: FileSelection,
+	copierTo: (to: RootDirectory) => TreeCopier,
+): Promise<boolean> {
+	if (item?.status.kind !== "directory" || others.length > 0 || upper === undefined || parents) return false;
+	const path = newPlace(root, destination, copierTo);
+	if (path === undefined) return false;
+	await upper.detach();
+	using to = RootDirectory.open(upper.path);
+	to.removeDirectory(encodePath(path));
+	await copierTo(to).copy(item, { path: `/${path}`, parents: false });
+	return true;
+}
+
+/** Makes the directory through the overlay, so that its parents are in the upper one. Undefined when something is there. */
+function newPlace(root: string, destination: string, copierTo: (to: RootDirectory) => TreeCopier): string | undefined {
+	using merged = RootDirectory.open(root);
+	const path = resolveLinks(merged, destination).slice(1);
+	if (path === "" || merged.statusIfExists(encodePath(path)) !== undefined) return undefined;
+	copierTo(merged).makeParents(path);
+	merged.makeDirectory(encodePath(path), 0o755);
+	return path;
 }
 
 function removeIfEmpty(root: RootDirectory, path: Uint8Array): void {

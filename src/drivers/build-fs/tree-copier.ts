@@ -29,7 +29,7 @@ export class TreeCopier {
 	constructor(
 		readonly from: RootDirectory,
 		readonly to: RootDirectory,
-		readonly options: Omit<CopyOptions, "unpack">,
+		readonly options: Omit<CopyOptions, "unpack"> & { readonly mayLink: boolean },
 		readonly filter: PathFilter | undefined,
 	) {}
 
@@ -102,6 +102,7 @@ export class TreeCopier {
 		await this.#pacer.pause();
 		const [source, bytes] = [encodePath(path), encodePath(target)];
 		if (!isFree) this.#makeRoom(target);
+		if (this.options.mayLink && this.#linkFrom(source, bytes, status)) return;
 		if (this.#linkAgain(target, status)) return;
 		if (status.kind === "file") await this.#file(source, bytes, status);
 		else if (status.kind === "symlink") this.to.makeSymlink(this.from.readLink(source), bytes);
@@ -117,6 +118,20 @@ export class TreeCopier {
 		if (there.kind === "directory")
 			throw new InvalidParameterError(`cannot replace the directory /${target} by a file`);
 		this.to.unlink(encodePath(target));
+	}
+
+	/** The file itself under another name, when it already is as it is wanted. */
+	#linkFrom(source: Uint8Array, target: Uint8Array, status: FileStatus): boolean {
+		const { owner = status, chmod } = this.options;
+		if (status.kind !== "file" || owner.uid !== status.uid || owner.gid !== status.gid) return false;
+		if (chmod !== undefined && chmod(status.permissions, false) !== status.permissions) return false;
+		try {
+			this.to.makeLinkFrom(this.from, source, target);
+			return true;
+		} catch (error) {
+			if (["EXDEV", "EMLINK", "EPERM"].includes(errnoCode(error) ?? "")) return false;
+			throw error;
+		}
 	}
 
 	#linkAgain(target: string, status: FileStatus): boolean {

@@ -4,11 +4,12 @@ import { Pacer } from "../../base/pacer.ts";
 import { parentOf } from "../../core/diff/archive-path.ts";
 import type { MeasuredDiff } from "../../core/diff/archiver.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
+import { TAR_END } from "../../core/diff/tar-writer.ts";
 import { whiteoutName } from "../../core/diff/whiteout.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { openRoots } from "./changes.ts";
 import { compareTrees, type TreeChange } from "./compare-trees.ts";
-import { TreeTar } from "./tree-tar.ts";
+import { markerHeader, TreeTar } from "./tree-tar.ts";
 
 /** The digest of `diffTar`'s bytes, and what is in them, without anybody keeping them. */
 export async function measureDiff(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {
@@ -17,10 +18,16 @@ export async function measureDiff(upper: string, lowers: readonly string[]): Pro
 	const changes = await compareTrees(roots.upper, roots.lowers, options);
 	const hash = createHash("sha256");
 	let tarSizeBytes = 0;
-	for await (const chunk of tarOf(roots.upper, changes)) {
-		hash.update(chunk);
-		tarSizeBytes += chunk.length;
+	const take = (bytes: Uint8Array) => {
+		hash.update(bytes);
+		tarSizeBytes += bytes.length;
+	};
+	const tar = new TreeTar(roots.upper);
+	for (const { path, status } of changes) {
+		if (status !== undefined) await tar.consume(path, path, status, take);
+		else if (isInDirectory(roots.upper, path)) take(markerHeader(whiteoutName(path), 0n));
 	}
+	take(TAR_END);
 	const diffId = sha256FromHex(hash.digest("hex"));
 	return { diffId, tarSizeBytes, isEmpty: changes.length === 0, ...contentsOf(changes) };
 }
@@ -52,12 +59,15 @@ export async function* diffTar(
 	yield* tarOf(roots.upper, await compareTrees(roots.upper, roots.lowers, options));
 }
 
+function isInDirectory(root: RootDirectory, path: string): boolean {
+	return parentOf(path) === "" || root.statusIfExists(encodePath(parentOf(path)))?.kind === "directory";
+}
+
 async function* tarOf(upper: RootDirectory, changes: readonly TreeChange[]): AsyncGenerator<Uint8Array> {
 	const tar = new TreeTar(upper);
 	for (const { path, status } of changes) {
 		if (status !== undefined) yield* tar.member(path, path, status);
-		else if (parentOf(path) === "" || upper.statusIfExists(encodePath(parentOf(path)))?.kind === "directory")
-			yield* tar.marker(whiteoutName(path), 0n);
+		else if (isInDirectory(upper, path)) yield* tar.marker(whiteoutName(path), 0n);
 	}
 	yield* tar.finish();
 }

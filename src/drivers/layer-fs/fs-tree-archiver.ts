@@ -36,6 +36,7 @@ export class FsTreeArchiver implements TreeArchiver {
 		const writer = new TreeWriter(directory, {
 			base: base.slice(1),
 			noOverwriteDirNonDir: options.noOverwriteDirNonDir,
+			withRoot: options.withRoot === true,
 			...(options.digests === undefined ? {} : { digests: options.digests }),
 			...(options.copyUidGid && options.owner !== undefined ? { owner: options.owner } : {}),
 		});
@@ -56,8 +57,8 @@ export class FsTreeArchiver implements TreeArchiver {
 		}
 	}
 
-	export(root: string): Readable {
-		return tarStream(wholeTree(root));
+	export(root: string, { exact = false }: { readonly exact?: boolean } = {}): Readable {
+		return tarStream(exact ? exactTree(root) : wholeTree(root));
 	}
 }
 
@@ -75,6 +76,13 @@ async function* wholeTree(root: string): AsyncGenerator<Uint8Array> {
 	using directory = openRoot(root);
 	const tar = new TreeTar(directory);
 	yield* tar.contents("", "");
+	yield* tar.finish();
+}
+
+async function* exactTree(root: string): AsyncGenerator<Uint8Array> {
+	using directory = openRoot(root);
+	const tar = new TreeTar(directory, { exact: true });
+	yield* tar.top("", "./", directory.status("."));
 	yield* tar.finish();
 }
 

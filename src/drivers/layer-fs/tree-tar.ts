@@ -1,5 +1,7 @@
 /** Members of a tar made from files in a tree. Times are whole seconds and owners numbers, as in Docker's archives. */
 
+import { readSync } from "node:fs";
+import { SystemError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import { joinPath } from "../../core/diff/archive-path.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
@@ -22,15 +24,28 @@ const TYPES: Readonly<Record<Exclude<FileKind, "socket">, TarEntryType>> = {
 	fifo: "fifo",
 };
 const KEPT_ATTRIBUTE = /^(security\.capability$|user\.(?!overlay\.))/;
+/** With the lists of access control: for archives that are to bring everything back. */
+const EVERY_ATTRIBUTE = /^(security\.capability$|user\.(?!overlay\.)|system\.posix_acl_)/;
 const NS = 1_000_000_000n;
+const BUFFER_BYTES = 1 << 17;
+
+/** Of a member without contents that exists in the archive only. */
+export function markerHeader(name: string, modifiedNs: bigint): Uint8Array {
+	return formatTarHeader(tarEntry({ name, type: "file", mode: 0, modifiedNs }));
+}
 
 export class TreeTar {
 	readonly #chunks = new ChunkBuffer();
 	readonly #pacer = new Pacer();
+	readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
 	/** `device inode` of files with several links -> name of the first member. */
 	readonly #links = new Map<string, string>();
 
-	constructor(readonly root: RootDirectory) {}
+	/** @param options `exact`: times to the nanosecond, and lists of access control, which Docker's archives do not have */
+	constructor(
+		readonly root: RootDirectory,
+		readonly options: { readonly exact?: boolean } = {},
+	) {}
 
 	/** The file or directory at `path`, as `name`, with everything below it, sorted. */
 	async *tree(path: string, name: string): AsyncGenerator<Uint8Array> {
@@ -66,9 +81,45 @@ export class TreeTar {
 		}
 	}
 
+	/** The same bytes as of `member`, to somebody who takes them at once and keeps none. */
+	async consume(path: string, name: string, status: FileStatus, take: (bytes: Uint8Array) => void): Promise<void> {
+		await this.#pacer.pause();
+		if (status.kind === "socket") return;
+		try {
+			if (status.kind !== "file") take(formatTarHeader(this.#entry(path, name, status)));
+			else await this.#consumeFile(path, name, status, take);
+		} catch (error) {
+			if (!isErrno(error, "ENOENT")) throw memberError("read", path, error);
+		}
+	}
+
+	async #consumeFile(path: string, name: string, status: FileStatus, take: (bytes: Uint8Array) => void): Promise<void> {
+		const first = this.#firstLink(name, status);
+		if (first !== undefined) {
+			const entry = this.#entry(path, name, status);
+			take(formatTarHeader({ ...entry, type: "hard-link", linkName: first, sizeBytes: 0 }));
+			return;
+		}
+		take(formatTarHeader(this.#entry(path, name, status)));
+		if (status.sizeBytes === 0) return;
+		const fd = this.root.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+		try {
+			for (let offset = 0; offset < status.sizeBytes; ) {
+				const count = readSync(fd, this.#buffer, 0, Math.min(BUFFER_BYTES, status.sizeBytes - offset), offset);
+				if (count === 0) throw new SystemError(`${path} became shorter while it was read`);
+				take(this.#buffer.subarray(0, count));
+				offset += count;
+				if (offset < status.sizeBytes) await this.#pacer.pause();
+			}
+		} finally {
+			closeDescriptor(fd);
+		}
+		take(tarPadding(status.sizeBytes));
+	}
+
 	/** A member without contents that exists in the archive only. */
 	*marker(name: string, modifiedNs: bigint): Generator<Uint8Array> {
-		yield* this.#chunks.add(formatTarHeader(tarEntry({ name, type: "file", mode: 0, modifiedNs })));
+		yield* this.#chunks.add(markerHeader(name, modifiedNs));
 	}
 
 	*finish(): Generator<Uint8Array> {
@@ -114,7 +165,7 @@ export class TreeTar {
 			uid: status.uid,
 			gid: status.gid,
 			sizeBytes: status.kind === "file" ? status.sizeBytes : 0,
-			modifiedNs: (status.modifiedNs / NS) * NS,
+			modifiedNs: this.options.exact === true ? status.modifiedNs : (status.modifiedNs / NS) * NS,
 			deviceMajor: status.deviceMajor,
 			deviceMinor: status.deviceMinor,
 			attributes: this.#attributes(path, status),
@@ -125,8 +176,9 @@ export class TreeTar {
 		const attributes = new Map<string, Uint8Array>();
 		if (status.kind !== "file" && status.kind !== "directory") return attributes;
 		const bytes = encodePath(path === "" ? "." : path);
+		const kept = this.options.exact === true ? EVERY_ATTRIBUTE : KEPT_ATTRIBUTE;
 		for (const name of this.#attributeNames(bytes)) {
-			const value = KEPT_ATTRIBUTE.test(name) ? this.root.getAttribute(bytes, name) : undefined;
+			const value = kept.test(name) ? this.root.getAttribute(bytes, name) : undefined;
 			if (value !== undefined) attributes.set(name, value);
 		}
 		return attributes;

@@ -22,6 +22,8 @@ export interface TreeWriterOptions {
 	/** Everything belongs to it; by default to whom the archive says. */
 	readonly owner?: { readonly uid: number; readonly gid: number };
 	readonly noOverwriteDirNonDir?: boolean;
+	/** A member without a name gives its owner, mode and time to the directory unpacked into. */
+	readonly withRoot?: boolean;
 	/** Gets the digest of each file's contents, by name. */
 	readonly digests?: Map<string, Digest>;
 }
@@ -109,6 +111,7 @@ export class TreeWriter implements TarSink {
 	protected place(entry: TarEntry, path: string, name: string): void {
 		if (name === "") {
 			if (entry.type !== "directory") throw new InvalidParameterError(`archive member "${entry.name}" names the root`);
+			if (this.options.withRoot === true) this.#finishMetadata(entry, path, encodePath(path === "" ? "." : path));
 			return;
 		}
 		this.#entry = entry;

@@ -157,7 +157,16 @@ export class RootDirectory implements Disposable {
 		);
 	}
 
-	/** Hard link; a symlink at `existing` is linked itself, not its target. Both inside the root. */
+	/** Hard link to a file of another root on the same file system. @throws ErrnoError EXDEV, EMLINK */
+	makeLinkFrom(source: RootDirectory, existing: PathLike, path: PathLike): void {
+		source.#at(existing, (from) =>
+			this.#at(path, (to) =>
+				check(libc.linkat(from.dirfd, cString(from.name), to.dirfd, cString(to.name), 0), "linkat", path),
+			),
+		);
+	}
+
+	/** Hard link within the root; a symlink at `existing` is linked itself. */
 	makeLink(existing: PathLike, path: PathLike): void {
 		this.#atBoth(existing, path, (from, to) =>
 			check(libc.linkat(from.dirfd, cString(from.name), to.dirfd, cString(to.name), 0), "linkat", path),
@@ -229,12 +238,9 @@ export class RootDirectory implements Disposable {
 	/** Names of the extended attributes, of a symlink itself. */
 	listAttributes(path: PathLike): string[] {
 		return this.#at(path, (location) => {
-			const value = readGrowing(
-				(buffer, size) => libc.llistxattr(procPath(location), buffer, size),
-				"llistxattr",
-				path,
-			);
-			return value.toString().split("\0").slice(0, -1);
+			const file = procPath(location);
+			const value = readGrowing((buffer, size) => libc.llistxattr(file, buffer, size), "llistxattr", path);
+			return value.length === 0 ? [] : value.toString().split("\0").slice(0, -1);
 		});
 	}
 
@@ -360,7 +366,12 @@ function isDots(name: Uint8Array): boolean {
 }
 
 function procPath({ dirfd, name }: Location): Uint8Array {
-	return cString(Buffer.concat([Buffer.from(`/proc/self/fd/${dirfd}/`), name]));
+	const directory = `/proc/self/fd/${dirfd}/`;
+	const path = new Uint8Array(directory.length + name.length + 1);
+	for (let index = 0; index < directory.length; index++) path[index] = directory.charCodeAt(index);
+	path.set(name, directory.length);
+	if (name.includes(0)) throw errnoError(22, "path", name);
+	return path;
 }
 
 function changePermissionsAt(dirfd: number, name: Uint8Array, permissions: number): void {
@@ -395,14 +406,17 @@ export function deviceNumber(major: number, minor: number): number {
 	return Number(number);
 }
 
+/** Values are copied out of it at once. */
+const SCRATCH = new Uint8Array(16_384);
+
 /** Calls with a bigger buffer until the value fits: it may grow between two calls. */
 function readGrowing(
 	call: (buffer: Uint8Array, size: number) => number | bigint,
 	name: string,
 	detail: PathLike,
 ): Buffer {
-	for (let size = 4096; ; size *= 4) {
-		const buffer = new Uint8Array(size);
+	for (let size = SCRATCH.length; ; size *= 4) {
+		const buffer = size === SCRATCH.length ? SCRATCH : new Uint8Array(size);
 		try {
 			return Buffer.from(buffer.subarray(0, check(call(buffer, size), name, detail)));
 		} catch (error) {

@@ -18,6 +18,7 @@ export interface ContextSources {
 export interface ContextTree {
 	readonly directory: string;
 	readonly ignore: readonly string[];
+	readonly isImmutable: boolean;
 	readonly digestOf: ((path: string) => Digest | undefined) | undefined;
 	/** See `SyncedContext.revision`. */
 	readonly revision: string | undefined;
@@ -50,7 +51,13 @@ export class ContextFiles implements AsyncDisposable {
 		const context = this.#context(name);
 		const ignore = name === "" ? this.#sources.ignore : NOTHING;
 		if (context === undefined)
-			return { directory: this.#sources.emptyDirectory(), ignore: NOTHING, digestOf: undefined, revision: undefined };
+			return {
+				directory: this.#sources.emptyDirectory(),
+				ignore: NOTHING,
+				isImmutable: false,
+				digestOf: undefined,
+				revision: undefined,
+			};
 		let synced = this.#synced.get(name);
 		if (synced === undefined) {
 			let onProgress = (_bytes: number) => {};
@@ -62,7 +69,8 @@ export class ContextFiles implements AsyncDisposable {
 			});
 		}
 		const found = await synced;
-		return { directory: found.directory, ignore, digestOf: found.digestOf?.bind(found), revision: found.revision };
+		const { directory, isImmutable = false, revision } = found;
+		return { directory, ignore, isImmutable, digestOf: found.digestOf?.bind(found), revision };
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -24,6 +24,7 @@ export class DirectoryTree implements BuildContext {
 	async sync(): Promise<SyncedContext> {
 		return {
 			directory: this.directory,
+			isImmutable: true,
 			digestOf: (path) => this.#digests.get(path),
 			[Symbol.asyncDispose]: async () => {},
 		};

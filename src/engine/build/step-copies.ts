@@ -1,6 +1,6 @@
 import type { Digest } from "../../base/digest.ts";
 import { NotImplementedError } from "../../base/errors.ts";
-import type { BuildFiles, FileSelection } from "../../core/build/build-directories.ts";
+import type { BuildFiles, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
 import { parseModeChange } from "../../core/build/file-mode.ts";
 import type { StepAction } from "../../core/build/plan/build-plan.ts";
 import { isRemoteSource } from "../../core/build/remote-source.ts";
@@ -82,7 +82,7 @@ export class StepCopies {
 	/** @throws NotFoundError, InvalidParameterError */
 	async copy(
 		action: CopyAction,
-		rootPath: string,
+		target: CopyTarget,
 		chain: Digest | undefined,
 		scope: BuildScope,
 		signal: AbortSignal,
@@ -92,13 +92,13 @@ export class StepCopies {
 		if (action.paths.length > 0) {
 			const selection = await this.#selection(action, scope, signal);
 			const unpack = action.unpack ?? (action.isAdd && action.source.kind === "context");
-			await this.#deps.files.copy(selection, rootPath, action.destination, { owner, chmod, unpack });
+			await this.#deps.files.copy(selection, target, action.destination, { owner, chmod, unpack });
 		}
 		for (const heredoc of action.heredocs) {
 			const path = action.destination.endsWith("/") ? `${action.destination}${heredoc.name}` : action.destination;
 			const permissions = chmod?.(0o644, false) ?? 0o644;
 			const data = Buffer.from(heredocText(heredoc));
-			this.#deps.files.writeFile(rootPath, path, data, { permissions, owner: owner ?? ROOT });
+			this.#deps.files.writeFile(target.root, path, data, { permissions, owner: owner ?? ROOT });
 		}
 	}
 
@@ -121,8 +121,8 @@ export class StepCopies {
 		switch (source.kind) {
 			case "context": {
 				const tree = await scope.contexts.tree(source.name ?? "", signal);
-				const { directory: root, ignore, digestOf: knownDigest, revision } = tree;
-				return { ...common, root, ignore, knownDigest, revision };
+				const { directory: root, ignore, digestOf: knownDigest, isImmutable: mayLink, revision } = tree;
+				return { ...common, root, ignore, knownDigest, mayLink, revision };
 			}
 			case "stage":
 				return { ...common, root: await scope.views.path(await scope.chainOf(source.index)), ignore: NOTHING };

@@ -131,7 +131,7 @@ export class StepMounts {
 		const copy = directories.temporary();
 		stack.defer(() => directories.removeTemporary(copy));
 		const selection = { ...tree, sources: [mount.source ?? "."], exclude: [], parents: false };
-		await files.copy(selection, copy, "/tree", { owner: undefined, chmod: undefined, unpack: false });
+		await files.copy(selection, { root: copy }, "/tree", { owner: undefined, chmod: undefined, unpack: false });
 		return bindTo(`${copy}/tree`, place, false);
 	}
 
@@ -158,7 +158,11 @@ export class StepMounts {
 			if (source !== undefined) {
 				const tree = await this.#tree(source, scope, signal);
 				const selection = { ...tree, sources: [mount.source ?? "."], exclude: [], parents: false };
-				await files.copy(selection, record.path, "/fs", { owner: undefined, chmod: undefined, unpack: false });
+				await files.copy(selection, { root: record.path }, "/fs", {
+					owner: undefined,
+					chmod: undefined,
+					unpack: false,
+				});
 			} else {
 				files.makeDirectory(record.path, "/fs", { uid: mount.uid ?? 0, gid: mount.gid ?? 0 });
 				files.changeMode(record.path, "/fs", mount.mode ?? CACHE_MODE);

@@ -165,14 +165,17 @@ export class StepSolver {
 		const needsProcess = action.kind === "run";
 		try {
 			await snapshotter.prepare(id, place.chain, { bare: !needsProcess });
-			const { mergedPath } = await snapshotter.mount(id, { volatile: true });
+			const { mergedPath, upperPath, isWholeTree } = await snapshotter.mount(id, { volatile: true });
 			if (action.kind === "run") {
 				await emit({ kind: "running", id });
 				const target = { id, rootPath: mergedPath, platform: place.stage.platform };
 				const onOutput = (part: OutputPart) => emit({ kind: "output", part });
 				await commands.run(step, action, target, scope, onOutput, signal);
-			} else if (action.kind === "copy") await copies.copy(action, mergedPath, place.chain, scope, signal);
-			else if (action.kind === "directory") copies.makeDirectory(action, mergedPath);
+			} else if (action.kind === "copy") {
+				const upper = { path: upperPath, detach: () => snapshotter.unmount(id) };
+				const target = { root: mergedPath, ...(isWholeTree || hasHeredocs(action) ? {} : { upper }) };
+				await copies.copy(action, target, place.chain, scope, signal);
+			} else if (action.kind === "directory") copies.makeDirectory(action, mergedPath);
 			else throw new NotImplementedError(`a step of kind ${action.kind} changes no files`);
 			signal.throwIfAborted();
 			const layer = await layers.commit(id, scope.leases.layers);
@@ -195,6 +198,11 @@ export class StepSolver {
 		const record = { kind, description: descriptionOf(step, place.stage), keys: [...keys], parents, result };
 		return this.#deps.cache.add(record, scope.leases.cache).id;
 	}
+}
+
+/** They are written afterwards, through the overlay. */
+function hasHeredocs({ heredocs }: Extract<StepAction, { readonly kind: "copy" }>): boolean {
+	return heredocs.length > 0;
 }
 
 function isWithoutCache({ request }: BuildScope, stage: PlannedStage): boolean {
