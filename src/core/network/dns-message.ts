@@ -97,18 +97,27 @@ export interface DnsAnswer {
 
 /** @param maxBytes what the client takes; answers that do not fit are left out and the message is marked so */
 export function encodeReply(message: Buffer, query: DnsQuery, answer: DnsAnswer, maxBytes: number): Buffer {
-	const data =
-		answer.pointer === undefined
-			? (answer.addresses ?? []).map((address) => Buffer.from(ipToBytes(parseIp(address))))
-			: [encodeName(answer.pointer)];
-	const records = data.map((rdata) => encodeRecord(query.type, answer.ttlSeconds, rdata));
-	const opt = query.edns === undefined ? undefined : encodeOpt();
-	const room = maxBytes - query.questionEnd - (opt?.length ?? 0);
-	const fitting = takeFitting(records, room);
-	const isTruncated = fitting.length < records.length;
-	const header = encodeHeader(query, answer.rcode, { isTruncated, answers: fitting.length, hasOpt: opt !== undefined });
-	const question = message.subarray(HEADER_BYTES, query.questionEnd);
-	return Buffer.concat([header, question, ...fitting, ...(opt === undefined ? [] : [opt])]);
+	const data = answer.pointer === undefined ? (answer.addresses ?? []).map(addressBytes) : [encodeName(answer.pointer)];
+	const optBytes = query.edns === undefined ? 0 : OPT_BYTES;
+	let length = query.questionEnd + optBytes;
+	let fitting = 0;
+	for (const rdata of data) {
+		if (length + RECORD_HEADER_BYTES + rdata.length > maxBytes) break;
+		length += RECORD_HEADER_BYTES + rdata.length;
+		fitting++;
+	}
+	const reply = Buffer.allocUnsafe(length);
+	message.copy(reply, HEADER_BYTES, HEADER_BYTES, query.questionEnd);
+	writeHeader(reply, query, answer.rcode, {
+		isTruncated: fitting < data.length,
+		answers: fitting,
+		hasOpt: optBytes > 0,
+	});
+	let at = query.questionEnd;
+	for (let index = 0; index < fitting; index++)
+		at = writeRecord(reply, at, { type: query.type, ttlSeconds: answer.ttlSeconds, data: data[index] ?? EMPTY });
+	if (optBytes > 0) writeOpt(reply, at);
+	return reply;
 }
 
 /** For a message whose question cannot be read. */
@@ -119,52 +128,61 @@ export function encodeFormatError(message: Buffer): Buffer {
 	return header;
 }
 
-function takeFitting(records: readonly Buffer[], room: number): Buffer[] {
-	let left = room;
-	const fitting: Buffer[] = [];
-	for (const record of records) {
-		left -= record.length;
-		if (left < 0) break;
-		fitting.push(record);
-	}
-	return fitting;
-}
-
-function encodeHeader(
+function writeHeader(
+	reply: Buffer,
 	query: DnsQuery,
 	rcode: number,
 	counts: { readonly isTruncated: boolean; readonly answers: number; readonly hasOpt: boolean },
-): Buffer {
-	const header = Buffer.alloc(HEADER_BYTES);
-	header.writeUInt16BE(query.id, 0);
+): void {
 	const flags =
 		FLAG.response |
 		FLAG.recursionAvailable |
 		(query.recursionDesired ? FLAG.recursionDesired : 0) |
 		(counts.isTruncated ? FLAG.truncated : 0);
-	header.writeUInt16BE(flags | rcode, 2);
-	header.writeUInt16BE(1, 4);
-	header.writeUInt16BE(counts.answers, 6);
-	header.writeUInt16BE(counts.hasOpt ? 1 : 0, 10);
-	return header;
+	reply.writeUInt16BE(query.id, 0);
+	reply.writeUInt16BE(flags | rcode, 2);
+	reply.writeUInt16BE(1, 4);
+	reply.writeUInt16BE(counts.answers, 6);
+	reply.writeUInt16BE(0, 8);
+	reply.writeUInt16BE(counts.hasOpt ? 1 : 0, 10);
 }
 
-function encodeRecord(type: number, ttlSeconds: number, data: Buffer): Buffer {
-	const record = Buffer.alloc(12 + data.length);
-	record.writeUInt16BE(POINTER_TO_QUESTION, 0);
-	record.writeUInt16BE(type, 2);
-	record.writeUInt16BE(DNS_CLASS_IN, 4);
-	record.writeUInt32BE(ttlSeconds, 6);
-	record.writeUInt16BE(data.length, 10);
-	data.copy(record, 12);
-	return record;
+const RECORD_HEADER_BYTES = 12;
+const OPT_BYTES = 11;
+const EMPTY = Buffer.alloc(0);
+
+/** @returns offset behind the record */
+function writeRecord(
+	reply: Buffer,
+	at: number,
+	record: { readonly type: number; readonly ttlSeconds: number; readonly data: Uint8Array },
+): number {
+	reply.writeUInt16BE(POINTER_TO_QUESTION, at);
+	reply.writeUInt16BE(record.type, at + 2);
+	reply.writeUInt16BE(DNS_CLASS_IN, at + 4);
+	reply.writeUInt32BE(record.ttlSeconds, at + 6);
+	reply.writeUInt16BE(record.data.length, at + 10);
+	reply.set(record.data, at + RECORD_HEADER_BYTES);
+	return at + RECORD_HEADER_BYTES + record.data.length;
 }
 
-function encodeOpt(): Buffer {
-	const opt = Buffer.alloc(11);
-	opt.writeUInt16BE(DNS_TYPE.OPT, 1);
-	opt.writeUInt16BE(OWN_UDP_BYTES, 3);
-	return opt;
+function writeOpt(reply: Buffer, at: number): void {
+	reply.fill(0, at, at + OPT_BYTES);
+	reply.writeUInt16BE(DNS_TYPE.OPT, at + 1);
+	reply.writeUInt16BE(OWN_UDP_BYTES, at + 3);
+}
+
+/** Names are answered thousands of times a second, with a handful of addresses. */
+const KEPT_ADDRESSES = 4096;
+const bytesOfAddresses = new Map<string, Uint8Array>();
+
+function addressBytes(address: string): Uint8Array {
+	const kept = bytesOfAddresses.get(address);
+	if (kept !== undefined) return kept;
+	if (bytesOfAddresses.size >= KEPT_ADDRESSES) bytesOfAddresses.clear();
+	const bytes = ipToBytes(parseIp(address));
+	bytesOfAddresses.set(address, bytes);
+	return bytes;
 }
 
 /** Labels that are too long for DNS are cut: a container's name may have more than 63 characters. */
