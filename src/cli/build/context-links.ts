@@ -6,8 +6,8 @@ import { errnoCode } from "../../base/errors.ts";
 const MAX_LINKS = 40;
 
 /**
- * The patterns, and for those that go through symlinks of the context where these lead, so that what COPY follows on the other side
- * is there. The context's directory acts as `/`. Names with wildcards are not followed, nor is what comes behind them.
+ * The patterns, and for those that go through symlinks of the context these and where they lead, so that what COPY follows on the other
+ * side is there. The context's directory acts as `/`. Names with wildcards are not followed, nor is what comes behind them.
  */
 export function followLinks(root: string, include: readonly string[]): string[] {
 	const followed = new Set(include);
@@ -16,7 +16,8 @@ export function followLinks(root: string, include: readonly string[]): string[] 
 		for (let count = 0; count < MAX_LINKS; count++) {
 			const next = followFirstLink(root, path);
 			if (next === undefined) break;
-			path = next;
+			followed.add(next.link);
+			path = next.path;
 			followed.add(path.slice(1) || ".");
 		}
 	}
@@ -24,14 +25,15 @@ export function followLinks(root: string, include: readonly string[]): string[] 
 }
 
 /** The path with the first symlink in it replaced; undefined when it has none. */
-function followFirstLink(root: string, path: string): string | undefined {
+function followFirstLink(root: string, path: string): { link: string; path: string } | undefined {
 	const names = path.split("/").filter(Boolean);
 	for (let count = 1; count <= names.length; count++) {
 		if (/[*?[\\]/.test(names[count - 1] ?? "")) return undefined;
 		const link = names.slice(0, count).join("/");
 		const target = readLink(`${root}/${link}`);
 		if (target === undefined) continue;
-		return posix.join("/", target.startsWith("/") ? "" : posix.dirname(link), target, ...names.slice(count));
+		const from = target.startsWith("/") ? "" : posix.dirname(link);
+		return { link, path: posix.join("/", from, target, ...names.slice(count)) };
 	}
 	return undefined;
 }

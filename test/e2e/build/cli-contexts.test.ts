@@ -1,0 +1,206 @@
+/** Where the files of `gantry build` come from, and which of them are sent. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { symlinkSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { TestContext } from "../../support/build-context.ts";
+import { mustRun } from "../../support/commands.ts";
+import { TestDaemon } from "../../support/daemon.ts";
+
+let daemon: TestDaemon;
+let context: TestContext;
+
+beforeAll(async () => {
+	daemon = await TestDaemon.start();
+	await daemon.loadBusybox();
+});
+afterAll(() => daemon.remove());
+beforeEach(() => {
+	context = new TestContext({ Dockerfile: ["FROM busybox", "COPY . /context"], "a.txt": "a\n", "dir/b.txt": "b\n" });
+	return () => context[Symbol.dispose]();
+});
+
+/** Builds, and lists the files that came into the image. */
+async function filesOf(args: readonly string[], stdin?: string | Uint8Array): Promise<string[]> {
+	const id = await daemon.mustGantry(["build", "-q", ...args], stdin === undefined ? {} : { stdin });
+	const list = await daemon.mustGantry(["run", "--rm", id, "sh", "-c", "cd /context && find . ! -type d"]);
+	return list.split("\n").filter(Boolean).sort();
+}
+
+describe("gantry build takes", () => {
+	test("a directory", async () => {
+		expect(await filesOf([context.directory])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+	});
+
+	test("a Dockerfile from elsewhere, with the ignore file beside it", async () => {
+		using other = new TestContext({
+			"My.Dockerfile": ["FROM busybox", "COPY . /context"],
+			"My.Dockerfile.dockerignore": "dir\nDockerfile\n",
+		});
+		context.write({ ".dockerignore": "a.txt" });
+		expect(await filesOf(["-f", other.path("My.Dockerfile"), context.directory])).toEqual([
+			"./.dockerignore",
+			"./a.txt",
+		]);
+	});
+
+	test("a Dockerfile from standard input, with a directory's files", async () => {
+		const dockerfile = "FROM busybox\nCOPY dir /context\n";
+		expect(await filesOf(["-f", "-", context.directory], dockerfile)).toEqual(["./b.txt"]);
+	});
+
+	test("a Dockerfile from standard input alone", async () => {
+		const dockerfile = "FROM busybox\nRUN mkdir /context && touch /context/made\n";
+		expect(await filesOf(["-"], dockerfile)).toEqual(["./made"]);
+		const { code, stderr } = await daemon.gantry(["build", "-"], { stdin: "FROM busybox\nCOPY a.txt /\n" });
+		expect(code).toBe(1);
+		expect(stderr).toContain("a.txt");
+	});
+
+	for (const [how, flags] of [
+		["plain", "-c"],
+		["gzip", "-cz"],
+		["xz", "-cJ"],
+		["zstd", "-c --zstd"],
+	] as const)
+		test(`an archive from standard input, ${how}`, async () => {
+			const tar = Bun.spawnSync(["tar", "-C", context.directory, ...flags.split(" "), "."]);
+			if (tar.exitCode !== 0) throw new Error(tar.stderr.toString());
+			const built = daemon.gantry(["build", "-q", "-"], { stdin: tar.stdout });
+			const { code, stderr } = await built;
+			// What the daemon can't unpack it says so.
+			if (how === "xz" && code !== 0) expect(stderr).toContain("xz");
+			else expect(await filesOf(["-"], tar.stdout)).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+		});
+
+	test("another Dockerfile of an archive", async () => {
+		context.write({ "docker/Other": ["FROM busybox", "COPY a.txt /context/"] });
+		const tar = await mustTar(context.directory);
+		expect(await filesOf(["-f", "docker/Other", "-"], tar)).toEqual(["./a.txt"]);
+	});
+
+	test("an archive from a URL", async () => {
+		await using server = await serve(await mustTar(context.directory));
+		expect(await filesOf([server.url])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+	});
+
+	test("other directories and images by names", async () => {
+		using other = new TestContext({ "c.txt": "c\n" });
+		context.write({ Dockerfile: ["FROM base", "COPY --from=more c.txt /context/"] });
+		const contexts = ["--build-context", `more=${other.directory}`, "--build-context", "base=docker-image://busybox"];
+		expect(await filesOf([...contexts, context.directory])).toEqual(["./c.txt"]);
+	});
+});
+
+describe("gantry build sends", () => {
+	test("nothing that the Dockerfile does not use", async () => {
+		context.write({ Dockerfile: ["FROM busybox", "COPY dir /context"], huge: "x".repeat(5_000_000) });
+		const { stderr } = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+		expect(stderr).toMatch(/transferring context: 2B/);
+	});
+
+	test("what changed since the last build, and keeps the layers of what did not", async () => {
+		context.write({ Dockerfile: ["FROM busybox", "COPY huge /", "COPY a.txt /"], huge: "y".repeat(5_000_000) });
+		await Bun.sleep(60); // until the files' times are evidence
+		const first = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+		expect(first.stderr).toMatch(/transferring context: 5MB/);
+		context.write({ "a.txt": "changed\n" });
+		const second = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+		expect(second.stderr).toMatch(/transferring context: 8B/);
+		expect(second.stderr).toMatch(/#(\d+) \[2\/3\] COPY huge \/\n#\1 CACHED/);
+		expect(second.stderr).not.toMatch(/#(\d+) \[3\/3\] COPY a.txt \/\n#\1 CACHED/);
+	});
+
+	test("links as links, and what they lead to inside of the context", async () => {
+		context.write({ Dockerfile: ["FROM busybox", "COPY in/b.txt /context/", "COPY links /context/links"] });
+		symlinkSync("dir", context.path("in"));
+		context.write({ "links/x": "x\n" });
+		symlinkSync("../../etc/passwd", context.path("links/out"));
+		const id = await daemon.mustGantry(["build", "-q", context.directory]);
+		const shown = await daemon.mustGantry([
+			"run",
+			"--rm",
+			id,
+			"sh",
+			"-c",
+			"cat /context/b.txt; readlink /context/links/out",
+		]);
+		expect(shown).toBe("b\n../../etc/passwd");
+		context.write({ Dockerfile: ["FROM busybox", "COPY out/hostname /"] });
+		symlinkSync("/etc", context.path("out"));
+		const { code, stderr } = await daemon.gantry(["build", context.directory]);
+		expect([code, /hostname/.test(stderr)]).toEqual([1, true]);
+	});
+});
+
+test("copies of contexts are records of the build cache, and go with a prune", async () => {
+	await daemon.mustGantry(["build", "-q", context.directory]);
+	const records = async () => {
+		const usage = (await (await daemon.api("GET", "/v1.51/system/df?type=build-cache")).json()) as {
+			BuildCache: { Type: string; Description: string; InUse: boolean; Size: number }[];
+		};
+		return usage.BuildCache.filter(({ Type }) => Type === "source.local");
+	};
+	const [record] = await records();
+	expect(record).toMatchObject({ Description: "local source for context", InUse: false });
+	const pruned = await daemon.mustGantry(["builder", "prune", "-f", "--filter", "type=source.local"]);
+	expect(pruned).toContain("Total reclaimed space:");
+	expect(await records()).toEqual([]);
+	expect(await filesOf([context.directory])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+});
+
+test("a build after the daemon was killed in the middle of a context has all of it", async () => {
+	const directory = context.directory;
+	await mustRun(["sh", "-c", `head -c 300000000 /dev/urandom > ${context.path("large")}`]);
+	const build = daemon.gantry(["build", "--progress", "plain", directory]);
+	// Killed while it is being sent, or a moment before or after: all of them must be fine.
+	await Bun.sleep(400);
+	await daemon.kill();
+	const { code, stderr } = await build;
+	expect(code).not.toBe(0);
+	expect(stderr).not.toBe("");
+	await daemon.start();
+	const sum = (await mustRun(["sha256sum", context.path("large")])).split(" ")[0];
+	const id = await daemon.mustGantry(["build", "-q", directory]);
+	const inside = await daemon.mustGantry(["run", "--rm", id, "sha256sum", "/context/large"]);
+	expect(inside.split(" ")[0]).toBe(sum as string);
+});
+
+test("two builds of one directory at the same time do not disturb each other", async () => {
+	context.write({ Dockerfile: ["FROM busybox", "COPY . /context", "RUN cat /context/a.txt"] });
+	const builds = Array.from({ length: 4 }, (_, index) =>
+		daemon.mustGantry(["build", "-q", "--no-cache", "--label", `n=${index}`, context.directory]),
+	);
+	const ids = await Promise.all(builds);
+	expect(new Set(ids).size).toBe(4);
+});
+
+for (const [what, args, message] of [
+	["a directory that is not there", ["/nowhere/at/all"], 'path "/nowhere/at/all" not found'],
+	["a Dockerfile that is not there", ["-f", "/nowhere/Dockerfile", "."], "open /nowhere/Dockerfile: no such file"],
+	["standard input twice", ["-f", "-", "-"], "can't use stdin for both build context and dockerfile"],
+	["a named context without a value", ["--build-context", "a", "."], "invalid context value: a"],
+] as const)
+	test(`gantry build refuses ${what}`, async () => {
+		const { code, stderr } = await daemon.gantry(["build", ...args], { cwd: context.directory, stdin: "" });
+		expect(code).toBe(1);
+		expect(stderr).toContain(message);
+	});
+
+async function mustTar(directory: string): Promise<Uint8Array> {
+	const tar = Bun.spawnSync(["tar", "-C", directory, "-c", "."]);
+	if (tar.exitCode !== 0) throw new Error(tar.stderr.toString());
+	return tar.stdout;
+}
+
+async function serve(body: Uint8Array): Promise<{ url: string } & AsyncDisposable> {
+	const server: Server = createServer((_request, response) => response.end(body));
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	return {
+		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/context.tar`,
+		async [Symbol.asyncDispose]() {
+			server.closeAllConnections();
+			server.close();
+		},
+	};
+}
