@@ -49,6 +49,9 @@ function files(context: InstructionContext): Files {
 		else if (content !== undefined) heredocs.push({ ...heredoc, content });
 		else throw context.problem(`cannot read the heredoc ${word}: quotes or braces of the line have no partner`);
 	}
+	const unused = context.heredocs.find(({ name }) => !heredocs.some((heredoc) => heredoc.name === name));
+	if (unused !== undefined)
+		throw context.problem(`write <<${unused.name} without white space: ${context.name} would take its parts for paths`);
 	return { sources, heredocs, destination, json: false };
 }
 

@@ -1,5 +1,6 @@
 /** From the text of one instruction to its typed form. */
 import { nearest } from "../../../base/nearest-word.ts";
+import { trimSpace } from "../characters.ts";
 import type {
 	ArgInstruction,
 	CommandLine,
@@ -96,7 +97,7 @@ function parseVolume(context: InstructionContext): VolumeInstruction {
 	context.flags({});
 	const list = parseJsonList(context.rest.text);
 	if (list === "not texts") throw notTexts(context);
-	const paths = (list ?? plainWords(context.rest).map(({ text }) => text)).map((path) => path.trim());
+	const paths = (list ?? plainWords(context.rest).map(({ text }) => text)).map(trimSpace);
 	if (paths.length === 0) throw context.atLeastOne();
 	if (paths.includes("")) throw context.problem("VOLUME specified can not be an empty string");
 	return { ...context.base, kind: "volume", paths, json: list !== undefined };

@@ -48,9 +48,9 @@ function printTrivia(trivia: readonly Trivia[], blank: boolean, first: boolean):
 	if (first && looksLikeDirective?.kind === "comment" && parseDirectiveText(looksLikeDirective.text) !== undefined)
 		lines.push("");
 	else if (blank && trivia[0]?.kind !== "blank") lines.push("");
-	for (const [index, item] of trivia.entries())
+	for (const item of trivia)
 		if (item.kind === "comment") lines.push(printComment(item.text));
-		else if (lines.at(-1) !== "" && !(first && index === 0)) lines.push("");
+		else if (lines.at(-1) !== "" && !(first && lines.length === 0)) lines.push("");
 	return lines;
 }
 

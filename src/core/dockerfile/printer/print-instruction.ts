@@ -1,6 +1,8 @@
 /** One instruction on as few lines as it takes, from its fields alone. */
 import { assertNever } from "../../../base/errors.ts";
 import { isSpace } from "../characters.ts";
+import { parseJsonList } from "../parser/instruction-words.ts";
+import { beforeContinuation } from "../parser/logical-line.ts";
 import type {
 	AddInstruction,
 	CommandLine,
@@ -16,6 +18,8 @@ import type {
 /** Longer lists of pairs get a line for each. */
 const LINE_LENGTH = 100;
 const INDENT = "    ";
+/** White space between words that JSON does not know. */
+const FORM_FEED = "\f";
 const SEPARATOR = /[\t\v\f\r ]/;
 const DURATION_UNITS = [
 	["h", 3_600_000_000_000],
@@ -32,7 +36,10 @@ export function printInstruction(instruction: Instruction, escapeCharacter: Esca
 	const rest = restOf(instruction, escapeCharacter);
 	const isOption = rest.startsWith("--") && instruction.kind !== "onbuild";
 	const words = [instruction.kind.toUpperCase(), ...flags, ...(isOption ? ["--"] : []), ...(rest === "" ? [] : [rest])];
-	return words.join(" ") + heredocLines(instruction);
+	const line = words.join(" ");
+	// An escape character at its end is meant: white space that is no blank keeps it from going on in the next line.
+	const end = beforeContinuation(line, escapeCharacter) === undefined ? "" : FORM_FEED;
+	return line + end + heredocLines(instruction);
 }
 
 /** The lines behind an instruction that its heredocs are made of. */
@@ -139,7 +146,7 @@ function restOf(instruction: Instruction, escapeCharacter: EscapeCharacter): str
 		case "expose":
 			return instruction.ports.join(" ");
 		case "volume":
-			return instruction.json ? jsonList(instruction.paths) : instruction.paths.join(" ");
+			return instruction.json ? jsonList(instruction.paths) : plainList(instruction.paths);
 		case "user":
 			return instruction.user;
 		case "workdir":
@@ -156,8 +163,9 @@ function restOf(instruction: Instruction, escapeCharacter: EscapeCharacter): str
 }
 
 function printFiles({ sources, heredocs, destination, json }: CopyInstruction | AddInstruction): string {
-	const words = [...sources, ...heredocs.map(heredocWord), destination];
-	return json || words.some((word) => word === "" || SEPARATOR.test(word)) ? jsonList(words) : words.join(" ");
+	// Heredocs first: a quote in a path may reach over the words behind it.
+	const words = [...heredocs.map(heredocWord), ...sources, destination];
+	return json || words.some((word) => word === "" || SEPARATOR.test(word)) ? jsonList(words) : plainList(words);
 }
 
 function heredocWord({ name, fileDescriptor, expand, stripTabs }: Heredoc): string {
@@ -174,6 +182,12 @@ function printPairs(pairs: readonly KeyValue[], escapeCharacter: EscapeCharacter
 	const line = words.join(" ");
 	const fits = line.length <= LINE_LENGTH || words.some((word) => word.startsWith("#"));
 	return fits ? line : words.join(` ${escapeCharacter}\n${INDENT}`);
+}
+
+/** Words that together would be JSON, and are not. */
+function plainList(words: readonly string[]): string {
+	const line = words.join(" ");
+	return parseJsonList(line) === undefined ? line : words.join(FORM_FEED);
 }
 
 function jsonList(texts: readonly string[]): string {
