@@ -69,6 +69,14 @@ export interface DaemonConfig {
 		readonly search: readonly string[];
 		readonly options: readonly string[];
 	};
+	/** Names of containers for the host. */
+	readonly hostDns: {
+		readonly enabled: boolean;
+		/** Loopback address to answer at. */
+		readonly address: string;
+		/** Stand first in /etc/resolv.conf while the daemon runs. */
+		readonly resolvConf: boolean;
+	};
 	/** What containers get that say nothing themselves. */
 	readonly containers: {
 		readonly ulimits: Readonly<Record<string, UlimitValue>>;
@@ -212,6 +220,7 @@ function settle(table: OptionValues, environment: Environment, configFile: strin
 			search: values.list("dns-search"),
 			options: values.list("dns-opt"),
 		},
+		hostDns: hostDns(values),
 		containers: containerDefaults(values),
 		runtimes: checkRuntimes(values.record<RuntimeValue>("add-runtime")),
 		storageDriver: storageDriver(values),
@@ -353,6 +362,19 @@ function checkAddresses(name: string, addresses: readonly string[]): readonly st
 		if (!/^[0-9a-fA-F.:]+$/.test(address) || !/[.:]/.test(address))
 			throw new InvalidParameterError(`invalid value "${address}" for ${name}: not an IP address`);
 	return addresses;
+}
+
+const HOST_DNS_ADDRESS = "127.0.0.111";
+
+function hostDns(values: Values): DaemonConfig["hostDns"] {
+	const address = values.text("host-dns-address") ?? HOST_DNS_ADDRESS;
+	if (!/^127(\.\d{1,3}){3}$/.test(address))
+		throw new InvalidParameterError(`invalid value "${address}" for host-dns-address: not an address of 127.0.0.0/8`);
+	return {
+		enabled: values.flag("host-dns", false),
+		address,
+		resolvConf: values.flag("host-dns-resolv-conf", false),
+	};
 }
 
 const DEFAULT_SHM_BYTES = 64 * 1024 ** 2;

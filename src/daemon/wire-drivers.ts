@@ -20,6 +20,8 @@ import { releaseFreedMemory } from "../drivers/linux/memory.ts";
 import { LinuxResourceMonitor } from "../drivers/linux/resource-monitor.ts";
 import { LibseccompCompiler } from "../drivers/linux/seccomp.ts";
 import { LogFileReader } from "../drivers/log-files/log-file-reader.ts";
+import { HostNameServer } from "../drivers/name-server/host-name-server.ts";
+import { ResolvConfFile } from "../drivers/name-server/resolv-conf-file.ts";
 import { SandboxNameServer } from "../drivers/name-server/sandbox-name-server.ts";
 import { LinuxBridgeDriver } from "../drivers/network-bridge/bridge-driver.ts";
 import { HttpRemotes } from "../drivers/remotes-http/http-remotes.ts";
@@ -46,6 +48,8 @@ import { VERSION } from "./version.ts";
 
 /** Network namespaces kept ready: making one costs more than all the rest of a container's network. */
 const WARM_SANDBOXES = 3;
+
+const RESOLV_CONF = "/etc/resolv.conf";
 
 export type Drivers = ReturnType<typeof openDrivers>;
 
@@ -74,13 +78,30 @@ export function openDrivers(
 	);
 	stack.defer(() => network.close());
 	const names = new NameTable();
-	const nameServer = new SandboxNameServer({
-		directory: names,
-		hostServers: () => parseResolvConf(readFileSync("/etc/resolv.conf", "utf8")).nameservers,
-		clock,
-		logger: logger.child({ part: "names" }),
-	});
+	const nameLogger = logger.child({ part: "names" });
+	// Containers do not ask the host's own names: they would see those of other networks.
+	const hostServers = () =>
+		parseResolvConf(readFileSync(RESOLV_CONF, "utf8")).nameservers.filter(
+			(server) => !config.hostDns.enabled || server !== config.hostDns.address,
+		);
+	const nameServer = new SandboxNameServer({ directory: names, hostServers, clock, logger: nameLogger });
 	stack.defer(() => nameServer.closeAll());
+	const resolvConf = new ResolvConfFile(RESOLV_CONF, firewallTableName(config), nameLogger);
+	// A daemon that was killed has left its line there.
+	resolvConf.remove();
+	const hostNames = config.hostDns.enabled
+		? new HostNameServer(
+				{
+					directory: names,
+					hostServers,
+					resolvConf: config.hostDns.resolvConf ? resolvConf : undefined,
+					clock,
+					logger: nameLogger,
+				},
+				config.hostDns.address,
+			)
+		: undefined;
+	stack.defer(() => hostNames?.close());
 	const volumeTrees = new FsVolumeTrees();
 	const archiver = new FsTreeArchiver();
 	return {
@@ -90,6 +111,7 @@ export function openDrivers(
 		network: guard("network", network),
 		names,
 		nameServer: guard("nameServer", nameServer),
+		hostNames,
 		stores: {
 			build: guard("buildStore", new SqliteBuildStore(database)),
 			containers: guard("containerStore", new SqliteContainerStore(database)),

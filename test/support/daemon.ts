@@ -37,6 +37,8 @@ export interface TestDaemonOptions {
 	/** The programs to run: the checkout's source (default), or another folder with `gantry` and `gantryd`, such as dist. */
 	readonly programs?: string;
 	readonly env?: Readonly<Record<string, string>>;
+	/** A program and arguments that go before the daemon's own: one that runs it in other namespaces, and becomes it. */
+	readonly wrapper?: readonly string[];
 }
 
 export class TestDaemon implements AsyncDisposable {
@@ -95,7 +97,12 @@ export class TestDaemon implements AsyncDisposable {
 	/** Starts the daemon, again after stop() or kill(), on the same roots. @throws Error with the end of its log. */
 	async start(): Promise<void> {
 		const log = openSync(join(this.directory, "daemon.log"), "a");
-		const child = spawn(join(this.#programs, "gantryd"), this.#arguments(), {
+		const [program = "", ...args] = [
+			...(this.options.wrapper ?? []),
+			join(this.#programs, "gantryd"),
+			...this.#arguments(),
+		];
+		const child = spawn(program, args, {
 			cwd: "/",
 			stdio: ["ignore", log, log],
 			env: { ...process.env, ...this.options.env },

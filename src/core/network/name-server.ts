@@ -10,6 +10,14 @@ export interface NameDirectory {
 	reverse(containerId: string, address: string): string | undefined;
 }
 
+/** What the host may ask for: every container's names, whatever its networks. */
+export interface HostNameDirectory {
+	/** `container` or `container.network`. @returns undefined when nobody is called so */
+	resolveAnywhere(name: string, family: 4 | 6): readonly string[] | undefined;
+	/** `container.network` behind an address. @throws InvalidParameterError */
+	reverseAnywhere(address: string): string | undefined;
+}
+
 export interface ResolverSettings {
 	/**
 	 * Who is asked for all other names. `host`: the host's own servers, asked from the host. A list: servers the user chose,

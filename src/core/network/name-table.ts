@@ -3,6 +3,7 @@
  * from the records of what runs.
  */
 import { parseIp } from "./ip-address.ts";
+import type { HostNameDirectory, NameDirectory } from "./name-server.ts";
 
 export interface NamedEndpoint {
 	readonly endpointId: string;
@@ -16,6 +17,8 @@ export interface NamedEndpoint {
 	readonly address6: string;
 	/** Names that this container alone uses for others: alias → name on the network. */
 	readonly links: Readonly<Record<string, string>>;
+	/** On a network without names: the host alone knows it. */
+	readonly hostOnly?: boolean;
 }
 
 interface NetworkNames {
@@ -26,24 +29,26 @@ interface NetworkNames {
 	readonly byAddress: Map<string, NamedEndpoint>;
 }
 
-export class NameTable {
+export class NameTable implements NameDirectory, HostNameDirectory {
 	readonly #endpoints = new Map<string, NamedEndpoint>();
 	readonly #networks = new Map<string, NetworkNames>();
 	readonly #byContainer = new Map<string, Set<NamedEndpoint>>();
+	/** Of all networks, for the host. */
+	readonly #everywhere: Names = { byName: new Map(), byAddress: new Map() };
 
 	/** Replaces the endpoint of the same ID. */
 	add(endpoint: NamedEndpoint): void {
 		this.remove(endpoint.endpointId);
 		this.#endpoints.set(endpoint.endpointId, endpoint);
+		addTo(this.#everywhere, endpoint);
+		if (endpoint.hostOnly === true) return;
 		entryOf(this.#byContainer, endpoint.containerId, () => new Set<NamedEndpoint>()).add(endpoint);
 		const network = entryOf(this.#networks, endpoint.networkId, () => ({
 			name: endpoint.networkName,
 			byName: new Map<string, Set<NamedEndpoint>>(),
 			byAddress: new Map<string, NamedEndpoint>(),
 		}));
-		for (const name of lowerCase(endpoint.names))
-			entryOf(network.byName, name, () => new Set<NamedEndpoint>()).add(endpoint);
-		for (const address of addressesOf(endpoint)) network.byAddress.set(address, endpoint);
+		addTo(network, endpoint);
 	}
 
 	/** Idempotent. */
@@ -51,12 +56,11 @@ export class NameTable {
 		const endpoint = this.#endpoints.get(endpointId);
 		if (endpoint === undefined) return;
 		this.#endpoints.delete(endpointId);
+		removeFrom(this.#everywhere, endpoint);
 		dropFrom(this.#byContainer, endpoint.containerId, endpoint);
 		const network = this.#networks.get(endpoint.networkId);
 		if (network === undefined) return;
-		for (const name of lowerCase(endpoint.names)) dropFrom(network.byName, name, endpoint);
-		for (const address of addressesOf(endpoint))
-			if (network.byAddress.get(address) === endpoint) network.byAddress.delete(address);
+		removeFrom(network, endpoint);
 		if (network.byName.size === 0 && network.byAddress.size === 0) this.#networks.delete(endpoint.networkId);
 	}
 
@@ -80,6 +84,25 @@ export class NameTable {
 		return undefined;
 	}
 
+	resolveAnywhere(name: string, family: 4 | 6): readonly string[] | undefined {
+		const wanted = name.toLowerCase();
+		const plain = this.#everywhere.byName.get(wanted);
+		if (plain !== undefined) return addresses(plain, family);
+		for (let dot = wanted.lastIndexOf("."); dot > 0; dot = wanted.lastIndexOf(".", dot - 1)) {
+			const network = wanted.slice(dot + 1);
+			const found = [...(this.#everywhere.byName.get(wanted.slice(0, dot)) ?? [])].filter(
+				({ networkName }) => networkName.toLowerCase() === network,
+			);
+			if (found.length > 0) return addresses(new Set(found), family);
+		}
+		return undefined;
+	}
+
+	reverseAnywhere(address: string): string | undefined {
+		const endpoint = this.#everywhere.byAddress.get(canonical(address));
+		return endpoint === undefined ? undefined : `${endpoint.names[0]}.${endpoint.networkName}`;
+	}
+
 	/** `container.network` behind an address on one of this container's networks. @throws InvalidParameterError */
 	reverse(containerId: string, address: string): string | undefined {
 		const wanted = canonical(address);
@@ -100,6 +123,18 @@ export class NameTable {
 		}
 		return undefined;
 	}
+}
+
+type Names = Omit<NetworkNames, "name">;
+
+function addTo({ byName, byAddress }: Names, endpoint: NamedEndpoint): void {
+	for (const name of lowerCase(endpoint.names)) entryOf(byName, name, () => new Set<NamedEndpoint>()).add(endpoint);
+	for (const address of addressesOf(endpoint)) byAddress.set(address, endpoint);
+}
+
+function removeFrom({ byName, byAddress }: Names, endpoint: NamedEndpoint): void {
+	for (const name of lowerCase(endpoint.names)) dropFrom(byName, name, endpoint);
+	for (const address of addressesOf(endpoint)) if (byAddress.get(address) === endpoint) byAddress.delete(address);
 }
 
 function linkTarget(endpoint: NamedEndpoint, name: string): string | undefined {

@@ -70,6 +70,21 @@ function reachableNameservers(servers: readonly string[], options: ContainerReso
 	return reachable.length > 0 ? reachable : FALLBACK_NAMESERVERS;
 }
 
+/** The daemon that put itself first among the host's servers, by a name of its own. */
+const markerOf = (owner: string) => `# ${owner}: names of containers, while gantryd runs; removed when it stops`;
+
+/** The host's file with one more server before the others, which are asked when it is gone. */
+export function withHostServer(text: string, owner: string, address: string): string {
+	return `${markerOf(owner)}\nnameserver ${address}\n${withoutHostServer(text, owner)}`;
+}
+
+/** The host's file as it was, whatever others have changed in it since. */
+export function withoutHostServer(text: string, owner: string): string {
+	const lines = text.split("\n");
+	const kept = lines.filter((line, index) => line !== markerOf(owner) && lines[index - 1] !== markerOf(owner));
+	return kept.join("\n");
+}
+
 export function renderResolvConf(configuration: ResolvConf): string {
 	const lines = configuration.nameservers.map((server) => `nameserver ${server}`);
 	if (configuration.search.length > 0) lines.push(`search ${configuration.search.join(" ")}`);

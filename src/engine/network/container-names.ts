@@ -49,7 +49,6 @@ export class ContainerNames {
 	/** Again after a change of the container's name. */
 	announce(record: ContainerRecord, attached: readonly AttachedEndpoint[]): void {
 		for (const { network, requested, assigned } of attached) {
-			if (isPredefinedNetwork(network.name)) continue;
 			const links = (requested.Links ?? []).map(parseLink).map(({ alias, target }) => [alias.toLowerCase(), target]);
 			this.#deps.table.add({
 				endpointId: assigned.endpointId,
@@ -60,6 +59,7 @@ export class ContainerNames {
 				address: assigned.address,
 				address6: assigned.address6 ?? "",
 				links: Object.fromEntries(links),
+				hostOnly: isPredefinedNetwork(network.name),
 			});
 		}
 	}
