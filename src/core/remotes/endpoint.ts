@@ -1,6 +1,7 @@
 /** Where a repository is looked for: mirrors first, its own registry last. */
 import { InvalidParameterError } from "../../base/errors.ts";
 import { DEFAULT_DOMAIN } from "../image/reference.ts";
+import { isHostIn, isLoopbackHost } from "./host-match.ts";
 
 export interface Endpoint {
 	/** Scheme, host and port. */
@@ -117,11 +118,10 @@ export function parseMirror(mirror: string): URL {
 /** Loopback addresses are always insecure, as with Docker. Names are compared as they are written, not resolved. */
 export function isInsecure(domain: string, insecure: readonly string[]): boolean {
 	const { host, port } = splitPort(domain);
-	const address = host.replace(/^\[|\]$/g, "");
-	if (address === "localhost" || address === "::1" || /^127\.\d+\.\d+\.\d+$/.test(address)) return true;
+	if (isLoopbackHost(host)) return true;
 	return insecure.some((entry) => {
 		const text = entry.replace(/^https?:\/\//, "").replace(/\/$/, "");
-		if (text.includes("/")) return inNetwork(address, text);
+		if (text.includes("/")) return isHostIn(host, text);
 		const wanted = splitPort(text);
 		return wanted.host === host && (wanted.port === "" || wanted.port === port);
 	});
@@ -130,19 +130,4 @@ export function isInsecure(domain: string, insecure: readonly string[]): boolean
 function splitPort(domain: string): { readonly host: string; readonly port: string } {
 	const match = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(domain);
 	return { host: (match?.[1] ?? domain).toLowerCase(), port: match?.[2] ?? "" };
-}
-
-function inNetwork(address: string, network: string): boolean {
-	const [base = "", bits = ""] = network.split("/");
-	const [left, right, length] = [ipv4Number(address), ipv4Number(base), Number(bits)];
-	if (left === undefined || right === undefined) return length === 128 && address === base;
-	if (!Number.isInteger(length) || length < 0 || length > 32) return false;
-	const size = 2 ** (32 - length);
-	return Math.floor(left / size) === Math.floor(right / size);
-}
-
-function ipv4Number(text: string): number | undefined {
-	const parts = text.split(".").map(Number);
-	if (parts.length !== 4 || !parts.every((part) => Number.isInteger(part) && part >= 0 && part < 256)) return undefined;
-	return parts.reduce((sum, part) => sum * 256 + part, 0);
 }

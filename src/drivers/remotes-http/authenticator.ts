@@ -41,6 +41,11 @@ export class Authenticator {
 			this.#token = { header: `Bearer ${registryToken}`, endsAt: Number.POSITIVE_INFINITY };
 	}
 
+	/** Whether the registry wants tokens, which are made for a purpose. Known after its first refusal. */
+	get usesTokens(): boolean {
+		return this.#bearer !== undefined;
+	}
+
 	/** The `Authorization` header to send; undefined as long as the registry has not asked. */
 	async header(signal: AbortSignal): Promise<string | undefined> {
 		if (this.#token !== undefined && this.#bearer !== undefined && this.#token.endsAt < Date.now())

@@ -8,10 +8,15 @@ import { type RetryOptions, retrying } from "./retrying.ts";
 
 /** Writes a repository of the registry itself. */
 export class HttpPusher implements Pusher {
+	/** With rights on another repository, too. */
+	readonly #wider = new Map<string, EndpointConnection>();
+
 	constructor(
 		readonly path: string,
 		readonly connection: EndpointConnection,
 		readonly retry: RetryOptions,
+		/** Another connection to the same place, for these rights. */
+		readonly connect: (scopes: readonly string[]) => EndpointConnection,
 	) {}
 
 	hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
@@ -25,14 +30,27 @@ export class HttpPusher implements Pusher {
 	async mountBlob(digest: Digest, fromRepository: string, signal: AbortSignal): Promise<boolean> {
 		const query = new URLSearchParams({ mount: digest, from: fromRepository });
 		const target = `/${this.path}/blobs/uploads/?${query}`;
-		// Who may not read the other repository may be refused, or get an upload instead.
-		const answer = await this.connection.request(
-			{ method: "POST", target, accepts: [201, 202, 401, 403, 404, 405] },
-			signal,
-		);
-		await answer.discard();
-		if (answer.status === 202) await this.#cancelUpload(answer, signal);
-		return answer.status === 201;
+		const connection = this.#connectionWith(fromRepository);
+		try {
+			const answer = await connection.request({ method: "POST", target, accepts: [201, 202] }, signal);
+			await answer.discard();
+			if (answer.status === 202) await this.#cancelUpload(answer, signal);
+			return answer.status === 201;
+		} catch (error) {
+			// Who may not read the other repository may be refused, by the registry or by its token server.
+			if (error instanceof RemoteError && [401, 403, 404, 405].includes(error.failure.status)) return false;
+			throw error;
+		}
+	}
+
+	/** Tokens are for named repositories: for a mount one is needed that names both. It must not spoil the push's own. */
+	#connectionWith(repository: string): EndpointConnection {
+		if (!this.connection.authenticator.usesTokens) return this.connection;
+		const known = this.#wider.get(repository);
+		if (known !== undefined) return known;
+		const connection = this.connect([`repository:${this.path}:pull,push`, `repository:${repository}:pull`]);
+		this.#wider.set(repository, connection);
+		return connection;
 	}
 
 	async uploadBlob(upload: BlobUpload, signal: AbortSignal): Promise<void> {

@@ -60,8 +60,8 @@ export class HttpRemotes implements Remotes {
 		const { domain, path } = placeOf(repository);
 		const endpoint = this.#hosts.endpoints(domain).findLast(({ canPush }) => canPush);
 		if (endpoint === undefined) throw new InvalidParameterError(`no host of ${domain} may be pushed to`);
-		const connection = this.#connection(endpoint, credentials, [`repository:${path}:pull,push`]);
-		return new HttpPusher(path, connection, this.#retry);
+		const connect = (scopes: readonly string[]) => this.#connection(endpoint, credentials, scopes);
+		return new HttpPusher(path, connect([`repository:${path}:pull,push`]), this.#retry, connect);
 	}
 
 	async login(server: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<string | undefined> {

@@ -32,15 +32,13 @@ export class RegistryHosts {
 	endpoints(domain: string): Endpoint[] {
 		const origin = originEndpoint(domain, this.settings, this.#certificates(domain));
 		const file = this.#hostsFile(domain);
-		if (file === undefined)
-			return [
-				...mirrorEndpoints(domain, this.settings).map((mirror) => ({
-					...mirror,
-					certificates: this.#certificates(new URL(mirror.origin).host),
-				})),
-				origin,
-			];
-		return hostsFileEndpoints(file.table, { domain, origin, settings: this.settings, resolve: file.resolve });
+		const mirrors = mirrorEndpoints(domain, this.settings).map((mirror) => ({
+			...mirror,
+			certificates: this.#certificates(new URL(mirror.origin).host),
+		}));
+		if (file === undefined) return [...mirrors, origin];
+		const context = { domain, origin, settings: this.settings, resolve: file.resolve };
+		return [...mirrors, ...hostsFileEndpoints(file.table, context)];
 	}
 
 	#hostsFile(domain: string) {
