@@ -1,16 +1,17 @@
-/** What `npm start` does once the machine is set up: daemon, base image, a container with a published port, its page. */
-
+/** What `npm start` does once the machine is set up: daemon, base image, an image built on it, a container with a published port, its page. */
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { BUSYBOX_CHANGES, makeBusyboxTar } from "../base-images/busybox.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const SOCKET = "/var/run/gantry.sock";
 const LOG = "/var/log/gantryd.log";
 const CONTAINER = "gantry-hello";
+const IMAGE = "gantry-hello:latest";
+const EXAMPLE = join(ROOT, "examples/hello");
 const FIRST_PORT = 8080;
 const DAEMON_START_MS = 20_000;
 const PAGE_MS = 10_000;
@@ -140,9 +141,13 @@ async function firstRun(): Promise<void> {
 		await mustGantry(["import", ...changes, "-", "busybox:latest"], makeBusyboxTar());
 		say("image       busybox:latest made from this machine's busybox-static");
 	}
+	const buildStart = performance.now();
+	await mustGantry(["build", "-q", "-t", IMAGE, EXAMPLE]);
+	say(`build       gantry build -t ${IMAGE} ${relative(process.cwd(), EXAMPLE) || "."}`);
+	say(`            from its Dockerfile in ${(performance.now() - buildStart).toFixed(0)} ms`);
 	if ((await gantry(["container", "inspect", CONTAINER])).code === 0) await mustGantry(["rm", "-f", CONTAINER]);
 	const port = await freePort();
-	const run = ["run", "-d", "--name", CONTAINER, "-p", `${port}:80`, "busybox", "httpd", "-f", "-h", "/var/www"];
+	const run = ["run", "-d", "--name", CONTAINER, "-p", `${port}:80`, IMAGE];
 	const startedAt = performance.now();
 	const id = await mustGantry(run);
 	const runMs = performance.now() - startedAt;
@@ -161,6 +166,7 @@ function howToGoOn(): string {
 		"Go on with:",
 		`  ${gantryPath} ps`,
 		`  ${gantryPath} run -it --rm busybox`,
+		`  ${gantryPath} build --build-arg NAME=you -t ${IMAGE} ${EXAMPLE}`,
 		`  ${gantryPath} rm -f ${CONTAINER}`,
 		"or with Docker's own tools:",
 		`  DOCKER_HOST=unix://${SOCKET} docker ps`,
