@@ -245,10 +245,28 @@ export const COMMANDS: readonly CommandEntry[] = [
 		load: async () => (await import("./image/tag.ts")).command,
 	},
 	{
+		path: "volume clone",
+		aliases: [],
+		summary: "Copy a volume",
+		load: async () => (await import("./volume/clone.ts")).command,
+	},
+	{
 		path: "volume create",
 		aliases: [],
 		summary: "Create a volume",
 		load: async () => (await import("./volume/create.ts")).command,
+	},
+	{
+		path: "volume export",
+		aliases: [],
+		summary: "Write a volume's files as a tar archive",
+		load: async () => (await import("./volume/export.ts")).command,
+	},
+	{
+		path: "volume import",
+		aliases: [],
+		summary: "Unpack a tar archive into a volume",
+		load: async () => (await import("./volume/import.ts")).command,
 	},
 	{
 		path: "volume inspect",
@@ -269,10 +287,22 @@ export const COMMANDS: readonly CommandEntry[] = [
 		load: async () => (await import("./volume/prune.ts")).command,
 	},
 	{
+		path: "volume rename",
+		aliases: [],
+		summary: "Give a volume another name",
+		load: async () => (await import("./volume/rename.ts")).command,
+	},
+	{
 		path: "volume rm",
 		aliases: ["volume remove"],
 		summary: "Remove volumes",
 		load: async () => (await import("./volume/rm.ts")).command,
+	},
+	{
+		path: "volume update",
+		aliases: [],
+		summary: "Change a cluster volume",
+		load: async () => (await import("./volume/update.ts")).command,
 	},
 	{
 		path: "network connect",

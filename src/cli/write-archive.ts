@@ -1,6 +1,5 @@
 import { open, rename, rm, stat } from "node:fs/promises";
 import { errnoCode } from "../base/errors.ts";
-import type { HttpResponse } from "../client/http-connection.ts";
 import type { CliContext } from "./context.ts";
 import { isTerminal } from "./terminal.ts";
 
@@ -11,7 +10,7 @@ import { isTerminal } from "./terminal.ts";
 export async function writeArchive(
 	context: CliContext,
 	path: string,
-	request: () => Promise<HttpResponse>,
+	request: () => Promise<AsyncIterable<Uint8Array>>,
 ): Promise<void> {
 	if (path === "") {
 		if (isTerminal(1)) throw new Error("cowardly refusing to save to a terminal. Use the -o flag or redirect");

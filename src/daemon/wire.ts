@@ -14,6 +14,7 @@ import { RegistryService } from "../engine/image/registry-service.ts";
 import { EndpointAssigner } from "../engine/network/endpoint-assigner.ts";
 import { NetworkService } from "../engine/network/network-service.ts";
 import { SystemService } from "../engine/system/system-service.ts";
+import { StillVolumes } from "../engine/volume/still-volumes.ts";
 import { VolumeRegistry } from "../engine/volume/volume-registry.ts";
 import { VolumeService } from "../engine/volume/volume-service.ts";
 import type { Backends } from "../server/backends.ts";
@@ -107,6 +108,12 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		logger,
 	});
 	const { views } = containers;
+	const still = new StillVolumes({
+		registry: volumeRegistry,
+		containers: registry,
+		pausing: containers.service,
+		logger: logger.child({ part: "volumes" }),
+	});
 	stack.defer(() => containers.supervisor.close());
 	stack.defer(() => containers.health.close());
 	stack.defer(() => containers.execs.close());
@@ -138,6 +145,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			registries: new RegistryService(drivers.remotes),
 			buildSessions: building.sessions,
 			volumes,
+			volumeCopies: volumes.copies({ archiver: drivers.archiver, still }),
 			networks: containers.networkOperations,
 			system,
 			gc,
@@ -149,6 +157,8 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 			await building.cleanUp();
 			// Its starts by policy go on while the daemon answers already.
 			await containers.recovery.recover();
+			await drivers.hostNames?.open();
+			await still.releaseInterrupted();
 			gc.start();
 		},
 		warmUp() {

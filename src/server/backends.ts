@@ -229,6 +229,19 @@ export interface VolumeBackend {
 	inspect(name: string): Promise<volume.Volume>;
 	remove(name: string, options: { readonly force: boolean }): Promise<void>;
 	prune(filters: Filters): Promise<volume.VolumePruneResponse>;
+	rename(name: string, newName: string): Promise<void>;
+}
+
+/** Not in Docker's API. */
+export interface VolumeCopyBackend {
+	/** Tells how far it is; errors before the first message are thrown. */
+	clone(
+		name: string,
+		options: { readonly newName: string; readonly pause: boolean },
+		signal: AbortSignal,
+	): AsyncIterable<image.ProgressMessage>;
+	export(name: string, options: { readonly pause: boolean }): Promise<Readable>;
+	import(name: string, tar: Readable, options: { readonly merge: boolean }): Promise<volume.Volume>;
 }
 
 export interface NetworkBackend {
@@ -302,6 +315,7 @@ export interface Backends {
 	readonly registries: RegistryBackend;
 	readonly buildSessions: BuildSessionBackend;
 	readonly volumes: VolumeBackend;
+	readonly volumeCopies: VolumeCopyBackend;
 	readonly networks: NetworkBackend;
 	readonly system: SystemBackend;
 	readonly gc: GcBackend;

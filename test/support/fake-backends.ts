@@ -13,6 +13,7 @@ const NOUNS: readonly (keyof Backends)[] = [
 	"registries",
 	"buildSessions",
 	"volumes",
+	"volumeCopies",
 	"networks",
 	"system",
 	"gc",

@@ -19,6 +19,8 @@ export interface WriteTreeOptions {
 	readonly noOverwriteDirNonDir: boolean;
 	/** Everything belongs to `owner` (docker's `cp -a` into a container with a user); otherwise the archive's numeric owners are kept. */
 	readonly copyUidGid: boolean;
+	/** A member `./` changes the directory itself, as tar(1) has it; otherwise that stays as it is. */
+	readonly withRoot?: boolean;
 	/** The container's user; undefined when it names none, and the archive's owners are kept then, too. */
 	readonly owner: { readonly uid: number; readonly gid: number } | undefined;
 	/** Gets the sha256 of every file's contents, by path relative to the directory unpacked into. */
@@ -37,8 +39,11 @@ export interface TreeArchiver {
 	read(root: string, path: string): Promise<{ readonly stat: PathStat; readonly tar: Readable }>;
 	/** Unpacks `tar` (also gzip, bzip2 not, zstd) into the existing directory `path`. @throws NotFoundError, InvalidParameterError */
 	write(root: string, path: string, tar: Readable, options: WriteTreeOptions): Promise<void>;
-	/** A tar of the whole tree, for `export`. Sockets are left out. */
-	export(root: string): Readable;
+	/**
+	 * A tar of the whole tree, for `export`. Sockets are left out.
+	 * @param options `exact`: with the root itself as `./`, times to the nanosecond and lists of access control, as a backup wants it
+	 */
+	export(root: string, options?: { readonly exact?: boolean }): Readable;
 }
 
 export interface AppliedLayer {

@@ -13,6 +13,7 @@ import type { VolumeRecord } from "../../core/volume/volume-record.ts";
 import { viewVolume } from "../../core/volume/volume-view.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
 import { PluginVolumes } from "./plugin-volumes.ts";
+import { VolumeCopies, type VolumeCopiesDependencies } from "./volume-copies.ts";
 import { publishVolumeEvent } from "./volume-events.ts";
 import { VolumeMaker, type VolumeSpecification } from "./volume-maker.ts";
 import { noSuchVolume, type VolumeRegistry } from "./volume-registry.ts";
@@ -43,6 +44,11 @@ export class VolumeService {
 		this.#registry = deps.registry;
 		this.#plugins = new PluginVolumes(deps);
 		this.#maker = new VolumeMaker(deps, this.#plugins, (name) => this.usersOf(name));
+	}
+
+	/** Clone, export and import. */
+	copies(deps: Pick<VolumeCopiesDependencies, "archiver" | "still">): VolumeCopies {
+		return new VolumeCopies({ ...this.#deps, ...deps, volumes: this, maker: this.#maker });
 	}
 
 	async list(filters: Filters): Promise<VolumeListResponse> {
@@ -254,8 +260,8 @@ export class VolumeService {
 		});
 		for (const problem of problems) logger.error("volumes could not be cleaned up", { error: problem });
 		for (const name of gone) if (this.usersOf(name).length === 0) this.#maker.forget(this.#registry.get(name));
+		// The plugin may be slow, or not there yet: nobody waits for it.
 		for (const record of this.#registry.all())
-			// The plugin may be slow, or not there yet: nobody waits for it.
 			for (const holder of record.holders ?? []) if (!running.has(holder)) void this.unmount(record.name, holder);
 	}
 
