@@ -7,6 +7,9 @@ import { parseJsonList, plainWords } from "./instruction-words.ts";
 
 const COMMON_FLAGS = { chown: "text", chmod: "text", link: "boolean", exclude: "list" } as const;
 
+/** A shell would take the next word for the name. */
+const LONE_OPERATOR = /^\d*<<-?$/;
+
 /** @throws DockerfileError */
 export function parseCopy(context: InstructionContext): CopyInstruction {
 	const flags = context.flags({ ...COMMON_FLAGS, from: "text", parents: "boolean" });
@@ -45,13 +48,12 @@ function files(context: InstructionContext): Files {
 	for (const word of words.slice(0, -1)) {
 		const heredoc = context.locate(() => parseHeredocWord(word));
 		const content = contents.get(heredoc?.name ?? "");
+		if (heredoc === undefined && LONE_OPERATOR.test(word))
+			throw context.problem(`write a heredoc without white space behind ${word}, and a path of that name in JSON form`);
 		if (heredoc === undefined) sources.push(word);
 		else if (content !== undefined) heredocs.push({ ...heredoc, content });
 		else throw context.problem(`cannot read the heredoc ${word}: quotes or braces of the line have no partner`);
 	}
-	const unused = context.heredocs.find(({ name }) => !heredocs.some((heredoc) => heredoc.name === name));
-	if (unused !== undefined)
-		throw context.problem(`write <<${unused.name} without white space: ${context.name} would take its parts for paths`);
 	return { sources, heredocs, destination, json: false };
 }
 
