@@ -80,7 +80,14 @@ function checkIndex(value: Record<string, unknown>): Index {
 	const manifests = value["manifests"];
 	if (!Array.isArray(manifests) || manifests.length > INDEX_LIMIT || !manifests.every(isDescriptor))
 		throw new InvalidParameterError("invalid image index: manifests is no list of descriptors");
-	return value as unknown as Index;
+	return { ...(value as unknown as Index), manifests: manifests.map(withoutNullPlatform) };
+}
+
+/** Null says as much as nothing. */
+function withoutNullPlatform(descriptor: Descriptor): Descriptor {
+	if ((descriptor.platform ?? undefined) !== undefined) return descriptor;
+	const { platform: _, ...rest } = descriptor;
+	return rest;
 }
 
 function checkImage(value: Record<string, unknown>): Manifest {
