@@ -3,6 +3,7 @@
  *
  *   <directory>/netns/<container ID>            bound namespace
  *   <directory>/endpoints/<endpoint ID>.json    what was made for an endpoint
+ *   <directory>/departed/<interface>            a bridge that is being removed
  *
  * All work is synchronous system calls of well under a millisecond each. Removing an interface alone waits for the kernel's
  * grace periods (20–70 ms), so it is left to the end of the namespace or to a process of its own.
@@ -13,7 +14,6 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import {
-	type BridgeNetwork,
 	type DriverNetwork,
 	type EndpointPlan,
 	type InterfaceStatistics,
@@ -29,21 +29,15 @@ import {
 } from "../../core/network/driver.ts";
 import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
 import { listAddresses, listRoutes } from "../linux/addresses.ts";
-import { forgetUdpFlows } from "../linux/conntrack.ts";
 import { closeDescriptor } from "../linux/file-descriptors.ts";
 import { findLinkIndex, listLinks } from "../linux/links.ts";
 import { openNamespace, openNetlinkIn } from "../linux/namespaces.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "../linux/netlink.ts";
+import { NetlinkSocket } from "../linux/netlink.ts";
 import { Nftables } from "../linux/nftables.ts";
 import { enableForwarding, ensureBridge, isOwnBridge, refuseOtherKinds } from "./bridge-link.ts";
-import {
-	allowHairpin,
-	hostInterfaceName,
-	makeEndpointLink,
-	replaceDefaultRoutes,
-	silenceEndpointLink,
-} from "./endpoint-link.ts";
-import { type EndpointState, EndpointStates } from "./endpoint-state.ts";
+import { DepartedLinks } from "./departed-links.ts";
+import { allowHairpin, makeEndpointLink, replaceDefaultRoutes, silenceEndpointLink } from "./endpoint-link.ts";
+import { type EndpointState, EndpointStates, stateOf } from "./endpoint-state.ts";
 import { Firewall } from "./firewall.ts";
 import { FirewallWatch } from "./firewall-watch.ts";
 import { ensureInputGate, inputGate, removeInputGate } from "./input-gate.ts";
@@ -53,6 +47,7 @@ import type { TableFamily } from "./port-elements.ts";
 import { PortReserver } from "./port-reserver.ts";
 import { SandboxPool } from "./sandbox-pool.ts";
 import { Sandboxes } from "./sandboxes.ts";
+import { forgetFlows } from "./udp-flows.ts";
 
 /** A stopped container loses its sandbox right after its endpoints; then there is no interface left to remove. */
 const LEAVE_DELAY_MS = 100;
@@ -89,6 +84,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 	readonly #firewall: Firewall;
 	readonly #watch: FirewallWatch;
 	readonly #pool: SandboxPool;
+	readonly #departed: DepartedLinks;
 	readonly #ports: PortReserver;
 	readonly #logger: Logger;
 	readonly #clock: Clock;
@@ -117,6 +113,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 			tables: this.#firewall.tables,
 			restore: () => this.#firewall.restore(),
 		});
+		this.#departed = new DepartedLinks(join(options.directory, "departed"), this.#netlink, dependencies.logger);
 		this.#pool = new SandboxPool(options.poolSize, dependencies.clock, dependencies.logger);
 		this.#sandboxes = new Sandboxes(join(options.directory, "netns"), this.#pool);
 		this.#ports = new PortReserver(() => this.#states.all().flatMap(({ mappings }) => mappings));
@@ -127,6 +124,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 		readonly endpoints: ReadonlySet<string>;
 	}): Promise<void> {
 		this.#sandboxes.prepare();
+		this.#departed.resume();
 		this.#states.load();
 		if (this.options.forwarding && enableForwarding(4))
 			this.#logger.info("packet forwarding switched on", { family: 4 });
@@ -169,8 +167,8 @@ export class LinuxBridgeDriver implements NetworkDriver {
 				const isShared = [...this.#parents.values()].some(({ parent }) => parent === network.parent);
 				if (!isShared) removeParent(this.#netlink, network);
 			});
-		await this.#translate(`failed to remove bridge network ${network.bridge}`, async () => {
-			if (isOwnBridge(this.#netlink, network)) await removeHostLink(this.#netlink, network.bridge);
+		await this.#translate(`failed to remove bridge network ${network.bridge}`, () => {
+			if (isOwnBridge(this.#netlink, network)) this.#departed.send(network.bridge, network.id);
 			this.#firewall.removeNetwork(network);
 		});
 	}
@@ -209,7 +207,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 			this.#states.save(state);
 			this.#makeLink(network, sandbox, plan);
 			this.#firewall.publish(state);
-			this.#forgetFlows(state);
+			forgetFlows(state, this.#logger);
 		} catch (cause) {
 			await this.#removeEndpoint(state);
 			const where = isBridge(network) ? `bridge ${network.bridge}` : `${network.kind} on ${network.parent}`;
@@ -262,7 +260,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 			if (mappings.length > 0) allowHairpin(this.#netlink, state.hostInterface);
 			const changed = this.#firewall.publish(published);
 			if (!changed) return;
-			this.#forgetFlows({ ...state, mappings: [...state.mappings, ...mappings] });
+			forgetFlows({ ...state, mappings: [...state.mappings, ...mappings] }, this.#logger);
 		});
 	}
 
@@ -327,6 +325,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 		for (const endpointId of [...this.#leaving.keys()]) this.#stayed(endpointId);
 		for (const timer of this.#vanishing) timer.cancel();
 		this.#pool.close();
+		await this.#departed.settled();
 		await this.#watch[Symbol.asyncDispose]();
 		this.#netlink.close();
 		this.#nftables.close();
@@ -385,21 +384,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 
 	#forgetPorts(state: EndpointState): void {
 		this.#firewall.removeEndpoint(state.endpointId);
-		this.#forgetFlows(state);
-	}
-
-	#forgetFlows(state: EndpointState): void {
-		const udp = state.mappings.filter((mapping) => mapping.protocol === "udp");
-		if (udp.length === 0) return;
-		const ports = new Set(udp.map((mapping) => mapping.hostPort));
-		try {
-			using socket = new NetlinkSocket(NETLINK_NETFILTER);
-			forgetUdpFlows(socket, 4, ports);
-			if (state.address6 !== undefined) forgetUdpFlows(socket, 6, ports);
-		} catch (error) {
-			// New flows are right all the same; old ones time out.
-			this.#logger.warn("connection tracking entries could not be removed", { error: errorMessage(error) });
-		}
+		forgetFlows(state, this.#logger);
 	}
 
 	async #translate<T>(purpose: string, work: () => T | Promise<T>): Promise<T> {
@@ -411,33 +396,6 @@ export class LinuxBridgeDriver implements NetworkDriver {
 			throw new SystemError(`${purpose}: ${errorMessage(cause)}`, { cause });
 		}
 	}
-}
-
-function stateOf(network: DriverNetwork, plan: EndpointPlan): EndpointState {
-	const { endpointId, containerId, address, address6 } = plan;
-	const common = {
-		endpointId,
-		containerId,
-		networkId: network.id,
-		...(address !== undefined && { address }),
-		...(address6 !== undefined && { address6 }),
-	};
-	if (!isBridge(network)) return { ...common, hostInterface: "", parentInterface: plan.interfaceName, mappings: [] };
-	return {
-		...common,
-		hostInterface: hostInterfaceName(endpointId),
-		...routedFamilies(network),
-		...((network.trustedInterfaces ?? []).length > 0 && { direct: true as const }),
-		mappings: plan.mappings,
-	};
-}
-
-function routedFamilies({ gatewayMode, gatewayMode6 }: BridgeNetwork): Pick<EndpointState, "routed"> {
-	const routed = [
-		...(gatewayMode === "routed" ? [4 as const] : []),
-		...(gatewayMode6 === "routed" ? [6 as const] : []),
-	];
-	return routed.length === 0 ? {} : { routed };
 }
 
 function tableFamilies(): readonly TableFamily[] {

@@ -8,7 +8,14 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PortMapping } from "../../core/network/driver.ts";
+import {
+	type BridgeNetwork,
+	type DriverNetwork,
+	type EndpointPlan,
+	isBridge,
+	type PortMapping,
+} from "../../core/network/driver.ts";
+import { hostInterfaceName } from "./endpoint-link.ts";
 
 export interface EndpointState {
 	readonly endpointId: string;
@@ -92,4 +99,32 @@ function readState(path: string): EndpointState | undefined {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;
 	}
+}
+
+/** What an endpoint will be. */
+export function stateOf(network: DriverNetwork, plan: EndpointPlan): EndpointState {
+	const { endpointId, containerId, address, address6 } = plan;
+	const common = {
+		endpointId,
+		containerId,
+		networkId: network.id,
+		...(address !== undefined && { address }),
+		...(address6 !== undefined && { address6 }),
+	};
+	if (!isBridge(network)) return { ...common, hostInterface: "", parentInterface: plan.interfaceName, mappings: [] };
+	return {
+		...common,
+		hostInterface: hostInterfaceName(endpointId),
+		...routedFamilies(network),
+		...((network.trustedInterfaces ?? []).length > 0 && { direct: true as const }),
+		mappings: plan.mappings,
+	};
+}
+
+function routedFamilies({ gatewayMode, gatewayMode6 }: BridgeNetwork): Pick<EndpointState, "routed"> {
+	const routed = [
+		...(gatewayMode === "routed" ? [4 as const] : []),
+		...(gatewayMode6 === "routed" ? [6 as const] : []),
+	];
+	return routed.length === 0 ? {} : { routed };
 }
