@@ -5,6 +5,7 @@ import { newId } from "../../base/ids.ts";
 import { ContentDecoder } from "../../core/build/context-contents.ts";
 import type { ContextChange, ContextCopies, ContextCopy, KeptEntry } from "../../core/build/context-copy.ts";
 import type { ContextEntry } from "../../core/build/context-listing.ts";
+import { spreadSubdirectories } from "../linux/inode-flags.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { FileReceiver } from "./file-receiver.ts";
 import { KeptListing } from "./kept-listing.ts";
@@ -42,7 +43,9 @@ class FsContextCopy implements ContextCopy {
 			parent.removeAll("tree");
 			this.#entries = [];
 		}
+		spreadSubdirectories(directory);
 		mkdirSync(this.directory, { recursive: true, mode: 0o755 });
+		spreadSubdirectories(this.directory);
 		this.#revision = header?.revision;
 		this.#listingDigest = header?.listingDigest;
 	}
