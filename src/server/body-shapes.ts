@@ -133,6 +133,7 @@ const MOUNT_REQUEST: FieldShapes<container.MountRequest> = {
 	Target: "string",
 	ReadOnly: "boolean",
 	Consistency: "string",
+	IdMap: "string",
 	BindOptions: {
 		fields: {
 			Propagation: "string",

@@ -98,6 +98,8 @@ export interface MountRequest {
 	Target: string;
 	ReadOnly?: boolean;
 	Consistency?: string;
+	/** Beyond Docker: to whom files belong in the mount, `uids=DISK-SHOWN-LENGTH[#…];gids=…`. Of binds and volumes. */
+	IdMap?: string;
 	BindOptions?: {
 		Propagation?: string;
 		NonRecursive?: boolean;

@@ -51,6 +51,9 @@ function setField(mount: MountRequest, { key, value, field }: MountField): void 
 		case "ro":
 			mount.ReadOnly = parseBoolean(key, value);
 			return;
+		case "idmap":
+			mount.IdMap = value;
+			return;
 		case "consistency":
 			mount.Consistency = value.toLowerCase();
 			return;

@@ -1,6 +1,7 @@
 import type { ContainerConfig, EndpointSettings, HealthcheckResult, HostConfig } from "../../api/engine/container.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { PortMapping } from "../network/driver.ts";
+import type { IdMap } from "./id-map.ts";
 import type { ContainerLifecycle } from "./state.ts";
 
 /** A mount as it was settled at create: sources exist or are named, options are parsed. Immutable afterwards. */
@@ -28,6 +29,8 @@ export interface ContainerMount {
 		readonly copy: boolean;
 		readonly subpath: string;
 	};
+	/** Of a bind or a volume. */
+	readonly idMap?: IdMap;
 	readonly tmpfs?: { readonly options: readonly string[] };
 	/** Of an image mount. `id` and `chainId` are settled at create: the mount outlives the image's names. */
 	readonly image?: { readonly subpath: string; readonly id?: Digest; readonly chainId?: Digest };

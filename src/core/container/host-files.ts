@@ -1,4 +1,5 @@
 import type { HostDevice } from "./device.ts";
+import type { IdMap } from "./id-map.ts";
 
 /**
  * The files around a container on the host: its data directory (log, hosts, hostname, resolv.conf), its bundle, and what has
@@ -70,6 +71,18 @@ export interface ContainerHostFiles {
 	 * @throws InvalidParameterError when there is no such part
 	 */
 	mountSubpath(holder: string, root: string, subpath: string): string;
+	/**
+	 * Mounts a file or directory of the host in a place of its own, as the OCI runtime cannot: without what is mounted below it, or
+	 * with files that belong to others.
+	 * @param holder gives it back with `releaseSubpaths`
+	 * @returns the place's path
+	 * @throws SystemError where the file system cannot
+	 */
+	mountApart(
+		holder: string,
+		source: string,
+		options: { readonly recursive: boolean; readonly idMap?: IdMap | undefined },
+	): Promise<string>;
 	/** Unmounts what the holder has mounted. Idempotent. */
 	releaseSubpaths(holder: string): void;
 	/** The devices at a path, those below it for a directory; none for something else. @throws InvalidParameterError when nothing is there */

@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import type { MountRequest } from "../../api/engine/container.ts";
 import { type EngineError, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { ContainerMount } from "./container-record.ts";
+import { type IdMap, parseIdMap } from "./id-map.ts";
 import { checkTmpfsOption } from "./tmpfs-options.ts";
 
 const PROPAGATIONS = ["private", "rprivate", "shared", "rshared", "slave", "rslave"] as const;
@@ -20,6 +21,7 @@ interface BindMode {
 	readonly readOnlyRecursive: ContainerMount["readOnlyRecursive"];
 	readonly propagation: ContainerMount["propagation"];
 	readonly copy: boolean | undefined;
+	readonly idMap: IdMap | undefined;
 }
 
 /** Docker answers 500 to a malformed `-v` string. */
@@ -51,8 +53,9 @@ export function parseBind(spec: string, context: MountContext): ContainerMount {
 		throw invalidSpec(spec, invalidConfig(type, "field VolumeOptions must not be specified"));
 	if (type === "volume" && mode.propagation !== "")
 		throw invalidSpec(spec, invalidConfig(type, "field BindOptions must not be specified"));
-	const { readOnly, readOnlyRecursive } = mode;
-	const shared = { target, readOnly, readOnlyRecursive, recursive: true, origin: "binds" } as const;
+	const { readOnly, readOnlyRecursive, idMap } = mode;
+	const mapped = idMap === undefined ? {} : { idMap };
+	const shared = { target, readOnly, readOnlyRecursive, recursive: true, origin: "binds", ...mapped } as const;
 	if (type === "bind") {
 		const path = cleanPath(source);
 		const propagation = settlePropagation(mode.propagation, path, context.dataRoot);
@@ -80,6 +83,7 @@ export function parseMode(text: string): BindMode | undefined {
 	let readOnlyRecursive: BindMode["readOnlyRecursive"] = "if-possible";
 	let propagation: BindMode["propagation"] = "";
 	let copy: boolean | undefined;
+	let idMap: IdMap | undefined;
 	let label = false;
 	let consistency = false;
 	for (const option of text === "" ? [] : text.split(",")) {
@@ -97,12 +101,15 @@ export function parseMode(text: string): BindMode | undefined {
 		} else if (option === "consistent" || option === "cached" || option === "delegated") {
 			if (consistency) return undefined;
 			consistency = true;
+		} else if (option === "idmap" || option.startsWith("idmap=")) {
+			if (idMap !== undefined) return undefined;
+			idMap = parseIdMap(option.slice("idmap=".length));
 		} else if (known !== undefined) {
 			if (propagation !== "") return undefined;
 			propagation = known;
 		} else return undefined;
 	}
-	return { readOnly: readOnly ?? false, readOnlyRecursive, propagation, copy };
+	return { readOnly: readOnly ?? false, readOnlyRecursive, propagation, copy, idMap };
 }
 
 /**
@@ -111,12 +118,16 @@ export function parseMode(text: string): BindMode | undefined {
  */
 export function parseMountRequest(request: MountRequest, context: MountContext): ContainerMount {
 	checkForeignOptions(request);
+	const idMap = request.IdMap === undefined ? undefined : parseIdMap(request.IdMap);
 	const fail = (why: string) => new InvalidParameterError(invalidConfig(request.Type, why));
 	if (!["bind", "volume", "tmpfs", "image"].includes(request.Type)) throw fail("mount type unknown");
 	if ((request.Target ?? "") === "") throw fail("field Target must not be empty");
 	const targetFault = faultOfTarget(request.Target);
 	if (targetFault !== undefined) throw fail(targetFault);
+	if (idMap !== undefined && request.Type !== "bind" && request.Type !== "volume")
+		throw fail("field IdMap must not be specified");
 	const shared = {
+		...(idMap === undefined ? {} : { idMap }),
 		source: request.Source ?? "",
 		target: cleanPath(request.Target),
 		readOnly: request.ReadOnly ?? false,

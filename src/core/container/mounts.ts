@@ -81,7 +81,7 @@ function inheritMounts(spec: string, sources: MountSources): ContainerMount[] {
 	const [name = "", modeText = "", ...rest] = spec.split(":");
 	if (rest.length > 0) throw new InvalidParameterError(`invalid volumes-from specification: ${spec}`);
 	const mode = parseMode(modeText);
-	if (mode === undefined || mode.propagation !== "" || mode.copy !== undefined)
+	if (mode === undefined || mode.propagation !== "" || mode.copy !== undefined || mode.idMap !== undefined)
 		throw new InvalidParameterError(`invalid mode: ${modeText}`);
 	return sources
 		.mountsOf(name)

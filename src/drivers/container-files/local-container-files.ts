@@ -11,7 +11,9 @@ import type {
 	TreeMount,
 	TreeRoot,
 } from "../../core/container/host-files.ts";
+import type { IdMap } from "../../core/container/id-map.ts";
 import {
+	type BindOptions,
 	bindMount,
 	unmountTree as detachTree,
 	mountFileSystem,
@@ -20,6 +22,7 @@ import {
 	unmountAll,
 } from "../linux/mount.ts";
 import { isMountPoint, mountOf, readMountInfo } from "../linux/mountinfo.ts";
+import { openUserNamespace } from "../linux/user-namespace.ts";
 import { allDevices, devicesAt } from "./host-devices.ts";
 import { ensureDirectory, openMountPoint, openSubpath, readAccounts, readHostText } from "./rooted-files.ts";
 
@@ -30,7 +33,7 @@ const NETWORK_FILE_LIMIT_BYTES = 4 * 1024 ** 2;
  * <data-root>/containers/<id>/   hosts hostname resolv.conf, logs
  * <exec-root>/bundles/<id>/      config.json, shm/ of a `shareable` container
  * <exec-root>/trees/<id>-<hex>/  views of stopped containers while someone copies
- * <exec-root>/subpaths/<id>/<n>  parts of volumes, mounted for a container or a copy
+ * <exec-root>/subpaths/<id>/<n>  parts of volumes and ID-mapped mounts, for a container or a copy
  * ```
  */
 export class LocalContainerFiles implements ContainerHostFiles {
@@ -158,13 +161,34 @@ export class LocalContainerFiles implements ContainerHostFiles {
 
 	mountSubpath(holder: string, root: string, subpath: string): string {
 		using source = openSubpath(root, subpath);
+		return this.#mountAt(holder, source, `cannot mount ${subpath} of the volume`, { recursive: true });
+	}
+
+	async mountApart(
+		holder: string,
+		path: string,
+		{ recursive, idMap }: { readonly recursive: boolean; readonly idMap?: IdMap | undefined },
+	): Promise<string> {
+		const source = { path, isDirectory: this.kindOf(path) === "directory" };
+		if (idMap === undefined) return this.#mountAt(holder, source, `cannot mount ${path}`, { recursive });
+		using namespace = await openUserNamespace(idMap);
+		const what = `cannot mount ${path} with an idmap (file systems that can: ext4, xfs, btrfs, tmpfs, …)`;
+		return this.#mountAt(holder, source, what, { recursive, idMapNamespace: namespace.fd });
+	}
+
+	#mountAt(
+		holder: string,
+		source: { readonly path: string; readonly isDirectory: boolean },
+		what: string,
+		options: BindOptions,
+	): string {
 		const directory = join(this.#subpaths, holder);
 		makeDirectory(directory);
 		const point = join(directory, String(readdirSync(directory).length));
-		translated(`cannot mount ${subpath} of the volume`, () => {
+		translated(what, () => {
 			if (source.isDirectory) mkdirSync(point);
 			else writeFileSync(point, "");
-			bindMount(source.path, point, { recursive: true });
+			bindMount(source.path, point, options);
 		});
 		return point;
 	}

@@ -48,6 +48,7 @@ const O_CLOEXEC = 0o2000000;
 
 /** Mount attributes for fsmount(2) and mount_setattr(2). */
 const MOUNT_ATTR = { RDONLY: 0x1, NOSUID: 0x2, NODEV: 0x4, NOEXEC: 0x8, NOATIME: 0x10, NODIRATIME: 0x80 } as const;
+const MOUNT_ATTR_IDMAP = 0x100000;
 
 export interface MountAttributes {
 	readonly readOnly?: boolean;
@@ -167,6 +168,8 @@ export interface BindOptions {
 	/** Read-only reaches the mounts below the source too. Needs Linux ≥ 5.12, else ENOSYS. */
 	readonly readOnlyRecursive?: boolean;
 	readonly propagation?: Propagation;
+	/** Descriptor of a user namespace whose map says to whom files belong; of the source's own mount, not of those below it. */
+	readonly idMapNamespace?: number;
 }
 
 /** Bind mount; read-only and propagation are set before it becomes visible. @throws ErrnoError */
@@ -178,6 +181,7 @@ export function bindMount(source: string, target: string, options: BindOptions =
 		const readOnly = options.readOnly === true || options.readOnlyRecursive === true;
 		if (readOnly) setTreeAttributes(tree, { readOnly: true }, options.readOnlyRecursive === true);
 		if (options.propagation !== undefined) setTreePropagation(tree, options.propagation, recursive);
+		if (options.idMapNamespace !== undefined) mapTreeIds(tree, options.idMapNamespace, source);
 		moveMount(tree, target);
 	} finally {
 		libc.close(tree);
@@ -199,6 +203,13 @@ function setTreeAttributes(tree: number, attributes: MountAttributes, recursive:
 
 function setTreePropagation(tree: number, propagation: Propagation, recursive: boolean): void {
 	mountSetAttributes(tree, "", 0, PROPAGATION_FLAG[propagation], recursive);
+}
+
+/** @throws ErrnoError EINVAL where the file system cannot, EPERM for a mount that is mapped already */
+function mapTreeIds(tree: number, namespace: number, source: string): void {
+	const attributes = new BigUint64Array([BigInt(MOUNT_ATTR_IDMAP), 0n, 0n, BigInt(namespace)]);
+	const { byteLength } = attributes;
+	syscall("mount_setattr", SYS_MOUNT_SETATTR, source, tree, cString(""), AT_EMPTY_PATH, attributes, byteLength);
 }
 
 /** struct mount_attr: attr_set, attr_clr, propagation, userns_fd; four 64-bit words. */

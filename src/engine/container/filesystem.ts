@@ -163,7 +163,9 @@ export class ContainerFilesystem {
 
 	async #releaseSources(record: ContainerRecord, holder: string): Promise<void> {
 		const { files, volumes } = this.#deps;
-		if (record.mounts.some((mount) => subpathOf(mount) !== "")) files.releaseSubpaths(holder);
+		const isApart = (mount: ContainerMount) =>
+			subpathOf(mount) !== "" || mount.idMap !== undefined || (mount.type === "bind" && !mount.recursive);
+		if (record.mounts.some(isApart)) files.releaseSubpaths(holder);
 		for (const mount of record.mounts) if (mount.type === "volume") await volumes.unmount(mount.source, holder);
 	}
 
@@ -178,6 +180,15 @@ export class ContainerFilesystem {
 
 	/** @param holder the container's ID for a run, else a copy's */
 	async #source(record: ContainerRecord, mount: ContainerMount, holder: string): Promise<string> {
+		const source = await this.#plainSource(record, mount, holder);
+		const { files } = this.#deps;
+		const { recursive, idMap } = mount;
+		// crun takes along what is mounted below a bind, whatever it is told.
+		const isAlone = mount.type === "bind" && !recursive && files.kindOf(source) === "directory";
+		return idMap === undefined && !isAlone ? source : await files.mountApart(holder, source, { recursive, idMap });
+	}
+
+	async #plainSource(record: ContainerRecord, mount: ContainerMount, holder: string): Promise<string> {
 		switch (mount.type) {
 			case "bind":
 				return mount.source;

@@ -20,8 +20,8 @@ export interface StillVolumesDependencies {
 /** Keeps the containers that write to a volume paused while it is copied. Who is paused is stored first, so that a crash leaves nobody so. */
 export class StillVolumes {
 	readonly #deps: StillVolumesDependencies;
-	/** How many copies keep a container paused. */
-	readonly #holds = new Map<string, number>();
+	/** Volumes for whose copies a container is kept paused, one entry for each copy. */
+	readonly #holds = new Map<string, string[]>();
 
 	constructor(deps: StillVolumesDependencies) {
 		this.#deps = deps;
@@ -33,13 +33,12 @@ export class StillVolumes {
 		await this.#note(name, ids, []);
 		const held: string[] = [];
 		const release = async () => {
-			for (const id of held.splice(0)) await this.#letGo(id);
+			for (const id of held.splice(0)) await this.#letGo(id, name);
 			await this.#note(name, [], ids);
 		};
 		try {
 			for (const id of ids) {
-				if (!(await this.#takeHold(id))) continue;
-				held.push(id);
+				if (await this.#takeHold(id, name)) held.push(id);
 			}
 			return { [Symbol.asyncDispose]: release };
 		} catch (error) {
@@ -66,10 +65,10 @@ export class StillVolumes {
 	}
 
 	/** @returns false when it has ended meanwhile */
-	async #takeHold(id: string): Promise<boolean> {
-		const count = this.#holds.get(id) ?? 0;
-		this.#holds.set(id, count + 1);
-		if (count > 0) return true;
+	async #takeHold(id: string, name: string): Promise<boolean> {
+		const others = this.#holds.get(id);
+		this.#holds.set(id, [...(others ?? []), name]);
+		if (others !== undefined) return true;
 		try {
 			await this.#deps.pausing.pause(id);
 			return true;
@@ -80,10 +79,11 @@ export class StillVolumes {
 		}
 	}
 
-	async #letGo(id: string): Promise<void> {
-		const count = (this.#holds.get(id) ?? 1) - 1;
-		if (count > 0) {
-			this.#holds.set(id, count);
+	async #letGo(id: string, name: string): Promise<void> {
+		const holds = this.#holds.get(id) ?? [];
+		const left = holds.toSpliced(holds.indexOf(name), 1);
+		if (left.length > 0) {
+			this.#holds.set(id, left);
 			return;
 		}
 		this.#holds.delete(id);
@@ -109,7 +109,8 @@ export class StillVolumes {
 			const stored = registry.find(name);
 			if (stored === undefined) return;
 			const { paused = [], ...record } = stored;
-			const left = [...paused.filter((id) => !removed.includes(id) || this.#holds.has(id)), ...added];
+			const isHeld = (id: string) => this.#holds.get(id)?.includes(name) === true;
+			const left = [...paused.filter((id) => !removed.includes(id) || isHeld(id)), ...added];
 			registry.update(left.length === 0 ? record : { ...record, paused: [...new Set(left)] });
 		});
 	}

@@ -1,6 +1,6 @@
 /** Images mounted into containers (`--mount type=image`), with a client. */
 import { beforeAll, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { ClientSuite } from "../../support/client-suite.ts";
 import { waitFor } from "../../support/commands.ts";
 import { tarOf } from "../../support/tar-builder.ts";
@@ -47,9 +47,7 @@ test("show a part of it by image-subpath, a file too, and never what is outside"
 	expect(await refused("none")).toMatch(/cannot access path .*\/none: .*no such file/);
 	expect(await refused("out")).toMatch(/cannot access path .*\/out: .*no such file/);
 	expect(await refused("../x")).toContain("subpath must be a relative path within the");
-	expect(existsSync(`${suite.daemon.execRoot}/subpaths`) && readdirSync(`${suite.daemon.execRoot}/subpaths`)).toEqual(
-		[],
-	);
+	await waitFor("the parts to go", () => readdirSync(`${suite.daemon.execRoot}/subpaths`).length === 0);
 });
 
 test("are refused in Docker's words when there is no such image, no source, or the client is too old", async () => {
@@ -62,7 +60,7 @@ test("are refused in Docker's words when there is no such image, no source, or t
 		400,
 		expect.stringContaining('Mount type \\"Image\\" needs API v1.48'),
 	]);
-	expect(snapshots()).toEqual([]);
+	await waitFor("the snapshots to go", () => snapshots().length === 0);
 });
 
 test("keep the image from rmi; what was mounted outlives a removal by force, restarts and another image of its name", async () => {
