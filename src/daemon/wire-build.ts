@@ -17,7 +17,6 @@ import type { ContainerRegistry } from "../engine/container/registry.ts";
 import type { RuntimeTable } from "../engine/container/runtimes.ts";
 import type { EventBus } from "../engine/event/event-bus.ts";
 import type { ImageService } from "../engine/image/image-service.ts";
-import { openRemoteSource } from "../server/routes/image-source.ts";
 import type { DaemonConfig } from "./config.ts";
 import { daemonDefaults } from "./container-defaults.ts";
 import type { RuntimeChoice } from "./programs.ts";
@@ -81,8 +80,9 @@ export function wireBuilding(wiring: BuildWiring) {
 		clock,
 	});
 	const platform = { os: "linux", architecture: host.architecture };
-	const common = { images, cache, solver, snapshotter, directories, platform, clock };
-	const contexts = new ContextArchives({ files, directories, download: openRemoteSource });
+	const remotes = drivers.build.remotes;
+	const common = { images, cache, solver, snapshotter, directories, files, remotes, platform, clock };
+	const contexts = new ContextArchives({ files, directories, remotes });
 	const classic = new ClassicBuilds({ ...common, contexts });
 	const builder = new BuildService(common);
 	const places = new CachedContextPlaces(cache, logger);

@@ -85,6 +85,18 @@ export interface BuildFiles {
 		data: Uint8Array,
 		options: { readonly permissions: number; readonly owner: { readonly uid: number; readonly gid: number } },
 	): void;
+	/** Writes a stream to a new file. @returns the digest of its contents */
+	saveFile(
+		targetRoot: string,
+		path: string,
+		data: Readable,
+		options: {
+			readonly permissions: number;
+			/** Milliseconds since the epoch. */
+			readonly modifiedAt: number;
+			readonly signal: AbortSignal;
+		},
+	): Promise<Digest>;
 	changeMode(targetRoot: string, path: string, permissions: number): void;
 	/** Host path of something in a tree, symlinks resolved inside it; undefined when it is not there. Valid while nobody changes the tree. */
 	resolve(root: string, path: string): string | undefined;

@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fchmodSync, fchownSync, fstatSync, readSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
-import type { Digest } from "../../base/digest.ts";
+import { type Digest, sha256FromHex } from "../../base/digest.ts";
 import { EngineError, errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { BuildFiles, CopyOptions, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
@@ -94,6 +95,38 @@ export class FsBuildFiles implements BuildFiles {
 				closeSync(fd);
 			}
 			root.setTimes(name, 0n, 0n);
+		});
+	}
+
+	async saveFile(
+		targetRoot: string,
+		path: string,
+		data: Readable,
+		{
+			permissions,
+			modifiedAt,
+			signal,
+		}: { readonly permissions: number; readonly modifiedAt: number; readonly signal: AbortSignal },
+	): Promise<Digest> {
+		return await translated("write a file", async () => {
+			using root = RootDirectory.open(targetRoot);
+			const name = encodePath(path);
+			const hash = createHash("sha256");
+			const fd = root.openFile(name, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+			try {
+				for await (const chunk of data) {
+					signal.throwIfAborted();
+					hash.update(chunk);
+					for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done);
+				}
+				fchmodSync(fd, permissions);
+			} finally {
+				closeSync(fd);
+				data.destroy();
+			}
+			const modifiedNs = BigInt(modifiedAt) * 1_000_000n;
+			root.setTimes(name, modifiedNs, modifiedNs);
+			return sha256FromHex(hash.digest("hex"));
 		});
 	}
 

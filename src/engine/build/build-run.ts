@@ -1,6 +1,5 @@
 import type { Platform } from "../../api/oci/image.ts";
 import { newId } from "../../base/ids.ts";
-import type { BuildDirectories } from "../../core/build/build-directories.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
@@ -9,16 +8,16 @@ import { BaseImages } from "./base-images.ts";
 import type { BuildCache } from "./build-cache.ts";
 import { type BuildDefinition, type PlanOptions, preparePlan } from "./build-preparation.ts";
 import { ContextFiles, type OnSync } from "./context-files.ts";
+import { RemoteSources, type RemoteSourcesDependencies } from "./remote-sources.ts";
 import { type BuildNarrator, StageBuilds } from "./stage-builds.ts";
 import { StageViews } from "./stage-views.ts";
 import type { StepSolver } from "./step-solver.ts";
 
-export interface BuildRunDependencies {
+export interface BuildRunDependencies extends RemoteSourcesDependencies {
 	readonly images: ImageService;
 	readonly cache: BuildCache;
 	readonly solver: StepSolver;
 	readonly snapshotter: Snapshotter;
-	readonly directories: BuildDirectories;
 	/** Of the machine. */
 	readonly platform: Platform;
 }
@@ -75,6 +74,7 @@ export class BuildRun implements AsyncDisposable {
 		const contexts = stack.use(
 			new ContextFiles({ ...sources, emptyDirectory: () => owned.empty() }, plan, options.onSync),
 		);
+		const remotes = stack.use(new RemoteSources(deps));
 		const stages = new StageBuilds({ solver: deps.solver, layers }, plan, options.narrator, signal);
 		const owned = { empty: emptyDirectory };
 		stages.begin({
@@ -82,6 +82,7 @@ export class BuildRun implements AsyncDisposable {
 			leases,
 			contexts,
 			views,
+			remotes,
 			chainOf: async (index) => (await stages.stage(index)).chain,
 			nonce: newId(),
 			hostname: options.hostname,

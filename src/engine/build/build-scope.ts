@@ -4,6 +4,7 @@ import type { LayerLease } from "../image/layer-registry.ts";
 import type { CacheLease } from "./build-cache.ts";
 import type { ContextFiles } from "./context-files.ts";
 import type { OutputPart } from "./output-frames.ts";
+import type { RemoteSources } from "./remote-sources.ts";
 import type { StageViews } from "./stage-views.ts";
 
 /** What steps of one build share. */
@@ -12,6 +13,7 @@ export interface BuildScope {
 	readonly leases: { readonly cache: CacheLease; readonly layers: LayerLease };
 	readonly contexts: ContextFiles;
 	readonly views: StageViews;
+	readonly remotes: RemoteSources;
 	/** The finished stage's topmost layer; waits for it. */
 	chainOf(stage: number): Promise<Digest | undefined>;
 	/** Part of the keys of steps that are not to be taken from the cache. */

@@ -1,6 +1,5 @@
 import type { Digest } from "../../base/digest.ts";
-import { NotImplementedError } from "../../base/errors.ts";
-import type { BuildFiles, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
+import type { BuildFiles, CopyOptions, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
 import { parseModeChange } from "../../core/build/file-mode.ts";
 import type { StepAction } from "../../core/build/plan/build-plan.ts";
 import { isRemoteSource } from "../../core/build/remote-source.ts";
@@ -49,12 +48,10 @@ export class StepCopies {
 	}
 
 	/** What the sources are, where that needs no reading. */
-	async definition(
-		action: CopyAction,
-		scope: BuildScope,
-		_signal: AbortSignal,
-	): Promise<readonly string[] | undefined> {
+	async definition(action: CopyAction, scope: BuildScope, signal: AbortSignal): Promise<readonly string[] | undefined> {
 		const { source } = action;
+		const remote = remotePaths(action);
+		if (remote.length > 0) return await this.#remoteDefinition(action, remote, scope, signal);
 		if (action.paths.length === 0 && source.kind === "context") return ["heredocs"];
 		if (source.kind === "stage") return [`layers ${(await scope.chainOf(source.index)) ?? ""}`];
 		if (source.kind === "image") return [`layers ${source.image.chainId ?? ""}`];
@@ -63,7 +60,17 @@ export class StepCopies {
 
 	/** Digest of what is read. @throws NotFoundError naming a source that is not there */
 	async contents(action: CopyAction, scope: BuildScope, signal: AbortSignal): Promise<string> {
-		if (action.paths.length === 0) return "heredocs";
+		const digests: string[] = [];
+		if (localPaths(action).length > 0) digests.push(await this.#localContents(action, scope, signal));
+		for (const path of remotePaths(action)) {
+			const { root, source } = await scope.remotes.fetch(path, action.checksum, action.keepGitDir, signal);
+			const selection = { root, sources: [source], ignore: NOTHING, exclude: action.exclude, parents: false };
+			digests.push(`contents ${await this.#deps.files.digest(selection)}`);
+		}
+		return digests.length === 0 ? "heredocs" : digests.join(" ");
+	}
+
+	async #localContents(action: CopyAction, scope: BuildScope, signal: AbortSignal): Promise<string> {
 		const selection = await this.#selection(action, scope, signal);
 		const { revision } = selection;
 		if (revision === undefined) return `contents ${await this.#deps.files.digest(selection)}`;
@@ -89,7 +96,9 @@ export class StepCopies {
 	): Promise<void> {
 		const owner = await this.owner(action, chain, scope);
 		const chmod = action.chmod === undefined ? undefined : parseModeChange(action.chmod);
-		if (action.paths.length > 0) {
+		for (const path of remotePaths(action))
+			await this.#copyRemote(path, action, target, { owner, chmod }, scope, signal);
+		if (localPaths(action).length > 0) {
 			const selection = await this.#selection(action, scope, signal);
 			const unpack = action.unpack ?? (action.isAdd && action.source.kind === "context");
 			await this.#deps.files.copy(selection, target, action.destination, { owner, chmod, unpack });
@@ -108,16 +117,44 @@ export class StepCopies {
 		this.#deps.files.makeDirectory(rootPath, path, owner);
 	}
 
+	async #remoteDefinition(
+		action: CopyAction,
+		remote: readonly string[],
+		scope: BuildScope,
+		signal: AbortSignal,
+	): Promise<readonly string[] | undefined> {
+		if (localPaths(action).length > 0) return undefined;
+		const definitions: string[] = [];
+		for (const path of remote) {
+			const definition = await scope.remotes.definition(path, action.checksum, action.keepGitDir, signal);
+			if (definition === undefined) return undefined;
+			definitions.push(definition);
+		}
+		return definitions;
+	}
+
+	/** A repository is a directory; a file is unpacked only when that is asked for. */
+	async #copyRemote(
+		path: string,
+		action: CopyAction,
+		target: CopyTarget,
+		how: Pick<CopyOptions, "owner" | "chmod">,
+		scope: BuildScope,
+		signal: AbortSignal,
+	): Promise<void> {
+		const { root, source } = await scope.remotes.fetch(path, action.checksum, action.keepGitDir, signal);
+		const selection = { root, sources: [source], ignore: NOTHING, exclude: action.exclude, parents: false };
+		const unpack = action.unpack === true;
+		await this.#deps.files.copy(selection, { root: target.root }, action.destination, { ...how, unpack });
+	}
+
 	async #selection(
 		action: CopyAction,
 		scope: BuildScope,
 		signal: AbortSignal,
 	): Promise<FileSelection & { readonly revision?: string | undefined }> {
-		const { source, paths, parents, exclude } = action;
-		const remote = action.isAdd ? paths.find(isRemoteSource) : undefined;
-		if (remote !== undefined)
-			throw new NotImplementedError(`ADD ${remote}: URLs and repositories are not supported yet`);
-		const common = { sources: paths, parents, exclude };
+		const { source, parents, exclude } = action;
+		const common = { sources: localPaths(action), parents, exclude };
 		switch (source.kind) {
 			case "context": {
 				const tree = await scope.contexts.tree(source.name ?? "", signal);
@@ -132,4 +169,13 @@ export class StepCopies {
 				return { ...common, root: await scope.views.path(undefined), ignore: NOTHING };
 		}
 	}
+}
+
+/** URLs and repositories. */
+function remotePaths({ isAdd, paths }: CopyAction): readonly string[] {
+	return isAdd ? paths.filter(isRemoteSource) : [];
+}
+
+function localPaths({ isAdd, paths }: CopyAction): readonly string[] {
+	return isAdd ? paths.filter((path) => !isRemoteSource(path)) : paths;
 }

@@ -1,15 +1,15 @@
 import { Readable } from "node:stream";
-import { NotImplementedError } from "../../base/errors.ts";
+import { NotFoundError } from "../../base/errors.ts";
 import type { BuildDirectories, BuildFiles } from "../../core/build/build-directories.ts";
-import { gitSource } from "../../core/build/remote-source.ts";
+import type { RemoteFiles } from "../../core/build/remote-files.ts";
+import { type GitSource, gitSource } from "../../core/build/remote-source.ts";
 import type { OwnedContext, WholeContexts } from "./build-sessions.ts";
 import { DirectoryTree } from "./directory-context.ts";
 
 export interface ContextArchivesDependencies {
 	readonly files: BuildFiles;
 	readonly directories: BuildDirectories;
-	/** A URL's bytes. @throws NotFoundError, UnavailableError */
-	readonly download: (url: string, signal: AbortSignal) => Promise<Readable>;
+	readonly remotes: RemoteFiles;
 }
 
 /** Contexts that come as one piece: an archive in a request's body, or from a URL. */
@@ -39,8 +39,35 @@ export class ContextArchives implements WholeContexts {
 	}
 
 	async fromUrl(url: string, signal: AbortSignal): Promise<OwnedContext> {
-		if (gitSource(url) !== undefined)
-			throw new NotImplementedError(`git repositories as build contexts are not supported yet: ${url}`);
-		return await this.fromArchive(await this.#deps.download(url, signal), url, signal);
+		const { files, directories, remotes } = this.#deps;
+		const git = gitSource(url);
+		if (git !== undefined) return await this.#fromRepository(git, url, signal);
+		const { body, contentType } = await remotes.download(url, signal);
+		if (contentType !== "text/plain") return await this.fromArchive(body, url, signal);
+		// The Dockerfile itself.
+		const directory = directories.temporary();
+		const remove = () => directories.removeTemporary(directory);
+		try {
+			await files.saveFile(directory, "Dockerfile", body, { permissions: 0o644, modifiedAt: 0, signal });
+			return { context: new DirectoryTree(url, directory, files), [Symbol.asyncDispose]: remove };
+		} catch (error) {
+			await remove();
+			throw error;
+		}
+	}
+
+	async #fromRepository(git: GitSource, url: string, signal: AbortSignal): Promise<OwnedContext> {
+		const { files, directories, remotes } = this.#deps;
+		const directory = directories.temporary();
+		const remove = () => directories.removeTemporary(directory);
+		try {
+			await remotes.checkOut(git, directory, { keepGitDir: false }, signal);
+			const root = git.subdirectory === "" ? directory : files.resolve(directory, git.subdirectory);
+			if (root === undefined) throw new NotFoundError(`${url}: there is no directory ${git.subdirectory}`);
+			return { context: new DirectoryTree(url, root, files), [Symbol.asyncDispose]: remove };
+		} catch (error) {
+			await remove();
+			throw error;
+		}
 	}
 }

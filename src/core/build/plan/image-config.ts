@@ -1,8 +1,8 @@
 /** What the instructions that only alter an image's configuration do to it. */
 import type { ContainerConfig } from "../../../api/engine/container.ts";
 import { assertNever, InvalidParameterError } from "../../../base/errors.ts";
+import { exposedPorts } from "../../dockerfile/exposed-ports.ts";
 import type { CommandLine, HealthcheckInstruction, StageInstruction } from "../../dockerfile/syntax.ts";
-import { exposedPorts } from "../../image/config-changes.ts";
 
 export const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
 

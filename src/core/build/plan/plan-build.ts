@@ -7,7 +7,7 @@ import {
 	proxyEnvironment,
 	StageVariables,
 } from "../../dockerfile/build-arguments.ts";
-import { expandInstruction, expandMounts, expandPorts } from "../../dockerfile/expand-instruction.ts";
+import { atInstruction, expandInstruction, expandMounts, expandPorts } from "../../dockerfile/expand-instruction.ts";
 import type {
 	AddInstruction,
 	CopyInstruction,
@@ -65,7 +65,7 @@ class StagePlanner {
 		let state: StageConfig = { config, author: "", commandSet: false };
 		const steps: PlannedStep[] = [];
 		for (const [position, instruction] of instructions.entries()) {
-			const next = this.#step(instruction, state, variables);
+			const next = atInstruction(instruction, this.#input.dockerfile, () => this.#step(instruction, state, variables));
 			state = next.state;
 			const range = position < triggers ? undefined : instruction.range;
 			const { action, history } = next;
