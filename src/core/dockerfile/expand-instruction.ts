@@ -3,6 +3,7 @@
  * the mounts of RUN, and the text of heredocs that COPY and ADD write. ARG and FROM have scopes of their own (`build-arguments.ts`); the
  * commands of RUN, CMD, ENTRYPOINT and HEALTHCHECK are the shell's.
  */
+import { InvalidParameterError } from "../../base/errors.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
 import type { SourceFile } from "./parser/instruction-context.ts";
 import { expandMount } from "./parser/mount-flag.ts";
@@ -73,7 +74,7 @@ export function expandPorts(
 	return { ports, unmatched };
 }
 
-/** Gives errors without a place that of an instruction. */
+/** Gives errors without a place that of an instruction, whatever found the instruction to be wrong. */
 export function atInstruction<Result>(
 	{ range }: Pick<Instruction, "range">,
 	{ file, source }: SourceFile,
@@ -82,7 +83,9 @@ export function atInstruction<Result>(
 	try {
 		return action();
 	} catch (error) {
-		throw error instanceof DockerfileError ? error.at({ file, source, range }) : error;
+		if (error instanceof DockerfileError) throw error.at({ file, source, range });
+		if (!(error instanceof InvalidParameterError)) throw error;
+		throw new DockerfileError({ reason: error.message, file, source, ranges: [range], cause: error });
 	}
 }
 

@@ -2,6 +2,7 @@
 import type { ContainerConfig, HealthConfig } from "../../api/engine/container.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/units.ts";
+import { exposedPorts } from "../dockerfile/exposed-ports.ts";
 import { expandWord, parseJsonList, splitWords, type Variables } from "./instruction-words.ts";
 
 const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
@@ -119,15 +120,6 @@ function setVariable(environment: readonly string[], [key, value]: [string, stri
 
 function keys(names: readonly string[]): Record<string, Record<string, never>> {
 	return Object.fromEntries(names.map((name) => [name, {}]));
-}
-
-/** `80`, `80/udp`, `8000-8010/tcp`. */
-export function exposedPorts(text: string): string[] {
-	const [, first = "", last = first, protocol = "tcp"] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
-	const [from, to] = [Number(first), Number(last)];
-	if (first === "" || from < 1 || to > 65535 || from > to)
-		throw new InvalidParameterError(`invalid containerPort: ${text}`);
-	return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${protocol.toLowerCase()}`);
 }
 
 function volume(path: string): string {
