@@ -1,6 +1,7 @@
 /** The builder, wired bottom-up. */
 import type { Logger } from "../base/logger.ts";
 import { BuildCache, type GcRule } from "../engine/build/build-cache.ts";
+import { BuildCacheCollection } from "../engine/build/build-cache-collection.ts";
 import { BuildOperations } from "../engine/build/build-operations.ts";
 import { BuildService } from "../engine/build/build-service.ts";
 import { BuildSessions } from "../engine/build/build-sessions.ts";
@@ -43,7 +44,7 @@ export function wireBuilding(wiring: BuildWiring) {
 	const { config, drivers, registry, runtimes, events, images, containers, logger } = wiring;
 	const { clock, host, snapshotter } = drivers;
 	const { layers, index } = images.workshop;
-	const { directories, files } = drivers.build;
+	const { agentSockets, directories, files } = drivers.build;
 	const cache = new BuildCache({ store: drivers.stores.build, directories, clock, logger });
 	cache.attach(
 		{
@@ -76,7 +77,7 @@ export function wireBuilding(wiring: BuildWiring) {
 		layers,
 		snapshotter,
 		copies: new StepCopies({ files, hostFiles: drivers.files }),
-		commands: new StepCommands(runner, new StepMounts({ cache, files, directories })),
+		commands: new StepCommands(runner, new StepMounts({ cache, files, directories, agentSockets })),
 		clock,
 	});
 	const platform = { os: "linux", architecture: host.architecture };
@@ -89,6 +90,8 @@ export function wireBuilding(wiring: BuildWiring) {
 	return {
 		sessions: new BuildSessions({ builder, places, copies: drivers.build.contextCopies, wholeContexts: contexts }),
 		operations: new BuildOperations(classic, cache, events),
+		/** What the disk budget removes. */
+		collection: new BuildCacheCollection({ cache, layers, events }),
 		/** Before images and containers: what a killed daemon's steps have left, which may still run. */
 		recover: () => runner.recover(),
 		/** After images. */

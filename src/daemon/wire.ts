@@ -88,11 +88,6 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		},
 	);
 	stack.defer(() => images.uses.close());
-	const gc = new GcService(
-		{ consumers: [images.collection], disk: drivers.disk, clock, logger: logger.child({ part: "gc" }) },
-		config.gc,
-	);
-	stack.defer(() => gc.close());
 	const containers = wireContainers({
 		config,
 		drivers,
@@ -129,6 +124,9 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		logger: logger.child({ part: "build" }),
 	});
 	stack.defer(() => building.close());
+	const consumers = [images.collection, building.collection];
+	const gc = new GcService({ consumers, disk: drivers.disk, clock, logger: logger.child({ part: "gc" }) }, config.gc);
+	stack.defer(() => gc.close());
 	const buildCache = async () => building.operations.records();
 	const system = wireSystem({ config, buildCache, drivers, runtimeChoice, registry, events, images, volumes, views });
 	const owned = stack.move();

@@ -47,6 +47,7 @@ export class BaseImages {
 				`no match for platform in manifest: ${need.reference} is not available for ${formatPlatform(need.platform)}`,
 			);
 		if (image.chainId !== undefined) this.#lease.hold(image.chainId);
+		this.#images.uses.touch(image.id);
 		this.#found.set(keyOf(need), {
 			reference: need.reference,
 			id: image.id,

@@ -201,7 +201,7 @@ export class BuildCache {
 
 	/** For `system df` and `builder du`. */
 	list(): BuildCacheRecord[] {
-		return this.#prunable().map((record) => ({
+		return this.prunable().map((record) => ({
 			ID: record.id,
 			...(record.parents.length === 0 ? {} : { Parents: [...record.parents] }),
 			Type: record.kind,
@@ -217,7 +217,7 @@ export class BuildCache {
 
 	/** @throws InvalidParameterError for an unknown filter */
 	async prune(request: PruneLimits & { readonly all: boolean; readonly filters: Filters }): Promise<PruneOutcome> {
-		const chosen = planPrune(this.#prunable(), {
+		const chosen = planPrune(this.prunable(), {
 			...request,
 			freeBytes: this.#deps.directories.freeBytes(),
 			now: this.#deps.clock.now(),
@@ -262,7 +262,8 @@ export class BuildCache {
 		return { ids: gone.map(({ id }) => id), freedBytes };
 	}
 
-	#prunable(): PrunableRecord[] {
+	/** All records, with what a prune asks of them. */
+	prunable(): PrunableRecord[] {
 		const shared = this.#images?.imageLayers() ?? new Set();
 		return [...this.#records.values()].map((record) => ({
 			...record,

@@ -248,11 +248,12 @@ export class ImageService {
 		return this.#committer.commit(options);
 	}
 
-	/** Bytes of all layers, and of those that neither a container nor a container's image has. */
+	/** Bytes of the images' layers, and of those that neither a container nor a container's image has. */
 	layerUsage(): LayerUsage {
 		const used = new Set(this.#usedImages());
-		const roots = this.#index.all().flatMap((image) => (used.has(image.id) ? [image.chainId] : []));
-		return this.#layers.usage(roots);
+		const images = this.#index.all();
+		const chains = (list: readonly ImageRecord[]) => list.map(({ chainId }) => chainId);
+		return this.#layers.usage(chains(images), chains(images.filter(({ id }) => used.has(id))));
 	}
 
 	/** Removes layers that no image, container or running operation needs any more; after a container was removed. */

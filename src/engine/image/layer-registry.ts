@@ -109,10 +109,9 @@ export class LayerRegistry {
 		return this.#leases.has(chain);
 	}
 
-	/** Those that containers and operations under way need, whatever images there are. */
+	/** Those that containers, operations under way and interrupted pulls need, whatever images and build cache there are. */
 	held(): LayerRecord[] {
-		const held = this.#needed([]);
-		return this.all().filter(({ chainId }) => held.has(chainId));
+		return [...this.#stacks([...this.#deps.snapshotter.layersInUse(), ...this.#leases.keys(), ...this.#kept()])];
 	}
 
 	get(chain: Digest): LayerRecord | undefined {
@@ -133,15 +132,21 @@ export class LayerRegistry {
 		return this.stack(chain).reduce((sum, layer) => sum + this.sizeBytes(layer.chainId), 0);
 	}
 
-	/** Bytes of all layers, each once, and of those that stand neither below `used` (chain IDs) nor below a container. */
-	usage(used: Iterable<Digest | undefined>): LayerUsage {
-		const kept = new Set<Digest>();
-		for (const root of [...used, ...this.#deps.snapshotter.layersInUse()])
-			for (const { chainId } of this.stack(root)) kept.add(chainId);
-		const sum = (layers: readonly LayerRecord[]) =>
-			layers.reduce((total, { chainId }) => total + this.sizeBytes(chainId), 0);
-		const all = this.all();
-		return { totalBytes: sum(all), reclaimableBytes: sum(all.filter(({ chainId }) => !kept.has(chainId))) };
+	/**
+	 * Bytes of the layers of images, containers and operations under way, each once, and of those that only images have which nobody
+	 * uses. What the build cache alone has is not among them.
+	 */
+	usage(images: Iterable<Digest | undefined>, usedImages: Iterable<Digest | undefined>): LayerUsage {
+		const held = this.held();
+		const sum = (layers: Iterable<LayerRecord>) =>
+			[...layers].reduce((total, { chainId }) => total + this.sizeBytes(chainId), 0);
+		const all = this.#stacks(images);
+		const used = this.#stacks(usedImages);
+		for (const layer of held) {
+			all.add(layer);
+			used.add(layer);
+		}
+		return { totalBytes: sum(all), reclaimableBytes: sum(all) - sum(used) };
 	}
 
 	/** Layers from the top down. */
@@ -402,6 +407,10 @@ export class LayerRegistry {
 		// They may yet be dropped.
 		for (const digest of finished) this.#orphans.add(digest);
 		await Promise.allSettled(unused.map((digest) => this.#deps.content.delete(digest)));
+	}
+
+	#stacks(chains: Iterable<Digest | undefined>): Set<LayerRecord> {
+		return new Set([...chains].flatMap((chain) => this.stack(chain)));
 	}
 
 	#needed(roots: Iterable<Digest | undefined>): ReadonlySet<Digest> {
