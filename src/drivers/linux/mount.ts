@@ -1,6 +1,6 @@
 /**
- * Mounts. Overlays and binds use the new mount API (Linux ≥ 5.2; `lowerdir+` ≥ 6.7), which has no limit on the length of the
- * option string and builds the mount detached: it appears at its target complete or not at all.
+ * Mounts. Binds and file systems use the new mount API (Linux ≥ 5.2), which builds the mount detached: it appears at its target
+ * complete or not at all.
  * Paths are resolved by the kernel as given: never pass one a container controls; open it below its root first
  * (`RootDirectory`) and use `/proc/self/fd/<n>`.
  */
@@ -105,45 +105,6 @@ export function unmountTree(directory: string): void {
 	for (const entry of mountsUnder(readMountInfo(), directory)) unmountAll(entry.mountPoint);
 }
 
-export interface OverlayOptions {
-	/** Topmost layer first. At least one. */
-	readonly lower: readonly string[];
-	/** Without upper and work the overlay is read-only and needs two lower layers. */
-	readonly upper?: string;
-	readonly work?: string;
-	/** More options, `name` or `name=value`: `userxattr`, `volatile`, `metacopy=off`, … */
-	readonly options?: readonly string[];
-	readonly attributes?: MountAttributes;
-}
-
-/**
- * Mounts an overlay at `target`. Any number and length of layers; a colon or comma in a path does no harm.
- * @throws ErrnoError with what the kernel's context said
- */
-export function mountOverlay(target: string, options: OverlayOptions): void {
-	const context = new FileSystemContext("overlay");
-	try {
-		context.set("source", "overlay");
-		setLowerLayers(context, options.lower);
-		if (options.upper !== undefined) context.set("upperdir", options.upper);
-		if (options.work !== undefined) context.set("workdir", options.work);
-		for (const option of options.options ?? []) context.option(option);
-		context.mountAt(target, options.attributes ?? {});
-	} finally {
-		context.close();
-	}
-}
-
-function setLowerLayers(context: FileSystemContext, lower: readonly string[]): void {
-	try {
-		for (const layer of lower) context.set("lowerdir+", layer);
-	} catch (error) {
-		// Before Linux 6.7 the one option takes all layers, joined; colons and backslashes in them need escaping.
-		if (errnoCode(error) !== "EINVAL" || lower.length === 0) throw error;
-		context.set("lowerdir", lower.map((layer) => layer.replace(/[\\:]/g, "\\$&")).join(":"));
-	}
-}
-
 /** A new tmpfs (or other file system without a device). `options` as in mount(8)'s -o, e.g. `["size=64m", "mode=1777"]`. */
 export function mountFileSystem(
 	fsType: string,
@@ -236,7 +197,7 @@ function moveMount(fd: number, target: string): void {
 }
 
 /** One fsopen(2) context: options are given one by one, then the file system is made and mounted. */
-class FileSystemContext {
+export class FileSystemContext {
 	readonly #fd: number;
 
 	constructor(readonly fsType: string) {

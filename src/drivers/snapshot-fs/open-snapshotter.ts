@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { join } from "node:path";
 import { errnoCode, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
-import { mountOverlay, unmountAll } from "../linux/mount.ts";
+import { unmountAll } from "../linux/mount.ts";
+import { mountOverlay } from "../linux/overlay.ts";
 import { OverlaySnapshotter } from "./overlay-snapshotter.ts";
 import { VfsSnapshotter } from "./vfs-snapshotter.ts";
 

@@ -19,8 +19,9 @@ import type {
 	SnapshotUsage,
 } from "../../core/snapshot/snapshotter.ts";
 import { unmountInBackground } from "../linux/background-unmount.ts";
-import { mountFileSystem, mountOverlay, unmountAll } from "../linux/mount.ts";
+import { mountFileSystem, unmountAll } from "../linux/mount.ts";
 import { mountsUnder, readMountInfo } from "../linux/mountinfo.ts";
+import { mountOverlay } from "../linux/overlay.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { ContainerDirectories } from "./container-directories.ts";
 import { copyOwnership, LayerDirectories } from "./layer-directories.ts";

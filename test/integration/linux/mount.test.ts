@@ -1,15 +1,15 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { errnoCode } from "../../../src/base/errors.ts";
 import {
 	bindMount,
 	mountFileSystem,
-	mountOverlay,
 	setMountAttributes,
 	unmount,
 	unmountTree,
 } from "../../../src/drivers/linux/mount.ts";
 import { mountOf, mountsUnder, readMountInfo } from "../../../src/drivers/linux/mountinfo.ts";
+import { mountByOptionString, mountOverlay } from "../../../src/drivers/linux/overlay.ts";
 
 let base: string;
 
@@ -33,25 +33,44 @@ function codeOf(action: () => unknown): string | undefined {
 	return undefined;
 }
 
-test("an overlay of two hundred layers with colons, commas and long paths shows the topmost file", () => {
-	const lower = Array.from({ length: 200 }, (_, index) => `${base}/layer:${index},${"x".repeat(100)}`);
-	for (const [index, layer] of lower.entries()) {
-		mkdirSync(layer);
-		writeFileSync(`${layer}/file`, `from ${index}`);
-		writeFileSync(`${layer}/only-${index}`, "");
-	}
-	mountOverlay(`${base}/target`, { lower, upper: `${base}/upper`, work: `${base}/work` });
-	expect(readFileSync(`${base}/target/file`, "utf8")).toBe("from 0");
-	expect(readdirSync(`${base}/target`).length).toBe(201);
-	writeFileSync(`${base}/target/new`, "");
-	expect(readdirSync(`${base}/upper`)).toEqual(["new"]);
+describe.each([
+	["as this kernel takes it", mountOverlay],
+	["as Linux before 6.7 takes it", mountByOptionString],
+])("an overlay %s", (_, mountIt) => {
+	test("of two hundred layers with colons, commas and long paths shows the topmost file", () => {
+		const lower = Array.from({ length: 200 }, (_, index) => `${base}/layer:${index},${"x".repeat(100)}`);
+		for (const [index, layer] of lower.entries()) {
+			mkdirSync(layer);
+			writeFileSync(`${layer}/file`, `from ${index}`);
+			writeFileSync(`${layer}/only-${index}`, "");
+		}
+		mountIt(`${base}/target`, { lower, upper: `${base}/upper`, work: `${base}/work`, options: ["metacopy=off"] });
+		expect(readFileSync(`${base}/target/file`, "utf8")).toBe("from 0");
+		expect(readdirSync(`${base}/target`).length).toBe(201);
+		writeFileSync(`${base}/target/new`, "");
+		expect(readdirSync(`${base}/upper`)).toEqual(["new"]);
+	});
+
+	test("is read-only when asked", () => {
+		const lower = [`${base}/upper`, `${base}/bound`];
+		mountIt(`${base}/target`, { lower, attributes: { readOnly: true, noSuid: true } });
+		expect(codeOf(() => writeFileSync(`${base}/target/new`, ""))).toBe("EROFS");
+		expect(mountOf(readMountInfo(), `${base}/target`)?.options).toContain("nosuid");
+	});
+
+	test("with a missing layer fails, leaves no mount and no descriptor", () => {
+		const before = readdirSync("/proc/self/fd").length;
+		const action = () =>
+			mountIt(`${base}/target`, { lower: [`${base}/none`], upper: `${base}/upper`, work: `${base}/work` });
+		expect(codeOf(action)).toBe("ENOENT");
+		expect(mountsUnder(readMountInfo(), base)).toEqual([]);
+		expect(readdirSync("/proc/self/fd").length).toBe(before);
+	});
 });
 
-test("an overlay with a missing layer fails and leaves no mount", () => {
-	const action = () =>
-		mountOverlay(`${base}/target`, { lower: [`${base}/none`], upper: `${base}/upper`, work: `${base}/work` });
-	expect(codeOf(action)).toBe("ENOENT");
-	expect(mountsUnder(readMountInfo(), base)).toEqual([]);
+test("a kernel that takes one string says how many layers are too many", () => {
+	const lower = Array.from({ length: 400 }, () => `${base}/upper`);
+	expect(() => mountByOptionString(`${base}/target`, { lower })).toThrow("cannot stack 400 layers");
 });
 
 test("a wrong option is reported in the kernel's words", () => {
