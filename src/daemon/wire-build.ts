@@ -82,7 +82,18 @@ export function wireBuilding(wiring: BuildWiring) {
 	});
 	const platform = { os: "linux", architecture: host.architecture };
 	const remotes = drivers.build.remotes;
-	const common = { images, cache, solver, snapshotter, directories, files, remotes, platform, clock };
+	const common = {
+		images,
+		cache,
+		solver,
+		snapshotter,
+		directories,
+		files,
+		remotes,
+		platform,
+		clock,
+		archiver: drivers.archiver,
+	};
 	const contexts = new ContextArchives({ files, directories, remotes });
 	const classic = new ClassicBuilds({ ...common, contexts });
 	const builder = new BuildService(common);

@@ -9,6 +9,7 @@ import { parseResolvConf } from "../core/network/resolv-conf.ts";
 import { FsContextCopies } from "../drivers/build-context-fs/fs-context-copy.ts";
 import { FsBuildDirectories } from "../drivers/build-fs/fs-build-directories.ts";
 import { FsBuildFiles } from "../drivers/build-fs/fs-build-files.ts";
+import { UnixAgentSockets } from "../drivers/build-fs/unix-agent-sockets.ts";
 import { FetchedFiles } from "../drivers/build-remote/fetched-files.ts";
 import { LocalContainerFiles } from "../drivers/container-files/local-container-files.ts";
 import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
@@ -129,6 +130,7 @@ export function openDrivers(
 			directories: guard("buildDirectories", new FsBuildDirectories(join(dataRoot, "build"))),
 			files: new FsBuildFiles({ archiver }),
 			remotes: new FetchedFiles(),
+			agentSockets: new UnixAgentSockets(),
 			contextCopies: new FsContextCopies(),
 		},
 		remotes: openRemotes(config, clock),

@@ -39,6 +39,7 @@ export class BuildRun implements AsyncDisposable {
 	private constructor(
 		readonly plan: BuildPlan,
 		readonly stages: StageBuilds,
+		readonly views: StageViews,
 		stack: AsyncDisposableStack,
 	) {
 		this.#stack = stack;
@@ -94,7 +95,7 @@ export class BuildRun implements AsyncDisposable {
 			moved.defer(() => directories.removeTemporary(path));
 			return path;
 		};
-		return new BuildRun(plan, stages, moved);
+		return new BuildRun(plan, stages, views, moved);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -6,16 +6,19 @@ import { newId } from "../../base/ids.ts";
 import type { Builder } from "../../core/build/builder.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
 import type { BuildRequest, BuildResult } from "../../core/build/request.ts";
+import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
 import { familiar } from "../../core/image/reference.ts";
 import { readDefinition } from "./build-preparation.ts";
 import { reportPull, type Vertex, VertexNarrator } from "./build-progress.ts";
 import { BuildRun, type BuildRunDependencies } from "./build-run.ts";
 import type { OnSync } from "./context-files.ts";
-import { ImageWriter } from "./image-writer.ts";
+import { Exporters } from "./exporters.ts";
+import type { StageOutcome } from "./stage-builds.ts";
 
 export interface BuildServiceDependencies extends BuildRunDependencies {
 	readonly clock: Clock;
+	readonly archiver: TreeArchiver;
 }
 
 const SANDBOX_HOSTNAME = "buildkitsandbox";
@@ -23,16 +26,17 @@ const SANDBOX_HOSTNAME = "buildkitsandbox";
 /** Builds with stages side by side, told in vertices. */
 export class BuildService implements Builder {
 	readonly #deps: BuildServiceDependencies;
-	readonly #writer: ImageWriter;
+	readonly #exporters: Exporters;
 
 	constructor(deps: BuildServiceDependencies) {
 		this.#deps = deps;
-		this.#writer = new ImageWriter(deps.images.workshop, deps.cache);
+		this.#exporters = new Exporters(deps);
 	}
 
 	async build(request: BuildRequest, progress: ProgressSink, signal: AbortSignal): Promise<BuildResult> {
 		checkSupported(request);
-		const references = ImageWriter.references(request.tags);
+		// Before anything is done: whether the names are names.
+		Exporters.references(request);
 		using cancel = cancellation(signal);
 		const platforms = request.platforms.length === 0 ? [this.#deps.platform] : request.platforms;
 		const [platform] = platforms;
@@ -63,7 +67,7 @@ export class BuildService implements Builder {
 		};
 		await using run = await BuildRun.begin(this.#deps, definition, request, options, cancel.signal);
 		const outcome = await run.stages.all();
-		const result = await this.#export(request, run, outcome, platform, references, steps);
+		const result = await this.#export(request, run, outcome, platform, steps, cancel.signal);
 		void this.#deps.cache.collect();
 		return result;
 	}
@@ -71,29 +75,24 @@ export class BuildService implements Builder {
 	async #export(
 		request: BuildRequest,
 		run: BuildRun,
-		outcome: Awaited<ReturnType<BuildRun["stages"]["all"]>>,
+		outcome: StageOutcome,
 		platform: Platform,
-		references: readonly string[],
-		steps: VertexNarrator,
+		narrator: VertexNarrator,
+		signal: AbortSignal,
 	): Promise<BuildResult> {
 		const { unusedBuildArgs } = run.plan;
-		if (request.outputs.length === 0) {
-			await this.#deps.cache.save();
-			return { digest: "", images: new Map(), metadata: {}, unusedBuildArgs };
-		}
-		const image = await steps.vertex("exporting to image").around(async (vertex) => {
-			const document = run.stages.document(outcome, request.labels);
-			const written = await this.#writer.write(document, outcome.chain, references);
-			vertex.status(`writing image ${written.id}`, 0, 0, true);
-			for (const reference of references) vertex.status(`naming to ${reference}`, 0, 0, true);
-			return written;
-		});
+		const built = { document: run.stages.document(outcome, request.labels), chain: outcome.chain };
+		const image = await this.#exporters.export(built, { request, views: run.views, narrator, signal });
+		await this.#deps.cache.save();
+		if (image === undefined) return { digest: "", images: new Map(), metadata: {}, unusedBuildArgs };
+		const references = Exporters.references(request);
+		const pushed = image.manifests?.[0]?.digest;
 		return {
-			digest: image.id,
+			digest: pushed ?? image.id,
 			images: new Map([[formatPlatform(platform), image.id]]),
 			metadata: {
 				"containerimage.config.digest": image.id,
-				"containerimage.digest": image.id,
+				"containerimage.digest": pushed ?? image.id,
 				...(references.length === 0 ? {} : { "image.name": references.map(familiar).join(",") }),
 			},
 			unusedBuildArgs,
@@ -121,7 +120,6 @@ export function checkSupported(request: BuildRequest): void {
 	const missing = (what: string) => {
 		throw new NotImplementedError(`${what} is not supported yet`);
 	};
-	for (const output of request.outputs) if (output.type !== "image") missing(`output of type ${output.type}`);
 	if (request.cacheTo.length > 0) missing("exporting the build cache");
 	if (request.attestations.provenance !== undefined) missing("provenance of builds");
 	if (request.attestations.sbom !== undefined) missing("an SBOM of builds");

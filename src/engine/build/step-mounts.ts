@@ -1,6 +1,7 @@
 import { type Digest, sha256 } from "../../base/digest.ts";
-import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
+import type { AgentSockets } from "../../core/build/agent-sockets.ts";
 import type { BuildDirectories, BuildFiles } from "../../core/build/build-directories.ts";
 import type { FileSource, ResolvedMount, StepAction } from "../../core/build/plan/build-plan.ts";
 import { absolutePath } from "../../core/build/plan/image-config.ts";
@@ -21,11 +22,13 @@ export interface StepMountsDependencies {
 	readonly cache: BuildCache;
 	readonly files: BuildFiles;
 	readonly directories: BuildDirectories;
+	readonly agentSockets: AgentSockets;
 }
 
 const SECRET_LIMIT_BYTES = 512 << 10;
 const CACHE_MODE = 0o755;
 const SECRET_MODE = 0o400;
+const AGENT_MODE = 0o600;
 
 /** `RUN --mount`: where the files come from, and their places in the step. */
 export class StepMounts {
@@ -69,6 +72,7 @@ export class StepMounts {
 		await using stack = new AsyncDisposableStack();
 		const mounts: ContainerMount[] = [];
 		const environment: string[] = [];
+		let agents = 0;
 		for (const { mount, source } of action.mounts) {
 			const place = absolutePath(action.workingDirectory, mount.target ?? "");
 			switch (mount.type) {
@@ -89,8 +93,15 @@ export class StepMounts {
 						mounts.push(bindTo(secret.path, mount.target === undefined ? `/run/secrets/${secret.id}` : place, true));
 					break;
 				}
-				case "ssh":
-					throw new NotImplementedError("RUN --mount=type=ssh is not supported yet");
+				case "ssh": {
+					const at = mount.target === undefined ? `/run/buildkit/ssh_agent.${agents}` : place;
+					const socket = await this.#agent(mount, scope, stack);
+					if (socket === undefined) break;
+					agents++;
+					mounts.push(bindTo(socket, at, false));
+					environment.push(`SSH_AUTH_SOCK=${at}`);
+					break;
+				}
 			}
 		}
 		if (action.script !== undefined) {
@@ -214,6 +225,28 @@ export class StepMounts {
 		const owner = { uid: mount.uid ?? 0, gid: mount.gid ?? 0 };
 		this.#deps.files.writeFile(directory, "secret", data, { permissions: mount.mode ?? SECRET_MODE, owner });
 		return { id, path: `${directory}/secret`, variable };
+	}
+
+	async #agent(
+		mount: ResolvedMount["mount"],
+		{ request }: BuildScope,
+		stack: AsyncDisposableStack,
+	): Promise<string | undefined> {
+		const id = mount.id ?? "default";
+		if (!(await request.session.hasSsh(id))) {
+			if (mount.required) throw new InvalidParameterError(`no SSH key "${id}" forwarded from the client`);
+			return undefined;
+		}
+		const directory = this.#deps.directories.temporary();
+		stack.defer(() => this.#deps.directories.removeTemporary(directory));
+		const path = `${directory}/agent`;
+		const listening = await this.#deps.agentSockets.listen(path, {
+			owner: { uid: mount.uid ?? 0, gid: mount.gid ?? 0 },
+			permissions: mount.mode ?? AGENT_MODE,
+			connect: () => request.session.openSsh(id),
+		});
+		stack.use(listening);
+		return path;
 	}
 
 	async #tree(

@@ -7,6 +7,7 @@ import type { ContentStore } from "../../core/content/content-store.ts";
 import { tarEntry } from "../../core/diff/tar-entry.ts";
 import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer.ts";
 import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
+import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
 import { familiar, parseAnyReference, splitReference } from "../../core/image/reference.ts";
 import type { ImageEvents } from "./image-events.ts";
@@ -26,6 +27,8 @@ interface SavedImage {
 	readonly tags: string[];
 	/** Lowest first. */
 	readonly layers: readonly LayerRecord[];
+	/** Of one that is not in the store. */
+	readonly configBytes?: Uint8Array;
 }
 
 /**
@@ -47,6 +50,31 @@ export class ImageSaver {
 		const images = [...saved.values()];
 		if (platform !== undefined && !images.every(({ image }) => suitsPlatform(platform, image.config)))
 			throw new NotFoundError(`no suitable export target found for platform ${formatPlatform(platform)}`);
+		return this.#stream(images);
+	}
+
+	/** An image that is not in the store: of a build whose result goes elsewhere. @param built.tags normalised */
+	saveBuilt(built: {
+		readonly configBytes: Uint8Array;
+		readonly chainId: Digest | undefined;
+		readonly tags: readonly string[];
+	}): Readable {
+		const { configBytes, chainId, tags } = built;
+		const image: ImageRecord = {
+			id: sha256(configBytes),
+			config: parseImageConfig(configBytes),
+			chainId,
+			parent: undefined,
+			sizeBytes: 0,
+			lastTaggedAt: 0,
+			repoDigests: [],
+			tags: [],
+		};
+		const layers = this.deps.layers.stack(chainId).reverse();
+		return this.#stream([{ image, tags: [...tags], layers, configBytes }]);
+	}
+
+	#stream(images: readonly SavedImage[]): Readable {
 		const lease = this.deps.layers.lease();
 		for (const { layers } of images) for (const layer of layers) lease.hold(layer.chainId);
 		const stream = Readable.from(this.#archive(images, lease), { objectMode: false, highWaterMark: 1 << 20 });
@@ -86,7 +114,7 @@ export class ImageSaver {
 			const manifests = new Map<Digest, Uint8Array>();
 			for (const saved of images) {
 				for (const layer of saved.layers) yield* this.#layer(layer, written);
-				const config = await this.deps.content.read(saved.image.id);
+				const config = saved.configBytes ?? (await this.deps.content.read(saved.image.id));
 				yield* blob(config, written);
 				const manifest = jsonBytes(manifestOf(saved, config.length));
 				manifests.set(saved.image.id, manifest);
@@ -98,7 +126,8 @@ export class ImageSaver {
 			const repositories = repositoriesOf(images);
 			if (Object.keys(repositories).length > 0) yield* file("repositories", jsonBytes(repositories));
 			yield TAR_END;
-			for (const { image } of images) this.deps.events.publish("save", image.id, image.id, image);
+			for (const { image, configBytes } of images)
+				if (configBytes === undefined) this.deps.events.publish("save", image.id, image.id, image);
 		} finally {
 			lease[Symbol.dispose]();
 		}

@@ -71,6 +71,7 @@ export interface ImageWorkshop {
 	readonly index: ImageIndex;
 	readonly layers: LayerRegistry;
 	readonly events: ImageEvents;
+	readonly saver: ImageSaver;
 }
 
 /** Every image operation of the Engine API. */
@@ -168,7 +169,7 @@ export class ImageService {
 
 	/** What the builder makes its images with. */
 	get workshop(): ImageWorkshop {
-		return { index: this.#index, layers: this.#layers, events: this.#events };
+		return { index: this.#index, layers: this.#layers, events: this.#events, saver: this.#saver };
 	}
 
 	/** By name, tag, digest, ID or its beginning. @throws NotFoundError `No such image: x`, InvalidParameterError */

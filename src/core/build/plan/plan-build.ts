@@ -7,6 +7,7 @@ import {
 	proxyEnvironment,
 	StageVariables,
 } from "../../dockerfile/build-arguments.ts";
+import { checkInstruction } from "../../dockerfile/check-instruction.ts";
 import { atInstruction, expandInstruction, expandMounts, expandPorts } from "../../dockerfile/expand-instruction.ts";
 import type {
 	AddInstruction,
@@ -125,6 +126,7 @@ class StagePlanner {
 			return { state, action: { kind: "config" }, history: createdBy(original, { kind: "config" }, []) };
 		}
 		const { instruction } = expandInstruction<StageInstruction>(original, variables, dockerfile);
+		checkInstruction(instruction);
 		const done = (action: StepAction, next = state) => ({
 			state: next,
 			action,
