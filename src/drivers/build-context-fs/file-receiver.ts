@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { write, writeSync } from "node:fs";
+import { ftruncateSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { sha256FromHex } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
@@ -19,6 +19,8 @@ interface OpenFile {
 	readonly entry: ContextEntry;
 	readonly head: ContentHead;
 	readonly fd: number;
+	/** There was a file of that name, which may have been longer. */
+	readonly isReplaced: boolean;
 	readonly hash: Hash;
 	position: number;
 }
@@ -50,10 +52,12 @@ export class FileReceiver implements ContentReceiver {
 		const entry = this.options.listed[head.position];
 		if (entry === undefined || !this.#missing.has(head.position))
 			throw new InvalidParameterError("the client sent a file of the build context that was not asked for");
-		// In place: nobody else has the copy or links to its files, and ext4 is slow to make files where as many were just removed.
-		const how = this.options.present.delete(entry.path) ? O.TRUNC : O.CREAT | O.EXCL;
+		// In place: nobody else has the copy or links to its files, and ext4 is slow to make files where as many were just removed. It is cut
+		// at the end, since ext4 writes a file that was emptied to the disk when it is closed.
+		const isReplaced = this.options.present.delete(entry.path);
+		const how = isReplaced ? 0 : O.CREAT | O.EXCL;
 		const fd = this.root.openFile(entry.path, O.WRONLY | how | O.NOFOLLOW, 0o600);
-		this.#file = { entry, head, fd, hash: createHash("sha256"), position: 0 };
+		this.#file = { entry, head, fd, isReplaced, hash: createHash("sha256"), position: 0 };
 	}
 
 	data(bytes: Uint8Array): void | Promise<void> {
@@ -67,7 +71,8 @@ export class FileReceiver implements ContentReceiver {
 	}
 
 	end(verdict: ContentVerdict): void {
-		const { entry, head, hash, fd } = this.#open();
+		const { entry, head, hash, fd, isReplaced } = this.#open();
+		if (isReplaced) ftruncateSync(fd, head.sizeBytes);
 		this.#file = undefined;
 		closeDescriptor(fd);
 		const { path } = entry;
