@@ -14,8 +14,10 @@ import {
 	readFrom,
 	StageVariables,
 } from "./build-arguments.ts";
+import { checkInstruction } from "./check-instruction.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
-import { expandInstruction, expandMounts, expandPorts } from "./expand-instruction.ts";
+import { atInstruction, expandInstruction, expandMounts, expandPorts } from "./expand-instruction.ts";
+import { exposedPorts } from "./exposed-ports.ts";
 import { parseTrigger } from "./parse-dockerfile.ts";
 import type { Dockerfile, Mount, Stage, StageInstruction } from "./syntax.ts";
 
@@ -193,9 +195,13 @@ function walkInstruction(input: StageWalkInput, walked: WalkedStage, instruction
 		return { ...step, mounts: run.mounts, unmatched: unmatched(run.unmatched) };
 	}
 	// What EXPOSE names is not checked for being set.
-	if (instruction.kind === "expose")
-		return { ...step, ports: expandPorts(instruction, variables, dockerfile).ports, unmatched: [] };
+	if (instruction.kind === "expose") {
+		const { ports } = expandPorts(instruction, variables, dockerfile);
+		atInstruction(instruction, dockerfile, () => ports.flatMap(exposedPorts));
+		return { ...step, ports, unmatched: [] };
+	}
 	const result = expandInstruction(instruction, variables, dockerfile);
+	atInstruction(instruction, dockerfile, () => checkInstruction(result.instruction));
 	const missing = unmatched(result.unmatched);
 	if (result.instruction.kind === "env")
 		for (const { key, value } of result.instruction.pairs) {
