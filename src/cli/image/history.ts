@@ -5,6 +5,7 @@ import type { Command } from "../command.ts";
 import { ellipsis, humanAge, truncateId } from "../formatter/human.ts";
 import { type Fields, writeRows } from "../formatter/rows.ts";
 import { FORMAT_OPTION } from "../list-options.ts";
+import { platformJson } from "./platform-json.ts";
 
 const CREATED_BY_WIDTH = 45;
 
@@ -40,7 +41,7 @@ export const command: Command = {
 	minArguments: 1,
 	maxArguments: 1,
 	async run(context, options, [image = ""]) {
-		const platform = options.text("platform") || undefined;
+		const platform = platformJson(options.text("platform"));
 		const entries = await imageHistory(await context.client(), image, { platform });
 		const fields = historyFields(options.bool("human"), !options.bool("no-trunc"));
 		const format = options.text("format");

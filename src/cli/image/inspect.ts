@@ -1,6 +1,7 @@
 import { inspectText } from "../../client/system.ts";
 import type { Command } from "../command.ts";
 import { INSPECT_FORMAT_OPTION, inspectObjects } from "../inspect-objects.ts";
+import { platformJson } from "./platform-json.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] IMAGE [IMAGE...]",
@@ -13,7 +14,7 @@ export const command: Command = {
 	async run(context, options, args) {
 		const client = await context.client();
 		return await inspectObjects(context, args, options.text("format"), (name) =>
-			inspectText(client, "image", name, { platform: options.text("platform") || undefined }),
+			inspectText(client, "image", name, { platform: platformJson(options.text("platform")) }),
 		);
 	},
 };

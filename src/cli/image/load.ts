@@ -4,6 +4,7 @@ import { jsonLines } from "../../client/json-lines.ts";
 import type { Command } from "../command.ts";
 import { isTerminal } from "../terminal.ts";
 import { openArchive } from "./open-archive.ts";
+import { platformJson } from "./platform-json.ts";
 import { showProgress } from "./progress.ts";
 
 export const command: Command = {
@@ -19,10 +20,10 @@ export const command: Command = {
 		const path = options.text("input");
 		if (path === "" && isTerminal(0)) throw new Error("requested load from stdin, but stdin is empty");
 		const stream = path === "" ? Bun.stdin.stream() : await openArchive(path);
-		const [os, architecture, variant] = options.text("platform").split("/");
+		const platform = platformJson(options.text("platform"));
 		const response = await loadImages(await context.client(), stream, {
 			isQuiet: options.bool("quiet") || !isTerminal(1),
-			...(os ? { platforms: [JSON.stringify({ os, architecture, variant })] } : {}),
+			...(platform === undefined ? {} : { platforms: [platform] }),
 		});
 		if (response.headers.get("content-type")?.includes("json"))
 			await showProgress(jsonLines<ProgressMessage>(response), context.stdout);

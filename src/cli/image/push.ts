@@ -1,7 +1,7 @@
 import { pushImage } from "../../client/images.ts";
-import { parsePlatform } from "../../core/image/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
 import type { Command } from "../command.ts";
+import { platformJson } from "./platform-json.ts";
 import { onlyErrors, showProgress } from "./progress.ts";
 import { splitImageName } from "./reference.ts";
 import { registryAuth } from "./registry-auth.ts";
@@ -27,11 +27,10 @@ export const command: Command = {
 		if (written.tag === undefined && !hasAllTags && !isQuiet)
 			context.stdout.line(`Using default tag: ${reference.tag}`);
 		const { repository } = splitImageName(image);
-		const platform = options.text("platform");
 		const messages = pushImage(await context.client(), repository, {
 			tag: reference.tag ?? "",
 			registryAuth: (await registryAuth(context, repository)) ?? "e30=",
-			platform: platform === "" ? undefined : JSON.stringify(parsePlatform(platform)),
+			platform: platformJson(options.text("platform")),
 		});
 		await showProgress(isQuiet ? onlyErrors(messages) : messages, context.stdout);
 		if (isQuiet) context.stdout.line(formatReference(reference));

@@ -1,6 +1,7 @@
 import { removeImage } from "../../client/images.ts";
 import type { Command } from "../command.ts";
 import { forEachTarget } from "../for-each-target.ts";
+import { platformJson } from "./platform-json.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] IMAGE [IMAGE...]",
@@ -16,7 +17,7 @@ export const command: Command = {
 		const request = {
 			force: options.bool("force"),
 			isParentKept: options.bool("no-prune"),
-			platforms: options.list("platform"),
+			platforms: options.list("platform").flatMap((text) => platformJson(text) ?? []),
 		};
 		// One after the other: names of the same image depend on each other.
 		return await forEachTarget(

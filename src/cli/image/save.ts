@@ -1,6 +1,7 @@
 import { saveImages } from "../../client/images.ts";
 import type { Command } from "../command.ts";
 import { writeArchive } from "../write-archive.ts";
+import { platformJson } from "./platform-json.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] IMAGE [IMAGE...]",
@@ -12,14 +13,9 @@ export const command: Command = {
 	minArguments: 1,
 	async run(context, options, args) {
 		const client = await context.client();
-		const platform = options.text("platform");
-		const request = platform === "" ? {} : { platforms: [platformJson(platform)] };
+		const platform = platformJson(options.text("platform"));
+		const request = platform === undefined ? {} : { platforms: [platform] };
 		await writeArchive(context, options.text("output"), () => saveImages(client, args, request));
 		return 0;
 	},
 };
-
-function platformJson(text: string): string {
-	const [os, architecture, variant] = text.split("/");
-	return JSON.stringify({ os, architecture, variant });
-}

@@ -116,5 +116,8 @@ async function remove(images: ImageBackend, request: ApiRequest): Promise<Reply>
 	const { query } = request;
 	const name = parameter(request, "name");
 	if (name.trim() === "") throw new InvalidParameterError("image name cannot be blank");
+	// An image has one platform here: who names another one must not lose this one.
+	const platforms = atLeast(request.version, 50) ? query.list("platforms").map(parsePlatformJson) : [];
+	for (const platform of platforms) await images.inspect(name, { version: request.version, platform });
 	return json(await images.remove(name, { force: query.flag("force"), noPrune: query.flag("noprune") }));
 }
