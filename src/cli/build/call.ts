@@ -36,7 +36,7 @@ export async function answerCall(
 	switch (name) {
 		case "check":
 		case "lint":
-			return showFindings(context, dockerfile, { result: lintSource(dockerfile.text, lintOptions), isJson });
+			return showFindings(context, dockerfile, { result: lintSource(dockerfile.text, checked(lintOptions)), isJson });
 		case "targets":
 			showTargets(context, dockerfile, isJson);
 			return 0;
@@ -46,6 +46,11 @@ export async function answerCall(
 		default:
 			throw new Error(`invalid call value ${JSON.stringify(name)}: build, check, outline or targets`);
 	}
+}
+
+/** Without --target every stage is checked, and not only what the last one needs. */
+function checked({ target, ...options }: ReturnType<typeof optionsOf>): LintOptions & { readonly file: string } {
+	return target === "" ? options : { ...options, target };
 }
 
 function optionsOf(
