@@ -4,6 +4,7 @@ import { isAbsolute, resolve } from "node:path";
 import { type ApiVersion, atLeast, MAX_API_VERSION, MIN_API_VERSION, parseApiVersion } from "../api/engine/version.ts";
 import { errnoCode, errorMessage, InvalidParameterError, NotImplementedError } from "../base/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/logger.ts";
+import { parseCacheRules } from "../core/build/gc-rules.ts";
 import { DEFAULT_GC_POLICY, type GcPolicy, parseGcPolicy } from "../core/gc/policy.ts";
 import { parseMirror } from "../core/remotes/endpoint.ts";
 import { type OptionValues, optionName, parseConfigFile, parseFlags } from "./option-parser.ts";
@@ -105,6 +106,8 @@ export interface DaemonConfig {
 	readonly minApiVersion: ApiVersion;
 	readonly registry: RegistryConfig;
 	readonly gc: GcPolicy;
+	/** `builder`, as `parseCacheRules` reads it. */
+	readonly builder: Readonly<Record<string, unknown>>;
 	/** Names of the given options that nothing acts on yet. */
 	readonly idleOptions: readonly string[];
 }
@@ -230,11 +233,18 @@ function settle(table: OptionValues, environment: Environment, configFile: strin
 		shutdownTimeoutSeconds: values.number("shutdown-timeout", 15, -1),
 		minApiVersion: minApiVersion(values.text("min-api-version") ?? environment["DOCKER_MIN_API_VERSION"]),
 		registry: registryConfig(values, environment),
+		builder: builderOf(table.has("builder") ? values.record<unknown>("builder") : {}),
 		gc: table.has("gc") ? parseGcPolicy(values.record<unknown>("gc")) : DEFAULT_GC_POLICY,
 		idleOptions: rows()
 			.filter((row) => row.idle === true && table.has(optionName(row)))
 			.map(optionName),
 	};
+}
+
+/** Faults are told at the start, and when the file is validated. @throws InvalidParameterError */
+function builderOf(builder: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+	parseCacheRules(builder, 0);
+	return builder;
 }
 
 const HOST_DIRECTORIES = ["/etc/gantry/certs.d", "/etc/docker/certs.d"];

@@ -67,7 +67,7 @@ export const OPTIONS = [
 		kind: "text",
 		help: 'Name of the default bridge; "none" for no default bridge',
 	},
-	{ key: "builder", kind: "object", help: "Build cache policy", idle: true },
+	{ key: "builder", kind: "object", help: "Build cache policy" },
 	{ flag: "cdi-spec-dir", key: "cdi-spec-dirs", kind: "list", help: "Folders of CDI specifications", refused: NOT_YET },
 	{ flag: "cgroup-parent", key: "cgroup-parent", kind: "text", help: "Parent cgroup of all containers" },
 	{ flag: "config-file", kind: "text", help: "Daemon configuration file" },

@@ -1,6 +1,7 @@
 /** The builder, wired bottom-up. */
 import type { Logger } from "../base/logger.ts";
-import { BuildCache, type GcRule } from "../engine/build/build-cache.ts";
+import { parseCacheRules } from "../core/build/gc-rules.ts";
+import { BuildCache } from "../engine/build/build-cache.ts";
 import { BuildCacheCollection } from "../engine/build/build-cache-collection.ts";
 import { BuildOperations } from "../engine/build/build-operations.ts";
 import { BuildService } from "../engine/build/build-service.ts";
@@ -36,8 +37,6 @@ export interface BuildWiring {
 	readonly logger: Logger;
 }
 
-const NO_RULES: readonly GcRule[] = [];
-
 export type Building = ReturnType<typeof wireBuilding>;
 
 export function wireBuilding(wiring: BuildWiring) {
@@ -53,7 +52,7 @@ export function wireBuilding(wiring: BuildWiring) {
 				new Set(index.all().flatMap(({ chainId }) => layers.stack(chainId).map((layer) => layer.chainId))),
 			collectGarbage: () => images.collectGarbage(),
 		},
-		NO_RULES,
+		parseCacheRules(config.builder, directories.totalBytes()),
 	);
 	layers.retain(() => cache.layers());
 	const networks = new StepNetworks(containers.networking);

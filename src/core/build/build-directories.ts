@@ -21,6 +21,8 @@ export interface BuildDirectories {
 	settled(): Promise<void>;
 	/** Bytes free on the file system. */
 	freeBytes(): number;
+	/** Of the file system. */
+	totalBytes(): number;
 	/** At start: temporary directories, and those of records that are not in `keep`. */
 	cleanUp(keep: ReadonlySet<string>): Promise<void>;
 }

@@ -31,6 +31,11 @@ export interface ContainerSnapshot {
 	readonly isWholeTree: boolean;
 }
 
+export interface SnapshotOptions {
+	readonly readOnly?: boolean;
+	readonly bare?: boolean;
+}
+
 export interface MountOptions {
 	readonly volatile?: boolean;
 }
@@ -64,12 +69,12 @@ export interface Snapshotter {
 	layersInUse(): ReadonlySet<ChainId>;
 	/**
 	 * Creates (or finds) the writable snapshot of a container on `parent` (undefined: an image without layers). A `readOnly` one
-	 * shows the image just as it is, without the mount points that a container needs.
+	 * shows the image just as it is, without the mount points that a container needs, and so does a `bare` one, which can be written to.
 	 */
 	prepare(
 		containerId: string,
 		parent: ChainId | undefined,
-		options?: { readonly readOnly?: boolean },
+		options?: SnapshotOptions,
 	): Promise<ContainerSnapshot>;
 	/**
 	 * Mounts the merged tree; idempotent.
@@ -81,11 +86,6 @@ export interface Snapshotter {
 	 * exists already, the changes are dropped. The layer shows at once, but is on the disk only after `flush`.
 	 */
 	commit(containerId: string, chainId: ChainId, usage: SnapshotUsage): Promise<void>;
-	/**
-	 * Shows a stack of layers as a tree to read from, without the mount points that containers get. `remove` ends it.
-	 * @returns the tree's path
-	 */
-	view(id: string, parent: ChainId): Promise<string>;
 	/** Resolves when all that was committed so far is on the disk. */
 	flush(): Promise<void>;
 	/** The container's prepared snapshot and what it stands on. @throws NotFoundError */

@@ -75,6 +75,11 @@ export class FsBuildDirectories implements BuildDirectories {
 		return bavail * bsize;
 	}
 
+	totalBytes(): number {
+		const { blocks, bsize } = statfsSync(this.root);
+		return blocks * bsize;
+	}
+
 	async cleanUp(keep: ReadonlySet<string>): Promise<void> {
 		for (const name of readdirSync(join(this.root, "memory"))) this.removeMemory(join(this.root, "memory", name));
 		for (const name of readdirSync(join(this.root, "tmp"))) await this.#delete(join(this.root, "tmp", name));

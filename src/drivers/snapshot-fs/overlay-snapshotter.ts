@@ -15,6 +15,7 @@ import type {
 	MountOptions,
 	PreparedSnapshot,
 	SnapshotIngest,
+	SnapshotOptions,
 	Snapshotter,
 	SnapshotUsage,
 } from "../../core/snapshot/snapshotter.ts";
@@ -43,6 +44,8 @@ export class OverlaySnapshotter implements Snapshotter {
 	readonly #mutex = new KeyedMutex();
 	/** Mounted so by this process. */
 	readonly #volatile = new Set<string>();
+	/** Prepared so by this process, which does not keep them. */
+	readonly #bare = new Set<string>();
 
 	/** @param root created when missing; without symlinks in its path, as mounts are found again by it */
 	constructor(readonly root: string) {
@@ -83,12 +86,13 @@ export class OverlaySnapshotter implements Snapshotter {
 	async prepare(
 		containerId: string,
 		parent: ChainId | undefined,
-		{ readOnly = false }: { readonly readOnly?: boolean } = {},
+		{ readOnly = false, bare = false }: SnapshotOptions = {},
 	): Promise<ContainerSnapshot> {
 		const snapshot = this.#snapshot(containerId);
 		if (this.#containers.has(containerId)) return snapshot;
 		try {
-			if (!readOnly) this.#mountPoints.ensure(parent, (directory) => this.#buildMountPoints(parent, directory));
+			if (bare) this.#bare.add(containerId);
+			else if (!readOnly) this.#mountPoints.ensure(parent, (directory) => this.#buildMountPoints(parent, directory));
 			const [top] = this.#stack(parent);
 			mkdirSync(snapshot.upperPath, { recursive: true, mode: 0o755 });
 			if (!readOnly) mkdirSync(this.#workPath(containerId), { recursive: true, mode: 0o700 });
@@ -104,13 +108,17 @@ export class OverlaySnapshotter implements Snapshotter {
 
 	find(containerId: string): PreparedSnapshot {
 		const parent = this.#containers.parent(containerId);
-		const lowerPaths = this.#isReadOnly(containerId) ? this.#stack(parent) : this.#lower(parent);
+		const isPlain = this.#bare.has(containerId) || this.#isReadOnly(containerId);
+		const lowerPaths = isPlain ? this.#stack(parent) : this.#lower(parent);
 		return { ...this.#snapshot(containerId), parent, lowerPaths };
 	}
 
 	mount(containerId: string, { volatile = false }: MountOptions = {}): Promise<ContainerSnapshot> {
 		return this.#mutex.run(containerId, () => {
 			const snapshot = this.find(containerId);
+			// Nothing to be merged.
+			if (snapshot.lowerPaths.length === 0 && this.#bare.has(containerId))
+				return { ...snapshot, mergedPath: snapshot.upperPath };
 			if (isMounted(snapshot.mergedPath)) return snapshot;
 			try {
 				if (this.#isReadOnly(containerId)) {
@@ -138,6 +146,7 @@ export class OverlaySnapshotter implements Snapshotter {
 	remove(containerId: string): Promise<void> {
 		return this.#mutex.run(containerId, async () => {
 			await this.#unmount(containerId);
+			this.#bare.delete(containerId);
 			this.#containers.forget(containerId);
 			await this.#layers.discardContainer(this.#containers.path(containerId));
 		});
@@ -148,27 +157,9 @@ export class OverlaySnapshotter implements Snapshotter {
 			const { upperPath, parent } = this.find(containerId);
 			await this.#unmount(containerId);
 			this.#layers.adopt(upperPath, chainId, parent, usage);
+			this.#bare.delete(containerId);
 			this.#containers.forget(containerId);
 			await this.#layers.discardContainer(this.#containers.path(containerId));
-		});
-	}
-
-	view(id: string, parent: ChainId): Promise<string> {
-		return this.#mutex.run(id, () => {
-			const { mergedPath } = this.#snapshot(id);
-			const lower = this.#stack(parent);
-			mkdirSync(mergedPath, { recursive: true, mode: 0o700 });
-			this.#containers.register(id, parent);
-			const [only] = lower;
-			// An overlay needs two layers; the lowest one has no whiteouts.
-			if (lower.length === 1 && only !== undefined) return only;
-			try {
-				mountOverlay(mergedPath, { lower, options: OPTIONS });
-				this.#volatile.add(id);
-			} catch (cause) {
-				throw new SystemError(`failed to mount layers: ${errorMessage(cause)}`, { cause });
-			}
-			return mergedPath;
 		});
 	}
 
@@ -208,7 +199,7 @@ export class OverlaySnapshotter implements Snapshotter {
 		const { mergedPath } = this.#snapshot(containerId);
 		if (!isMounted(mergedPath)) return;
 		// Without anything to write out it is over at once.
-		if (this.#volatile.delete(containerId)) unmountAll(mergedPath);
+		if (this.#volatile.delete(containerId) || this.#isReadOnly(containerId)) unmountAll(mergedPath);
 		else await unmountInBackground(mergedPath);
 	}
 

@@ -98,10 +98,6 @@ export class VfsSnapshotter implements Snapshotter {
 		throw new SystemError("a whole tree is no layer");
 	}
 
-	async view(id: string, parent: ChainId): Promise<string> {
-		return (await this.prepare(id, parent)).mergedPath;
-	}
-
 	flush(): Promise<void> {
 		return this.#layers.flush();
 	}

@@ -7,6 +7,7 @@ import { errorMessage } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { BuildDirectories } from "../../core/build/build-directories.ts";
 import type { BuildStore, CacheKind, CacheRecord, StepResult } from "../../core/build/cache-record.ts";
+import type { CacheRule } from "../../core/build/gc-rules.ts";
 import { type PrunableRecord, type PruneLimits, planPrune } from "../../core/build/prune-plan.ts";
 import { timestamp } from "../../core/image/timestamp.ts";
 import type { LayerLease, LayerRegistry } from "../image/layer-registry.ts";
@@ -24,12 +25,6 @@ export interface CacheLayers {
 	/** Layers that images have. */
 	imageLayers(): ReadonlySet<Digest>;
 	collectGarbage(): Promise<void>;
-}
-
-/** One rule of `builder.gc`; the budget is applied to the records that match. */
-export interface GcRule extends PruneLimits {
-	readonly all: boolean;
-	readonly filters: Filters;
 }
 
 export interface PruneOutcome {
@@ -83,7 +78,7 @@ export class BuildCache {
 	readonly #changed = new Set<string>();
 	readonly #removed = new Set<string>();
 	#images: CacheLayers | undefined;
-	#rules: readonly GcRule[] = [];
+	#rules: readonly CacheRule[] = [];
 	#saving: Promise<void> = Promise.resolve();
 	#timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -93,7 +88,7 @@ export class BuildCache {
 	}
 
 	/** Once, before anything is built. */
-	attach(images: CacheLayers, rules: readonly GcRule[]): void {
+	attach(images: CacheLayers, rules: readonly CacheRule[]): void {
 		this.#images = images;
 		this.#rules = rules;
 	}
