@@ -94,8 +94,32 @@ describe("a network of one's own", () => {
 		expect(await refused("-o", "com.docker.network.bridge.name=lo", "other")).toContain(
 			"existing interface lo is not a bridge",
 		);
-		expect(await refused("-d", "macvlan", "other")).toContain("the driver macvlan is not supported yet");
+		expect(await refused("-d", "nope", "other")).toContain('plugin "nope" not found');
+		expect(await refused("--ipam-driver", "nope", "other")).toContain('plugin "nope" not found');
+		expect(await refused("-o", "com.docker.network.bridge.enable_icc=x", "other")).toContain("invalid syntax");
 		expect(await suite.must(["network", "ls", "-q"])).toBe(links);
+	});
+});
+
+describe("a configuration for networks", () => {
+	test("is made into one, stays as long as it is used, and is no network itself", async () => {
+		const settings = ["--subnet", "10.214.9.0/24", "-o", "com.docker.network.driver.mtu=1300", "--label", "a=b"];
+		await suite.must(["network", "create", "--config-only", ...settings, "plan"]);
+		expect(await suite.must(["network", "inspect", "-f", "{{.Driver}} {{.ConfigOnly}}", "plan"])).toBe("null true");
+		await suite.must(["network", "create", "--config-from", "plan", "--attachable", "lab"]);
+		const shown = "{{.ConfigFrom.Network}} {{.Attachable}} {{.Labels.a}} {{(index .IPAM.Config 0).Subnet}}";
+		expect(await suite.must(["network", "inspect", "-f", shown, "lab"])).toBe("plan true b 10.214.9.0/24");
+		const mtu = ["run", "--rm", "--network", "lab", "busybox", "cat", "/sys/class/net/eth0/mtu"];
+		expect(await suite.must(mtu)).toBe("1300");
+		const refused = (...args: string[]) => suite.refusal(args);
+		expect(await refused("network", "rm", "plan")).toContain('configuration network "plan" is in use');
+		expect(await refused("network", "create", "--config-from", "plan", "--label", "x=y", "other")).toContain(
+			"user specified configurations are not supported",
+		);
+		expect(await refused("run", "--rm", "--network", "plan", "busybox", "true")).toContain(
+			"cannot create endpoint on configuration-only network",
+		);
+		await suite.must(["network", "rm", "lab", "plan"]);
 	});
 });
 
