@@ -15,6 +15,7 @@ interface Inspected {
 		readonly ExitCode: number;
 	};
 	readonly HostConfig: { readonly NetworkMode: string };
+	readonly Mounts: readonly { readonly Type: string; readonly Source: string }[];
 	readonly NetworkSettings: {
 		readonly IPAddress?: string;
 		readonly Networks: Readonly<Record<string, { readonly IPAddress: string }>>;
@@ -56,7 +57,7 @@ async function auditOnce(daemon: TestDaemon, { cgroupParent }: AuditOptions): Pr
 	const sandboxed = running.filter(({ HostConfig: { NetworkMode: mode } }) => !/^(host|container:)/.test(mode));
 	const { dataRoot, execRoot } = daemon;
 	return [
-		...compare("snapshot", all, names(`${dataRoot}/snapshots/containers`)),
+		...compare("snapshot", all, [...new Set(names(`${dataRoot}/snapshots/containers`).map(ownerOf))]),
 		...compare("directory", all, names(`${dataRoot}/containers`)),
 		...compare("monitor directory", live, names(`${execRoot}/shim`)),
 		...compare("bundle", live, names(`${execRoot}/bundles`)),
@@ -70,7 +71,11 @@ async function auditOnce(daemon: TestDaemon, { cgroupParent }: AuditOptions): Pr
 			compare(area, [], names(join(dataRoot, area))),
 		),
 		...compare("tree", [], names(`${execRoot}/trees`)),
-		...compare("mount", [...expectedMounts(daemon, live), ...sandboxMounts(daemon, sandboxed)], mountPoints(daemon)),
+		...compare(
+			"mount",
+			[...expectedMounts(daemon, live), ...sandboxMounts(daemon, sandboxed)],
+			mountPoints(daemon).filter((path) => !isOptionalMount(daemon, path, running)),
+		),
 		...compare("cgroup", live, cgroupNames(cgroupParent)),
 		...compare("process", live, monitorNames(daemon, await processLines())),
 		...(await auditNetwork(daemon, bridged)),
@@ -132,6 +137,24 @@ async function volumeNames(daemon: TestDaemon): Promise<string[]> {
 
 function expectedMounts(daemon: TestDaemon, live: readonly string[]): string[] {
 	return live.map((id) => `${daemon.dataRoot}/snapshots/containers/${id}/merged`);
+}
+
+/** Of an image that is mounted into a container, too. */
+function ownerOf(snapshot: string): string {
+	return snapshot.replace(/-image-\d+$/, "");
+}
+
+/** What a running container may have mounted besides its root: images, parts of volumes and binds apart, volumes with options. */
+function isOptionalMount({ dataRoot, execRoot }: TestDaemon, path: string, running: readonly Inspected[]): boolean {
+	const [, snapshot = ""] =
+		new RegExp(`^${dataRoot}/snapshots/containers/([0-9a-f]+-image-\\d+)/merged$`).exec(path) ?? [];
+	const [, holder = ""] = new RegExp(`^${execRoot}/subpaths/([^/]+)/`).exec(path) ?? [];
+	return running.some(
+		({ Id, Mounts }) =>
+			ownerOf(snapshot) === Id ||
+			holder === Id ||
+			Mounts.some(({ Type, Source }) => Type === "volume" && Source === path),
+	);
 }
 
 function sandboxMounts(daemon: TestDaemon, sandboxed: readonly Inspected[]): string[] {

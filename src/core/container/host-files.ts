@@ -72,17 +72,13 @@ export interface ContainerHostFiles {
 	 */
 	mountSubpath(holder: string, root: string, subpath: string): string;
 	/**
-	 * Mounts a file or directory of the host in a place of its own, as the OCI runtime cannot: without what is mounted below it, or
+	 * Mounts a file or directory of the host in a place of its own, as the OCI runtime cannot: without what is mounted below it, and
 	 * with files that belong to others.
 	 * @param holder gives it back with `releaseSubpaths`
 	 * @returns the place's path
 	 * @throws SystemError where the file system cannot
 	 */
-	mountApart(
-		holder: string,
-		source: string,
-		options: { readonly recursive: boolean; readonly idMap?: IdMap | undefined },
-	): Promise<string>;
+	mountApart(holder: string, source: string, idMap: IdMap | undefined): Promise<string>;
 	/** Unmounts what the holder has mounted. Idempotent. */
 	releaseSubpaths(holder: string): void;
 	/** The devices at a path, those below it for a directory; none for something else. @throws InvalidParameterError when nothing is there */

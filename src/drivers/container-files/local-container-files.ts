@@ -164,16 +164,13 @@ export class LocalContainerFiles implements ContainerHostFiles {
 		return this.#mountAt(holder, source, `cannot mount ${subpath} of the volume`, { recursive: true });
 	}
 
-	async mountApart(
-		holder: string,
-		path: string,
-		{ recursive, idMap }: { readonly recursive: boolean; readonly idMap?: IdMap | undefined },
-	): Promise<string> {
+	/** Never recursively: this daemon's own mounts may lie below the source, and would be busy here for good. */
+	async mountApart(holder: string, path: string, idMap: IdMap | undefined): Promise<string> {
 		const source = { path, isDirectory: this.kindOf(path) === "directory" };
-		if (idMap === undefined) return this.#mountAt(holder, source, `cannot mount ${path}`, { recursive });
+		if (idMap === undefined) return this.#mountAt(holder, source, `cannot mount ${path}`, {});
 		using namespace = await openUserNamespace(idMap);
 		const what = `cannot mount ${path} with an idmap (file systems that can: ext4, xfs, btrfs, tmpfs, …)`;
-		return this.#mountAt(holder, source, what, { recursive, idMapNamespace: namespace.fd });
+		return this.#mountAt(holder, source, what, { idMapNamespace: namespace.fd });
 	}
 
 	#mountAt(

@@ -185,7 +185,7 @@ export class ContainerFilesystem {
 		const { recursive, idMap } = mount;
 		// crun takes along what is mounted below a bind, whatever it is told.
 		const isAlone = mount.type === "bind" && !recursive && files.kindOf(source) === "directory";
-		return idMap === undefined && !isAlone ? source : await files.mountApart(holder, source, { recursive, idMap });
+		return idMap === undefined && !isAlone ? source : await files.mountApart(holder, source, idMap);
 	}
 
 	async #plainSource(record: ContainerRecord, mount: ContainerMount, holder: string): Promise<string> {

@@ -9,7 +9,7 @@ import { TestDaemon } from "../../support/daemon.ts";
 
 /** Calls that change nothing: there is no gap after them. */
 const READS =
-	/\.(?:list|get|has|find|stack|usage|layerPath|layersInUse|containerUsage|describe|paths|kindOf|devices|allDevices|read[A-Z]\w*|host[A-Z]\w*|realPath|propagationOf|mountpoint|check|images|layers|open|size|inventory|occupiedSubnets|statistics)$/;
+	/\.(?:list|get|has|find|stack|usage|layerPath|layersInUse|containerUsage|describe|paths|kindOf|devices|allDevices|read[A-Z]\w*|host[A-Z]\w*|realPath|propagationOf|mountpoint|check|exists|isMadeInSteps|images|layers|open|size|inventory|occupiedSubnets|statistics)$/;
 /** The daemon may go on after its answer. */
 const AFTERMATH_MS = 250;
 /** For the end of a process that is killed already. */

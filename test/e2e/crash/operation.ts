@@ -37,7 +37,8 @@ export class Round {
 		const text = await reply.text();
 		if (reply.status >= 400 || text.includes('"errorDetail"'))
 			throw new Error(`${method} ${path}: ${reply.status} ${text}`);
-		return text === "" || text.includes("\n{") ? text : JSON.parse(text);
+		const isJson = reply.headers.get("content-type")?.includes("json") === true;
+		return text === "" || text.includes("\n{") || !isJson ? text : JSON.parse(text);
 	}
 
 	async status(method: string, path: string): Promise<number> {

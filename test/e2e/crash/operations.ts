@@ -277,6 +277,80 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 			if (exists) await round.request("DELETE", `/volumes/${round.volume}`);
 		},
 	},
+	"volume create with a disk of its own": {
+		act: async (round) => {
+			await round.request("POST", "/volumes/create", { Name: round.volume, DriverOpts: DISK });
+			round.acknowledge("created");
+		},
+		check: async (round) => {
+			if (round.has("created")) expect(await round.exists("volumes", round.volume)).toBe(true);
+			await round.request("POST", "/volumes/create", { Name: round.volume, DriverOpts: DISK });
+			await round.create({ ...SLEEPER, HostConfig: { Binds: [`${round.volume}:/disk`] } });
+			await round.start();
+			await round.request("DELETE", `/containers/${round.name}?force=1`);
+			// A prune leaves volumes with options.
+			await round.request("DELETE", `/volumes/${round.volume}`);
+		},
+	},
+	"volume rename": {
+		prepare: fillVolume,
+		act: async (round) => {
+			await round.request("POST", `/volumes/${round.volume}/rename?name=${round.volume}-new`);
+			round.acknowledge("renamed");
+		},
+		check: async (round) => {
+			const old = await round.exists("volumes", round.volume);
+			expect(await round.exists("volumes", `${round.volume}-new`)).toBe(!old);
+			if (round.has("renamed")) expect(old).toBe(false);
+			await expectFilled(round, old ? round.volume : `${round.volume}-new`);
+		},
+	},
+	"volume clone": {
+		prepare: fillVolume,
+		act: async (round) => {
+			await round.request("POST", `/volumes/${round.volume}/clone?name=${round.volume}-new&pause=1`);
+			round.acknowledge("cloned");
+		},
+		check: async (round) => {
+			await expectFilled(round, round.volume);
+			const copied = await round.exists("volumes", `${round.volume}-new`);
+			if (round.has("cloned")) expect(copied).toBe(true);
+			if (!copied) await round.request("POST", `/volumes/${round.volume}/clone?name=${round.volume}-new`);
+			await expectFilled(round, `${round.volume}-new`);
+		},
+	},
+	"volume import": {
+		act: async (round) => {
+			await fillVolume(round);
+			round.acknowledge("imported");
+		},
+		check: async (round) => {
+			const exists = await round.exists("volumes", round.volume);
+			if (round.has("imported")) expect(exists).toBe(true);
+			if (!exists) await fillVolume(round);
+			await expectFilled(round, round.volume);
+		},
+	},
+	"container start with an image, a part of a volume and mapped IDs": {
+		prepare: async (round) => {
+			await fillVolume(round);
+			const Mounts = [
+				{ Type: "image", Source: "busybox", Target: "/image", ImageOptions: { Subpath: "bin" } },
+				{ Type: "volume", Source: round.volume, Target: "/part", VolumeOptions: { Subpath: "file" } },
+				{ Type: "bind", Source: "/tmp", Target: "/mapped", IdMap: "uids=0-1000-1" },
+				{ Type: "bind", Source: "/tmp", Target: "/alone", BindOptions: { NonRecursive: true } },
+			];
+			await round.create({ ...SLEEPER, HostConfig: { Mounts } });
+		},
+		act: async (round) => {
+			await round.start();
+			round.acknowledge("started");
+		},
+		check: async (round) => {
+			if (round.has("started")) expect((await round.inspect()).State.Status).toBe("running");
+			await expectStartable(round);
+		},
+	},
 	"image import": {
 		act: async (round) => {
 			await importImage(round);
@@ -353,6 +427,18 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 		},
 	},
 };
+
+const DISK = { type: "ext4", size: "8m" };
+
+async function fillVolume(round: Round): Promise<void> {
+	const archive = tarOf({ name: "file", content: round.name });
+	await round.request("POST", `/volumes/${round.volume}/import`, archive);
+}
+
+async function expectFilled(round: Round, volume: string): Promise<void> {
+	const archive = (await round.request("GET", `/volumes/${volume}/export`)) as string;
+	expect(archive).toContain(round.name);
+}
 
 async function importImage(round: Round): Promise<void> {
 	await round.request(
