@@ -74,9 +74,10 @@ export interface StageVisitor {
 	step?(step: WalkedStep): void;
 }
 
-/** The stage that a target names. @throws DockerfileError when there is none */
+/** The stage that a target names, or numbers, as the classic builder had it. @throws DockerfileError when there is none */
 export function findTarget({ stages, file }: Pick<Dockerfile, "stages" | "file">, target: string): Stage {
-	const stage = target === "" ? stages.at(-1) : stages.findLast(({ name }) => name === target.toLowerCase());
+	const byName = target === "" ? stages.at(-1) : stages.findLast(({ name }) => name === target.toLowerCase());
+	const stage = byName ?? (/^\d+$/.test(target) ? stages[Number(target)] : undefined);
 	if (stage !== undefined) return stage;
 	if (stages.length === 0) throw new DockerfileError({ reason: "there is no stage to build", file });
 	const suggestion = nearest(

@@ -9,9 +9,11 @@ import { type GraphInput, targetStage } from "../../core/build/plan/stage-graph.
 import type { BuildRequest } from "../../core/build/request.ts";
 import { GlobalArguments } from "../../core/dockerfile/build-arguments.ts";
 import { parseIgnoreFile } from "../../core/dockerfile/ignore-patterns.ts";
+import type { LintWarning } from "../../core/dockerfile/lint/lint-rules.ts";
 import { parseDockerfile } from "../../core/dockerfile/parse-dockerfile.ts";
 import type { Dockerfile } from "../../core/dockerfile/syntax.ts";
 import type { BaseImages } from "./base-images.ts";
+import { checkDockerfile } from "./dockerfile-checks.ts";
 
 const DOCKERFILE_LIMIT_BYTES = 16 << 20;
 const IGNORE_LIMIT_BYTES = 1 << 20;
@@ -56,13 +58,15 @@ export interface PlanOptions {
 		reference: string,
 		work: (onProgress: (message: ProgressMessage) => void) => Promise<T>,
 	) => Promise<T>;
+	/** Hears what the checks of the Dockerfile have found. */
+	readonly onWarnings: (warnings: readonly LintWarning[]) => void;
 }
 
-/** Looks the images up and makes the plan. @throws DockerfileError, NotFoundError, RemoteError */
+/** Looks the images up and makes the plan. @throws DockerfileError, NotFoundError, RemoteError, InvalidParameterError when checks fail it */
 export async function preparePlan(
-	{ dockerfile }: BuildDefinition,
+	{ dockerfile, ignore }: BuildDefinition,
 	request: BuildRequest,
-	{ platform, buildPlatform, images, resolving }: PlanOptions,
+	{ platform, buildPlatform, images, resolving, onWarnings }: PlanOptions,
 	signal: AbortSignal,
 ): Promise<BuildPlan> {
 	const target = targetStage({ dockerfile, target: request.target });
@@ -82,7 +86,19 @@ export async function preparePlan(
 	for (;;) {
 		const needs = neededStages(input, target, images.lookup);
 		const missing = needs.images.filter((need) => images.lookup(need) === undefined);
-		if (missing.length === 0) return planBuild(input, target, needs, images.lookup);
+		if (missing.length === 0) {
+			const plan = planBuild(input, target, needs, images.lookup);
+			const { warnings, failure } = checkDockerfile({
+				graph: input,
+				needs,
+				lookup: images.lookup,
+				buildPlatform,
+				ignore,
+			});
+			onWarnings(warnings);
+			if (failure !== undefined) throw failure;
+			return plan;
+		}
 		await Promise.all(
 			missing.map((need) => resolving(need.reference, (onProgress) => images.resolve(need, onProgress, signal))),
 		);

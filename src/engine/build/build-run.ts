@@ -26,6 +26,7 @@ export interface RunOptions {
 	readonly platform: Platform;
 	readonly narrator: BuildNarrator;
 	readonly resolving: PlanOptions["resolving"];
+	readonly onWarnings: PlanOptions["onWarnings"];
 	/** Hears of each context's transfer. */
 	readonly onSync: OnSync;
 	/** Of RUN; empty: a name for each step. */
@@ -62,8 +63,8 @@ export class BuildRun implements AsyncDisposable {
 			credentials: (host) => request.session.credentials(host),
 			platform,
 		});
-		const { resolving } = options;
-		const planning = { platform: options.platform, buildPlatform: platform, images: base, resolving };
+		const { resolving, onWarnings } = options;
+		const planning = { platform: options.platform, buildPlatform: platform, images: base, resolving, onWarnings };
 		const plan = await preparePlan(definition, request, planning, signal);
 		const emptyDirectory = () => {
 			const path = directories.temporary();

@@ -7,12 +7,14 @@ import type { Builder } from "../../core/build/builder.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
 import type { BuildRequest, BuildResult } from "../../core/build/request.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
+import type { LintWarning } from "../../core/dockerfile/lint/lint-rules.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
 import { familiar } from "../../core/image/reference.ts";
 import { readDefinition } from "./build-preparation.ts";
 import { reportPull, type Vertex, VertexNarrator } from "./build-progress.ts";
 import { BuildRun, type BuildRunDependencies } from "./build-run.ts";
 import type { OnSync } from "./context-files.ts";
+import { asVertexWarning } from "./dockerfile-checks.ts";
 import { Exporters } from "./exporters.ts";
 import type { StageOutcome } from "./stage-builds.ts";
 
@@ -43,9 +45,8 @@ export class BuildService implements Builder {
 		if (platform === undefined || platforms.length > 1)
 			throw new NotImplementedError("building for several platforms at once is not supported yet");
 		const narrator = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount: 1, showPlatform: false });
-		const definition = await narrator
-			.vertex(`[internal] load build definition from ${nameOf(request)}`)
-			.around(() => readDefinition(request));
+		const loading = narrator.vertex(`[internal] load build definition from ${nameOf(request)}`);
+		const definition = await loading.around(() => readDefinition(request));
 		const { clock } = this.#deps;
 		const stageCount = definition.dockerfile.stages.length;
 		const steps = new VertexNarrator(progress, clock, newId(), { stageCount, showPlatform: false });
@@ -56,6 +57,10 @@ export class BuildService implements Builder {
 				steps
 					.vertex(`[internal] load metadata for ${reference}`)
 					.around((vertex) => work((message) => reportPull(vertex, message))),
+			onWarnings: (warnings: readonly LintWarning[]) => {
+				for (const warning of warnings)
+					progress.emit({ kind: "warning", warning: asVertexWarning(warning, loading.digest) });
+			},
 			onSync: ((name, work, watch) => {
 				const what = name === "" ? "load build context" : `context ${name} load from client`;
 				void steps

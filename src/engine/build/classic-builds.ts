@@ -119,6 +119,8 @@ export class ClassicBuilds {
 				platform: request.platforms[0] ?? platform,
 				narrator,
 				resolving: (_reference, resolve) => resolve((message) => say(message)),
+				// The classic stream has no place for warnings.
+				onWarnings: () => {},
 				onSync: () => {},
 				hostname: "",
 			},

@@ -586,6 +586,46 @@ describe("stages", () => {
 	]);
 });
 
+describe("checks", () => {
+	const dockerfile = ["FROM scratch AS other", "ENV old style", "FROM scratch", "ENV old style", "MAINTAINER me"];
+	const build = async (lines: readonly string[], ...args: string[]) => {
+		using context = new TestContext({ Dockerfile: lines, ".dockerignore": "*\n" });
+		return await daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
+	};
+
+	test("of the stages that are built are told", async () => {
+		const { code, stderr } = await build(dockerfile);
+		expect(code).toBe(0);
+		expect(stderr).toContain("2 warnings found");
+		expect(stderr).toContain("- LegacyKeyValueFormat:");
+		expect(stderr).toMatch(/- MaintainerDeprecated: .* \(line 5\)/);
+	});
+
+	test("fail the build that asks for it", async () => {
+		const { code, stderr } = await build(["# check=error=true;skip=MaintainerDeprecated", ...dockerfile]);
+		expect(code).not.toBe(0);
+		expect(stderr).toContain("lint violation found for rules: LegacyKeyValueFormat");
+		const argument = "BUILDKIT_DOCKERFILE_CHECK=skip=all";
+		const skipped = await build(["# check=error=true", ...dockerfile], "--build-arg", argument);
+		expect([skipped.code, skipped.stderr.includes("found")]).toEqual([0, false]);
+	});
+
+	test("know the base image and the .dockerignore", async () => {
+		await build(["FROM scratch", "ENV FROM_BASE=1", 'SHELL ["/bin/sh", "-c"]'], "-t", "with-facts");
+		const known = await build(["FROM with-facts", "WORKDIR /$FROM_BASE", "CMD x"]);
+		expect([known.code, known.stderr.includes("found")]).toEqual([0, false]);
+		const { code, stderr } = await build(["FROM scratch", "COPY . /all/"]);
+		expect([code, stderr.includes("CopyIgnoredFile: COPY of")]).toEqual([0, true]);
+		expect((await build(["FROM scratch", "COPY --from=with-facts /x /"], "--check")).code).toBe(0);
+	});
+
+	test("without building look at every stage", async () => {
+		const { code, stdout } = await build(dockerfile, "--check");
+		expect(code).toBe(1);
+		expect(stdout).toContain("3 warnings");
+	});
+});
+
 describe("refused, with the place", () => {
 	const refused: readonly (readonly [dockerfile: readonly string[], message: string])[] = [
 		[["FROM busybox", "RNU true"], "Dockerfile:2:1: unknown instruction: RNU (did you mean RUN?)"],
