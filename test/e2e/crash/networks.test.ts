@@ -20,6 +20,7 @@ const PORT = { ExposedPorts: { "80/tcp": {} } };
 let doomed: DoomedDaemon;
 let rounds = 0;
 beforeAll(async () => {
+	for (const name of readdirSync("/sys/class/net")) strangers.add(name);
 	doomed = await DoomedDaemon.start();
 });
 afterAll(async () => {
@@ -29,6 +30,7 @@ afterAll(async () => {
 interface NetworkInfo {
 	readonly Name: string;
 	readonly Id: string;
+	readonly Driver: string;
 }
 
 interface MemberInfo {
@@ -48,6 +50,11 @@ async function createNetwork(round: Round, letter: string): Promise<void> {
 		Name: `${round.name}${letter}`,
 		Options: { "com.docker.network.bridge.name": bridge },
 	});
+}
+
+/** A network on a parent of its own, which is called after the network's ID. */
+async function createOnParent(round: Round): Promise<void> {
+	await round.request("POST", "/networks/create", { Name: `${round.name}m`, Driver: "macvlan" });
 }
 
 async function networksOf(round: Round): Promise<NetworkInfo[]> {
@@ -136,6 +143,55 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 			if (!isMember) await round.request("POST", `/networks/${round.name}a/connect`, { Container: round.name });
 		},
 	},
+	"macvlan network create, and a container on it": {
+		act: async (round) => {
+			await createOnParent(round);
+			round.acknowledge("created");
+			await startMember(round, "m");
+			round.acknowledge("started");
+		},
+		check: async (round) => {
+			const exists = (await networksOf(round)).length === 1;
+			if (round.has("created")) expect(exists).toBe(true);
+			if (!exists) await createOnParent(round);
+			if (round.has("started")) expect((await round.inspect()).State.Running).toBe(true);
+			if (await round.exists("containers", round.name)) await round.start();
+			else await startMember(round, "m");
+		},
+	},
+	"macvlan network rm": {
+		prepare: createOnParent,
+		act: async (round) => {
+			await round.request("DELETE", `/networks/${round.name}m`);
+			round.acknowledge("removed");
+		},
+		check: async (round) => {
+			const exists = (await networksOf(round)).length === 1;
+			if (round.has("removed")) expect(exists).toBe(false);
+			if (exists) await round.request("DELETE", `/networks/${round.name}m`);
+		},
+	},
+	"ports published and taken back": {
+		prepare: async (round) => {
+			await createNetwork(round, "a");
+			await startMember(round, "a");
+		},
+		act: async (round) => {
+			await round.request("POST", `/containers/${round.name}/update`, {
+				PublishAdd: { "81/tcp": [{ HostPort: "" }] },
+				PublishRm: { "80/tcp": [] },
+			});
+			round.acknowledge("updated");
+		},
+		check: async (round) => {
+			const [{ NetworkSettings }] = await members(round);
+			const published = Object.entries(NetworkSettings.Ports).flatMap(([key, bindings]) => (bindings ? key : []));
+			if (round.has("updated")) expect(published).toEqual(["81/tcp"]);
+			for (const key of published)
+				await round.request("POST", `/containers/${round.name}/update`, { PublishRm: { [key]: [] } });
+			await round.request("POST", `/containers/${round.name}/update`, { PublishAdd: { "82/tcp": [{ HostPort: "" }] } });
+		},
+	},
 	"network disconnect": {
 		prepare: async (round) => {
 			for (const letter of ["a", "b"]) await createNetwork(round, letter);
@@ -167,6 +223,13 @@ async function running(round: Round): Promise<MemberInfo[]> {
 	);
 }
 
+const strangers = new Set<string>();
+
+/** Not one of another test's. */
+function isOurParent(name: string): boolean {
+	return !strangers.has(name);
+}
+
 /** What differs between the daemon's word and the machine. */
 async function audit(round: Round): Promise<string[]> {
 	const { daemon } = round;
@@ -177,17 +240,22 @@ async function audit(round: Round): Promise<string[]> {
 			problems.push(`${what}: wanted ${wanted.join(" ")}, found ${found.join(" ")}`);
 	};
 	const links: { ifname: string; master?: string }[] = JSON.parse(await mustRun(["ip", "-j", "link", "show"]));
+	expectSame(
+		"parents",
+		networks.filter(({ Driver }) => Driver === "macvlan").map(({ Id }) => `dm-${Id.slice(0, 12)}`),
+		links.map(({ ifname }) => ifname).filter((name) => name.startsWith("dm-") && isOurParent(name)),
+	);
 	const bridges = links.filter(({ ifname }) => ifname.startsWith(`${daemon.bridge}u`)).map(({ ifname }) => ifname);
 	expectSame(
 		"bridges",
-		networks.map(({ Name }) => `${daemon.bridge}u${Name.at(-1)}`),
+		networks.filter(({ Driver }) => Driver === "bridge").map(({ Name }) => `${daemon.bridge}u${Name.at(-1)}`),
 		bridges,
 	);
 	const endpoints = containers.flatMap(({ NetworkSettings: { Networks } }) => Object.keys(Networks));
 	const ports = links.filter(({ master = "" }) => bridges.includes(master));
 	expectSame(
 		"interfaces on bridges",
-		endpoints.map((name) => `${daemon.bridge}u${name.at(-1)}`),
+		endpoints.filter((name) => !name.endsWith("m")).map((name) => `${daemon.bridge}u${name.at(-1)}`),
 		ports.map(({ master = "" }) => master),
 	);
 	if (readdirSync(`${daemon.execRoot}/endpoints`).length !== endpoints.length)
@@ -220,14 +288,17 @@ async function auditMember({ Name, State, NetworkSettings }: MemberInfo, rules: 
 		problems.push(`${Name} has ${found.map(([, address]) => address).join()}, not ${addresses.join()}`);
 	const route = await inside("ip", "route", "show", "default");
 	const [main] = wanted;
-	if (main === undefined ? route !== "" : !route.includes(`via ${main[1].Gateway} `))
+	if (main === undefined || main[1].Gateway === "" ? route !== "" : !route.includes(`via ${main[1].Gateway} `))
 		problems.push(`${Name} goes out by "${route.trim()}", not by ${main?.[0]}`);
 	if (main !== undefined && !(await inside("ss", "-lun")).includes("127.0.0.11:"))
 		problems.push(`${Name} has no name server`);
-	for (const bindings of Object.values(NetworkSettings.Ports))
-		for (const { HostPort } of bindings ?? [])
-			if (main !== undefined && !rules.includes(`${TCP} . ${HostPort} : ${main[1].IPAddress} . 80`))
+	const sockets = await mustRun(["ss", "-ltnH"]);
+	for (const [key, bindings] of Object.entries(NetworkSettings.Ports))
+		for (const { HostPort } of bindings ?? []) {
+			if (main !== undefined && !rules.includes(`${TCP} . ${HostPort} : ${main[1].IPAddress} . ${key.split("/")[0]}`))
 				problems.push(`port ${HostPort} of ${Name} does not lead to ${main[1].IPAddress}`);
+			if (!sockets.includes(`:${HostPort} `)) problems.push(`port ${HostPort} of ${Name} is held by nobody`);
+		}
 	return problems;
 }
 
