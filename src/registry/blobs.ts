@@ -44,6 +44,11 @@ export class BlobService {
 		});
 	}
 
+	/** Where readers may fetch the bytes themselves. */
+	addressOf(digest: Digest): string | undefined {
+		return this.storage.addressOf?.(pathFor({ kind: "blob", digest }));
+	}
+
 	async open(digest: Digest, range?: ByteRange): Promise<Blob | ReadableStream<Uint8Array>> {
 		try {
 			return await this.storage.open(pathFor({ kind: "blob", digest }), range);

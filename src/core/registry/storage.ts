@@ -35,6 +35,8 @@ export interface RegistryStorage {
 	read(path: string, limitBytes: number): Promise<Uint8Array>;
 	/** Replaces the file in one step, on the disk when it returns. */
 	write(path: string, bytes: Uint8Array): Promise<void>;
+	/** Where readers may fetch the file themselves, for a few minutes; undefined where they must get it from here. */
+	addressOf?(path: string): string | undefined;
 	/** The file's bytes for streaming. A Blob may be sent without passing through this process. @throws NotFoundError */
 	open(path: string, range?: ByteRange): Promise<Blob | ReadableStream<Uint8Array>>;
 	/**

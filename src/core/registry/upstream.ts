@@ -7,7 +7,6 @@ export interface UpstreamManifest {
 }
 
 export interface UpstreamBlob {
-	readonly sizeBytes: number;
 	/** From the offset asked for to the end. */
 	readonly stream: ReadableStream<Uint8Array>;
 }

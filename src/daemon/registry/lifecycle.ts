@@ -106,6 +106,7 @@ function s3Place(config: RegistryConfig): S3Place | undefined {
 		prefix: prefix === "" ? "" : `${prefix}/`,
 		accessKeyId,
 		secretAccessKey,
+		redirects: config.flag("s3-redirect"),
 	};
 }
 

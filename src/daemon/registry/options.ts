@@ -109,6 +109,11 @@ export const OPTIONS: readonly OptionRow[] = [
 		value: "FILE",
 		help: "File with the access key ID and the secret, a line each",
 	},
+	{
+		name: "s3-redirect",
+		kind: "flag",
+		help: "Send readers of blobs to the storage itself, which they must be able to reach",
+	},
 	{ name: "no-ui", kind: "flag", help: "Serve no pages for browsers" },
 	{ name: "log-level", kind: "text", value: "LEVEL", fallback: "info", help: "trace, debug, info, warn or error" },
 	{ name: "log-format", kind: "text", value: "FORMAT", fallback: "text", help: "text or json" },

@@ -11,6 +11,10 @@ const PART_BYTES = 8 << 20;
 const PARTS_IN_FLIGHT = 2;
 const RETRIES = 3;
 const TOUCH_LIMIT_BYTES = 8 << 20;
+/** Up to here an object is read at once, which lets the answer say its length. */
+const WHOLE_BYTES = 256 << 10;
+/** A blob of many gigabytes only needs to have been begun by then. */
+const ADDRESS_SECONDS = 1200;
 /** Uploads and what describes them, small files too. */
 const SPOOLED_ROOT = "uploads/";
 
@@ -22,12 +26,15 @@ export interface S3Place {
 	readonly region: string;
 	readonly accessKeyId: string;
 	readonly secretAccessKey: string;
+	/** Readers reach the storage themselves and are sent there for blobs. */
+	readonly redirects: boolean;
 }
 
 export class S3RegistryStorage implements RegistryStorage {
 	readonly readsUnfinished: boolean;
 	readonly #client: S3Client;
 	readonly #prefix: string;
+	readonly #redirects: boolean;
 
 	constructor(
 		place: S3Place,
@@ -37,6 +44,7 @@ export class S3RegistryStorage implements RegistryStorage {
 		const { endpoint, bucket, region, accessKeyId, secretAccessKey } = place;
 		this.#client = new Bun.S3Client({ endpoint, bucket, region, accessKeyId, secretAccessKey });
 		this.#prefix = place.prefix;
+		this.#redirects = place.redirects;
 		this.readsUnfinished = spool.readsUnfinished;
 	}
 
@@ -55,12 +63,18 @@ export class S3RegistryStorage implements RegistryStorage {
 		await this.#translate("write", path, () => this.#client.write(key, bytes, { retry: RETRIES }));
 	}
 
+	addressOf(path: string): string | undefined {
+		return this.#redirects ? this.#client.presign(this.#key(path), { expiresIn: ADDRESS_SECONDS }) : undefined;
+	}
+
 	async open(path: string, range?: ByteRange): Promise<Blob | ReadableStream<Uint8Array>> {
 		if (await this.#isSpooled(path)) return await this.spool.open(path, range);
 		return await this.#translate("open", path, async () => {
 			const { sizeBytes } = await this.#statObject(path);
 			if (sizeBytes === 0 || (range !== undefined && range.end <= range.start)) return new Blob([]);
 			const file = this.#client.file(this.#key(path));
+			const { start, end } = range ?? { start: 0, end: sizeBytes };
+			if (end - start <= WHOLE_BYTES) return new Blob([await file.slice(start, end).bytes()]);
 			// A stream, not the file: an answer made of the file would send the client to the storage itself.
 			return (range === undefined ? file : file.slice(range.start, range.end)).stream();
 		});

@@ -64,7 +64,8 @@ export class HttpUpstream implements Upstream {
 			await response.body.cancel();
 			throw new UnavailableError("the other registry cannot continue a transfer");
 		}
-		return { sizeBytes: offset + sizeOf(response), stream: response.body };
+		// The size was asked for before; what streams need not say it again.
+		return { stream: response.body };
 	}
 
 	async tags(name: string, signal?: AbortSignal): Promise<string[]> {

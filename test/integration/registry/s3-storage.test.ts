@@ -28,6 +28,7 @@ registryStorageContract("S3RegistryStorage", async () => {
 		region: "r",
 		accessKeyId: "id",
 		secretAccessKey: "secret",
+		redirects: false,
 	};
 	return new S3RegistryStorage(place, new FsRegistryStorage(mkdtempSync(join(directory, "spool-"))));
 });
