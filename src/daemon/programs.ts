@@ -81,3 +81,12 @@ export function findShim(): string {
 		);
 	return found;
 }
+
+/** Where compiled binaries have their files. */
+const BINARY_ROOT = "/$bunfs/root/";
+
+/** What a thread for layers begins with: the compiled binary has it under the name it was built from. */
+export function layerWorkerScript(): string | URL {
+	if (import.meta.url.includes(BINARY_ROOT)) return `${BINARY_ROOT}daemon/layer-worker.js`;
+	return new URL("./layer-worker.ts", import.meta.url);
+}

@@ -1,5 +1,6 @@
 /** Everything that touches the machine, opened bottom-up. The only file that says `new` on a driver. */
 import { readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -15,6 +16,7 @@ import { LocalContainerFiles } from "../drivers/container-files/local-container-
 import { FsContentStore } from "../drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../drivers/layer-fs/fs-layer-applier.ts";
 import { FsTreeArchiver } from "../drivers/layer-fs/fs-tree-archiver.ts";
+import { LayerWorkers } from "../drivers/layer-fs/layer-workers.ts";
 import { mountUnclaimedControllers, readCgroupLayout } from "../drivers/linux/cgroups.ts";
 import { FileSystemSpace } from "../drivers/linux/disk-space.ts";
 import { describeMachine, readHostFacts } from "../drivers/linux/host-facts.ts";
@@ -45,13 +47,18 @@ import { DOCKER_PLUGIN_PATHS, PluginDirectories } from "../drivers/volume-plugin
 import type { DaemonConfig } from "./config.ts";
 import { firewallTableName, inputGateName } from "./container-defaults.ts";
 import type { DriverGuard } from "./fail-point.ts";
-import { findShim } from "./programs.ts";
+import { findShim, layerWorkerScript } from "./programs.ts";
 import { VERSION } from "./version.ts";
 
 /** Network namespaces kept ready: making one costs more than all the rest of a container's network. */
 const WARM_SANDBOXES = 3;
 
 const RESOLV_CONF = "/etc/resolv.conf";
+
+/** On fewer, decompression alone keeps them busy, and unpacking is as quick on the main thread. */
+const LAYER_WORKER_CORES = 4;
+const LAYER_WORKER_LIMIT = 4;
+const LAYER_WORKER_IDLE_MS = 10_000;
 
 export type Drivers = ReturnType<typeof openDrivers>;
 
@@ -68,6 +75,8 @@ export function openDrivers(
 	const database = openDatabase(join(dataRoot, "gantry.db"));
 	stack.defer(() => database.close());
 	const content = new FsContentStore(join(dataRoot, "content"));
+	const layerWorkers = openLayerWorkers(join(dataRoot, "content"));
+	if (layerWorkers !== undefined) stack.use(layerWorkers);
 	const network = new LinuxBridgeDriver(
 		{ clock, logger: logger.child({ part: "network" }) },
 		{
@@ -124,7 +133,7 @@ export function openDrivers(
 			volumes: guard("volumeStore", new SqliteVolumeStore(database)),
 		},
 		snapshotter: guard("snapshotter", openSnapshotter(join(dataRoot, "snapshots"), config.storageDriver)),
-		applier: guard("applier", new FsLayerApplier(content)),
+		applier: guard("applier", new FsLayerApplier(content, layerWorkers)),
 		archiver,
 		build: {
 			directories: guard("buildDirectories", new FsBuildDirectories(join(dataRoot, "build"))),
@@ -161,6 +170,13 @@ function pluginPaths(execRoot: string) {
 	const own = join(execRoot, "plugins");
 	const { sockets, specifications } = DOCKER_PLUGIN_PATHS;
 	return { sockets: [own, ...sockets], specifications: [own, ...specifications] };
+}
+
+function openLayerWorkers(contentRoot: string): LayerWorkers | undefined {
+	const cores = availableParallelism();
+	if (cores < LAYER_WORKER_CORES) return undefined;
+	const limit = Math.min(cores >> 1, LAYER_WORKER_LIMIT);
+	return new LayerWorkers({ script: layerWorkerScript(), contentRoot, limit, idleMs: LAYER_WORKER_IDLE_MS });
 }
 
 function openRemotes({ registry }: DaemonConfig, clock: Clock): HttpRemotes {

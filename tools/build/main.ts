@@ -30,6 +30,8 @@ async function buildBinary(): Promise<void> {
 			"--minify-syntax",
 			"--minify-whitespace",
 			"src/main.ts",
+			// Threads begin with a file of their own.
+			"src/daemon/layer-worker.ts",
 			`--outfile=${unfinished}`,
 		]);
 		renameSync(unfinished, join(DIST, "gantry"));

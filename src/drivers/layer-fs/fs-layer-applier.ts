@@ -1,63 +1,34 @@
-import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { FilesystemChange } from "../../api/engine/container.ts";
-import { type Digest, sha256FromHex } from "../../base/digest.ts";
-import { EngineError, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
-import { Pacer, pieces } from "../../base/pacer.ts";
+import type { Digest } from "../../base/digest.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { AppliedLayer, ApplyOptions, DiffOptions, LayerApplier, MeasuredDiff } from "../../core/diff/archiver.ts";
-import { TarReader } from "../../core/diff/tar-reader.ts";
 import { assembledTar } from "./assembled-tar.ts";
-import { AssemblyBlob } from "./assembly-blob.ts";
 import { changesOf } from "./changes.ts";
 import { decompressed } from "./decompress.ts";
 import { diffTar, measureDiff } from "./diff-tar.ts";
-import { LayerWriter } from "./layer-writer.ts";
+import type { LayerWorkers } from "./layer-workers.ts";
 import { tarStream } from "./tar-stream.ts";
+import { unpackLayer } from "./unpack-layer.ts";
 
-/** Layers between tar and directory, on the main thread in slices of a few milliseconds; decompression runs on pool threads. */
+/** What comes in fewer bytes is not worth a thread. */
+const SMALL_BYTES = 1 << 18;
+
+/** Layers between tar and directory; all but small ones on threads of their own, if there are any. */
 export class FsLayerApplier implements LayerApplier {
-	constructor(readonly content: ContentStore) {}
+	constructor(
+		readonly content: ContentStore,
+		readonly workers?: LayerWorkers,
+	) {}
 
 	async apply(tar: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-		const hash = createHash("sha256");
-		const writer = LayerWriter.open(directory);
-		const blob = await AssemblyBlob.open(this.content);
+		const source = counted(tar, options.onProgress);
 		try {
-			const reader = new TarReader(writer);
-			const pacer = new Pacer();
-			let tarSizeBytes = 0;
-			const limitBytes = options.tarLimitBytes ?? Number.POSITIVE_INFINITY;
-			for await (const chunk of decompressed(counted(tar, options.onProgress))) {
-				if (tarSizeBytes + chunk.length > limitBytes)
-					throw new InvalidParameterError(`layer unpacks to more than ${limitBytes} bytes`);
-				for (const piece of pieces(chunk)) {
-					hash.update(piece);
-					reader.push(piece);
-					await pacer.pause();
-				}
-				tarSizeBytes += chunk.length;
-				await blob.write(writer.assembly.take());
-			}
-			reader.finish();
-			writer.finish();
-			const diffId = sha256FromHex(hash.digest("hex"));
-			if (options.diffId !== undefined && diffId !== options.diffId)
-				throw new InvalidParameterError(`invalid diffID for layer: expected "${options.diffId}", got "${diffId}"`);
-			const assembly = await blob.commit(writer.assembly.finish());
-			return {
-				diffId,
-				tarSizeBytes,
-				contentSizeBytes: writer.contentSizeBytes,
-				inodes: writer.inodes,
-				assembly,
-			};
-		} catch (error) {
-			await blob.abort();
-			if (error instanceof EngineError || isAbort(error)) throw error;
-			throw new SystemError(`failed to unpack a layer: ${errorMessage(error)}`, { cause: error });
+			const { head, isWhole } = await readAhead(source, SMALL_BYTES);
+			const archive = joined(head, source);
+			if (this.workers === undefined || isWhole) return await unpackLayer(this.content, archive, directory, options);
+			return await this.workers.unpack(archive, directory, options);
 		} finally {
-			writer.close();
 			tar.destroy();
 		}
 	}
@@ -67,7 +38,7 @@ export class FsLayerApplier implements LayerApplier {
 	}
 
 	tar(directory: string, assembly: Digest): Readable {
-		return Readable.from(assembledTar(this.content, directory, assembly), { objectMode: false });
+		return tarStream(assembledTar(this.content, directory, assembly));
 	}
 
 	diff(upper: string, lowers: readonly string[], options: DiffOptions = {}): Readable {
@@ -95,6 +66,22 @@ async function* counted(
 	}
 }
 
-function isAbort(error: unknown): boolean {
-	return error instanceof Error && error.name === "AbortError";
+/** The beginning, as far as `bytes` or to the end. */
+async function readAhead(
+	source: AsyncGenerator<Uint8Array>,
+	bytes: number,
+): Promise<{ readonly head: readonly Uint8Array[]; readonly isWhole: boolean }> {
+	const head: Uint8Array[] = [];
+	for (let seen = 0; seen < bytes; ) {
+		const next = await source.next();
+		if (next.done === true) return { head, isWhole: true };
+		head.push(next.value);
+		seen += next.value.length;
+	}
+	return { head, isWhole: false };
+}
+
+async function* joined(head: readonly Uint8Array[], rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+	yield* head;
+	yield* rest;
 }
