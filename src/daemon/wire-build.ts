@@ -76,7 +76,11 @@ export function wireBuilding(wiring: BuildWiring) {
 		layers,
 		snapshotter,
 		copies: new StepCopies({ files, hostFiles: drivers.files }),
-		commands: new StepCommands(runner, new StepMounts({ cache, files, directories, agentSockets })),
+		commands: new StepCommands(
+			runner,
+			new StepMounts({ cache, files, directories, agentSockets }),
+			drivers.build.canRun,
+		),
 		clock,
 	});
 	const platform = { os: "linux", architecture: host.architecture };
@@ -92,6 +96,7 @@ export function wireBuilding(wiring: BuildWiring) {
 		platform,
 		clock,
 		archiver: drivers.archiver,
+		applier: drivers.applier,
 	};
 	const contexts = new ContextArchives({ files, directories, remotes });
 	const classic = new ClassicBuilds({ ...common, contexts });

@@ -2,12 +2,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import type { Platform } from "../api/oci/image.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { HostFacts } from "../core/container/host-facts.ts";
 import { NameTable } from "../core/network/name-table.ts";
 import { parseResolvConf } from "../core/network/resolv-conf.ts";
 import { FsContextCopies } from "../drivers/build-context-fs/fs-context-copy.ts";
+import { canRunPlatform } from "../drivers/build-fs/emulation.ts";
 import { FsBuildDirectories } from "../drivers/build-fs/fs-build-directories.ts";
 import { FsBuildFiles } from "../drivers/build-fs/fs-build-files.ts";
 import { UnixAgentSockets } from "../drivers/build-fs/unix-agent-sockets.ts";
@@ -140,6 +142,7 @@ export function openDrivers(
 			files: new FsBuildFiles({ archiver }),
 			remotes: new FetchedFiles(),
 			agentSockets: new UnixAgentSockets(),
+			canRun: (platform: Platform) => canRunPlatform(host.architecture, platform),
 			contextCopies: new FsContextCopies(),
 		},
 		remotes: openRemotes(config, clock),

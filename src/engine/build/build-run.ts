@@ -2,14 +2,18 @@ import type { Platform } from "../../api/oci/image.ts";
 import { newId } from "../../base/ids.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
+import type { LayerApplier } from "../../core/diff/archiver.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { ImageService } from "../image/image-service.ts";
+import type { LayerLease } from "../image/layer-registry.ts";
 import { BaseImages } from "./base-images.ts";
 import type { BuildCache } from "./build-cache.ts";
 import { type BuildDefinition, type PlanOptions, preparePlan } from "./build-preparation.ts";
 import { ContextFiles, type OnSync } from "./context-files.ts";
+import type { BuiltImage } from "./exporters.ts";
 import { RemoteSources, type RemoteSourcesDependencies } from "./remote-sources.ts";
-import { type BuildNarrator, StageBuilds } from "./stage-builds.ts";
+import { type SquashDependencies, squash } from "./squash.ts";
+import { type BuildNarrator, StageBuilds, type StageOutcome } from "./stage-builds.ts";
 import { StageViews } from "./stage-views.ts";
 import type { StepSolver } from "./step-solver.ts";
 
@@ -18,6 +22,7 @@ export interface BuildRunDependencies extends RemoteSourcesDependencies {
 	readonly cache: BuildCache;
 	readonly solver: StepSolver;
 	readonly snapshotter: Snapshotter;
+	readonly applier: LayerApplier;
 	/** Of the machine. */
 	readonly platform: Platform;
 }
@@ -41,6 +46,11 @@ export class BuildRun implements AsyncDisposable {
 		readonly plan: BuildPlan,
 		readonly stages: StageBuilds,
 		readonly views: StageViews,
+		private readonly finishing: {
+			readonly deps: SquashDependencies;
+			readonly lease: LayerLease;
+			readonly request: BuildRequest;
+		},
 		stack: AsyncDisposableStack,
 	) {
 		this.#stack = stack;
@@ -96,7 +106,19 @@ export class BuildRun implements AsyncDisposable {
 			moved.defer(() => directories.removeTemporary(path));
 			return path;
 		};
-		return new BuildRun(plan, stages, views, moved);
+		const finishing = { deps: { ...deps, layers }, lease: leases.layers, request };
+		return new BuildRun(plan, stages, views, finishing, moved);
+	}
+
+	/** The image that a stage has become, with the request's labels, in one layer when that was asked for. */
+	async image(outcome: StageOutcome): Promise<BuiltImage> {
+		const { deps, lease, request } = this.finishing;
+		const document = this.stages.document(outcome, request.labels);
+		const { chain, baseChain, base } = outcome;
+		const { platform } = outcome.stage;
+		if (!request.squash) return { document, chain, platform };
+		const input = { document, chain, baseChain, baseHistory: base?.history?.length ?? 0 };
+		return { ...(await squash(deps, input, this.views, lease)), platform };
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,8 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
-import { CancelledError, InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import type { Digest } from "../../base/digest.ts";
+import { CancelledError, InvalidParameterError, invariant, NotImplementedError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { Builder } from "../../core/build/builder.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
@@ -12,11 +13,10 @@ import { formatPlatform } from "../../core/image/platform.ts";
 import { familiar } from "../../core/image/reference.ts";
 import { readDefinition } from "./build-preparation.ts";
 import { reportPull, type Vertex, VertexNarrator } from "./build-progress.ts";
-import { BuildRun, type BuildRunDependencies } from "./build-run.ts";
+import { BuildRun, type BuildRunDependencies, type RunOptions } from "./build-run.ts";
 import type { OnSync } from "./context-files.ts";
 import { asVertexWarning } from "./dockerfile-checks.ts";
-import { Exporters } from "./exporters.ts";
-import type { StageOutcome } from "./stage-builds.ts";
+import { type BuiltImage, type ExportContext, Exporters } from "./exporters.ts";
 
 export interface BuildServiceDependencies extends BuildRunDependencies {
 	readonly clock: Clock;
@@ -41,16 +41,29 @@ export class BuildService implements Builder {
 		Exporters.references(request);
 		using cancel = cancellation(signal);
 		const platforms = request.platforms.length === 0 ? [this.#deps.platform] : request.platforms;
-		const [platform] = platforms;
-		if (platform === undefined || platforms.length > 1)
-			throw new NotImplementedError("building for several platforms at once is not supported yet");
 		const narrator = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount: 1, showPlatform: false });
 		const loading = narrator.vertex(`[internal] load build definition from ${nameOf(request)}`);
 		const definition = await loading.around(() => readDefinition(request));
-		const { clock } = this.#deps;
+		const showPlatform = platforms.length > 1;
 		const stageCount = definition.dockerfile.stages.length;
-		const steps = new VertexNarrator(progress, clock, newId(), { stageCount, showPlatform: false });
-		const options = {
+		await using runs = new AsyncDisposableStack();
+		const built: BuiltImage[] = [];
+		let last: BuildRun | undefined;
+		for (const platform of platforms) {
+			const steps = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount, showPlatform });
+			const options = this.#options(platform, steps, progress, loading.digest);
+			last = runs.use(await BuildRun.begin(this.#deps, definition, request, options, cancel.signal));
+			built.push(await last.image(await last.stages.all()));
+		}
+		invariant(last !== undefined, "a build is for a platform");
+		const context = { request, views: last.views, narrator, signal: cancel.signal };
+		const result = await this.#export(built, context, last.plan.unusedBuildArgs);
+		void this.#deps.cache.collect();
+		return result;
+	}
+
+	#options(platform: Platform, steps: VertexNarrator, progress: ProgressSink, definition: Digest): RunOptions {
+		return {
 			platform,
 			narrator: steps,
 			resolving: <T>(reference: string, work: (onProgress: (message: ProgressMessage) => void) => Promise<T>) =>
@@ -59,7 +72,7 @@ export class BuildService implements Builder {
 					.around((vertex) => work((message) => reportPull(vertex, message))),
 			onWarnings: (warnings: readonly LintWarning[]) => {
 				for (const warning of warnings)
-					progress.emit({ kind: "warning", warning: asVertexWarning(warning, loading.digest) });
+					progress.emit({ kind: "warning", warning: asVertexWarning(warning, definition) });
 			},
 			onSync: ((name, work, watch) => {
 				const what = name === "" ? "load build context" : `context ${name} load from client`;
@@ -70,34 +83,25 @@ export class BuildService implements Builder {
 			}) satisfies OnSync,
 			hostname: SANDBOX_HOSTNAME,
 		};
-		await using run = await BuildRun.begin(this.#deps, definition, request, options, cancel.signal);
-		const outcome = await run.stages.all();
-		const result = await this.#export(request, run, outcome, platform, steps, cancel.signal);
-		void this.#deps.cache.collect();
-		return result;
 	}
 
 	async #export(
-		request: BuildRequest,
-		run: BuildRun,
-		outcome: StageOutcome,
-		platform: Platform,
-		narrator: VertexNarrator,
-		signal: AbortSignal,
+		built: readonly BuiltImage[],
+		context: ExportContext,
+		unusedBuildArgs: readonly string[],
 	): Promise<BuildResult> {
-		const { unusedBuildArgs } = run.plan;
-		const built = { document: run.stages.document(outcome, request.labels), chain: outcome.chain };
-		const image = await this.#exporters.export(built, { request, views: run.views, narrator, signal });
+		const { images, pushed } = await this.#exporters.export(built, context);
 		await this.#deps.cache.save();
-		if (image === undefined) return { digest: "", images: new Map(), metadata: {}, unusedBuildArgs };
-		const references = Exporters.references(request);
-		const pushed = image.manifests?.[0]?.digest;
+		const [first] = images;
+		if (first === undefined) return { digest: "", images: new Map(), metadata: {}, unusedBuildArgs };
+		const references = Exporters.references(context.request);
+		const platformOf = (at: number) => formatPlatform(built[at]?.platform ?? this.#deps.platform);
 		return {
-			digest: pushed ?? image.id,
-			images: new Map([[formatPlatform(platform), image.id]]),
+			digest: pushed ?? first.id,
+			images: new Map(images.map(({ id }, at) => [platformOf(at), id])),
 			metadata: {
-				"containerimage.config.digest": image.id,
-				"containerimage.digest": pushed ?? image.id,
+				...(images.length === 1 ? { "containerimage.config.digest": first.id } : {}),
+				"containerimage.digest": pushed ?? first.id,
 				...(references.length === 0 ? {} : { "image.name": references.map(familiar).join(",") }),
 			},
 			unusedBuildArgs,
@@ -129,7 +133,6 @@ export function checkSupported(request: BuildRequest): void {
 	if (request.attestations.provenance !== undefined) missing("provenance of builds");
 	if (request.attestations.sbom !== undefined) missing("an SBOM of builds");
 	if (request.annotations.length > 0) missing("annotations");
-	if (request.squash) missing("squashing");
 	if (request.sourceDateEpoch !== undefined && !Number.isSafeInteger(request.sourceDateEpoch))
 		throw new InvalidParameterError("SOURCE_DATE_EPOCH is no whole number of seconds");
 }

@@ -129,7 +129,8 @@ export class ClassicBuilds {
 		narrator.expect(run.plan.stages);
 		for (const index of run.plan.stages.keys()) await run.stages.stage(index);
 		const outcome = await run.stages.stage(run.plan.target);
-		const image = await this.#writer.write(run.stages.document(outcome, request.labels), outcome.chain, references);
+		const { document, chain } = await run.image(outcome);
+		const image = await this.#writer.write(document, chain, references);
 		if (run.plan.unusedBuildArgs.length > 0)
 			say({ stream: `[Warning] One or more build-args [${run.plan.unusedBuildArgs.join(" ")}] were not consumed\n` });
 		say({ aux: { ID: image.id } });

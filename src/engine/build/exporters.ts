@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
-import type { ImageConfig } from "../../api/oci/image.ts";
+import type { ImageConfig, Platform } from "../../api/oci/image.ts";
 import type { Digest } from "../../base/digest.ts";
-import { InvalidParameterError } from "../../base/errors.ts";
+import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
 import type { BuildOutput, BuildRequest, OutputSink } from "../../core/build/request.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
@@ -17,6 +17,14 @@ import type { StageViews } from "./stage-views.ts";
 export interface BuiltImage {
 	readonly document: ImageConfig;
 	readonly chain: Digest | undefined;
+	readonly platform: Platform;
+}
+
+/** What was put into the image store or a registry. */
+export interface ExportedImage {
+	readonly images: readonly ImageRecord[];
+	/** What the tags stand for in a registry, when it was pushed: a manifest, or an index. */
+	readonly pushed: Digest | undefined;
 }
 
 export interface ExportersDependencies {
@@ -48,34 +56,66 @@ export class Exporters {
 		return ImageWriter.references([...request.tags, ...named.filter((name) => name !== "")]);
 	}
 
-	/** @returns the image, when one was put into the store */
-	async export(built: BuiltImage, context: ExportContext): Promise<ImageRecord | undefined> {
-		let image: ImageRecord | undefined;
+	/** @param built one for each platform */
+	async export(built: readonly BuiltImage[], context: ExportContext): Promise<ExportedImage> {
+		let exported: ExportedImage = { images: [], pushed: undefined };
 		for (const [index, output] of context.request.outputs.entries()) {
-			if (output.type === "image") image = await this.#image(built, output, context);
+			if (output.type === "image") exported = await this.#image(built, output, context);
 			else if (output.type === "local" || output.type === "tar") await this.#tree(built, index, output, context);
 			else await this.#archive(built, index, output, context);
 		}
-		return image;
+		return exported;
 	}
 
-	async #image(
-		built: BuiltImage,
-		output: BuildOutput,
-		{ request, narrator, signal }: ExportContext,
-	): Promise<ImageRecord> {
+	async #image(built: readonly BuiltImage[], output: BuildOutput, context: ExportContext): Promise<ExportedImage> {
+		const { request, narrator, signal } = context;
 		const references = Exporters.references(request);
-		const image = await narrator.vertex("exporting to image").around(async (vertex) => {
-			const written = await this.#writer.write(built.document, built.chain, references);
-			vertex.status(`writing image ${written.id}`, 0, 0, true);
-			for (const reference of references) vertex.status(`naming to ${reference}`, 0, 0, true);
+		const isPushed = output.attributes["push"] === "true";
+		if (isPushed && references.length === 0)
+			throw new InvalidParameterError("a tag is needed when pushing to a registry");
+		const isAlone = built.length === 1;
+		if (!isAlone && !isPushed)
+			throw new NotImplementedError(
+				"the image store keeps one platform for a name: push an image of several platforms (--push), or write it to an archive (--output type=oci)",
+			);
+		const images = await narrator.vertex("exporting to image").around(async (vertex) => {
+			const written: ImageRecord[] = [];
+			for (const { document, chain } of built) {
+				const image = await this.#writer.write(document, chain, isAlone ? references : []);
+				vertex.status(`writing image ${image.id}`, 0, 0, true);
+				written.push(image);
+			}
+			if (isAlone) for (const reference of references) vertex.status(`naming to ${reference}`, 0, 0, true);
 			return written;
 		});
-		if (output.attributes["push"] !== "true") return image;
-		if (references.length === 0) throw new InvalidParameterError("a tag is needed when pushing to a registry");
-		for (const reference of references)
-			await narrator.vertex(`pushing ${reference}`).around((vertex) => this.#push(reference, request, vertex, signal));
-		return this.#deps.images.resolve(image.id);
+		let pushed: Digest | undefined;
+		if (isPushed)
+			for (const reference of references)
+				await narrator.vertex(`pushing ${reference}`).around(async (vertex) => {
+					if (isAlone) await this.#push(reference, request, vertex, signal);
+					else pushed = await this.#pushIndex(images, built, reference, request, signal);
+				});
+		const kept = images.map(({ id }) => this.#deps.images.resolve(id));
+		return { images: kept, pushed: pushed ?? kept[0]?.manifests?.[0]?.digest };
+	}
+
+	/** The images by their digests, then the index under the name. */
+	async #pushIndex(
+		images: readonly ImageRecord[],
+		built: readonly BuiltImage[],
+		reference: string,
+		request: BuildRequest,
+		signal: AbortSignal,
+	): Promise<Digest> {
+		const { name, tag = "latest" } = parseReference(reference);
+		const credentials = await request.session.credentials(placeOf(name).domain);
+		const platforms = built.map(({ platform }) => platform);
+		return await this.#deps.images.workshop.pusher.pushIndex(
+			images,
+			platforms,
+			{ repository: name, tag, credentials },
+			signal,
+		);
 	}
 
 	async #push(reference: string, request: BuildRequest, vertex: Vertex, signal: AbortSignal): Promise<void> {
@@ -89,22 +129,39 @@ export class Exporters {
 		}
 	}
 
-	async #tree({ chain }: BuiltImage, index: number, output: BuildOutput, context: ExportContext): Promise<void> {
+	async #tree(
+		[first, ...others]: readonly BuiltImage[],
+		index: number,
+		output: BuildOutput,
+		context: ExportContext,
+	): Promise<void> {
+		if (others.length > 0)
+			throw new NotImplementedError(`output of type ${output.type} for several platforms is not supported yet`);
 		const what = output.type === "local" ? "exporting to client directory" : "exporting to client tarball";
 		await context.narrator.vertex(what).around(async (vertex) => {
-			const path = await context.views.path(chain);
+			const path = await context.views.path(first?.chain);
 			await send(this.#deps.archiver.export(path), await context.request.session.output(index), vertex, context.signal);
 		});
 	}
 
-	async #archive(built: BuiltImage, index: number, output: BuildOutput, context: ExportContext): Promise<void> {
+	async #archive(
+		built: readonly BuiltImage[],
+		index: number,
+		output: BuildOutput,
+		context: ExportContext,
+	): Promise<void> {
 		const what = `exporting to ${output.type} image format`;
 		await context.narrator.vertex(what).around(async (vertex) => {
-			const archive = this.#deps.images.workshop.saver.saveBuilt({
-				configBytes: Buffer.from(JSON.stringify(built.document)),
-				chainId: built.chain,
-				tags: Exporters.references(context.request),
-			});
+			if (output.type === "docker" && built.length > 1)
+				throw new InvalidParameterError(
+					"docker exporter does not support exporting manifest lists, use the oci exporter instead",
+				);
+			const images = built.map(({ document, chain, platform }) => ({
+				configBytes: Buffer.from(JSON.stringify(document)),
+				chainId: chain,
+				platform,
+			}));
+			const archive = this.#deps.images.workshop.saver.saveBuilt(images, Exporters.references(context.request));
 			await send(archive, await context.request.session.output(index), vertex, context.signal);
 		});
 	}

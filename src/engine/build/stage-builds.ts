@@ -12,8 +12,9 @@ import type { StepSolver } from "./step-solver.ts";
 export interface StageOutcome {
 	readonly stage: PlannedStage;
 	readonly chain: Digest | undefined;
-	/** The image everything stands on. */
+	/** The image everything stands on, and its topmost layer. */
 	readonly base: ImageConfig | undefined;
+	readonly baseChain: Digest | undefined;
 	/** Steps of this stage and of those it is FROM. */
 	readonly steps: readonly FinishedStep[];
 	/** Record of the last step. */
@@ -114,13 +115,13 @@ export class StageBuilds {
 	}
 
 	async #start(stage: PlannedStage): Promise<StageOutcome> {
-		const nothing = { stage, chain: undefined, base: undefined, steps: [], record: undefined };
+		const nothing = { stage, chain: undefined, base: undefined, baseChain: undefined, steps: [], record: undefined };
 		switch (stage.from.kind) {
 			case "scratch":
 				return nothing;
 			case "image": {
 				const { config, chainId } = stage.from.image;
-				return { ...nothing, chain: chainId, base: config };
+				return { ...nothing, chain: chainId, base: config, baseChain: chainId };
 			}
 			case "stage":
 				return { ...(await this.stage(stage.from.index)), stage };

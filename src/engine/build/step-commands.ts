@@ -1,8 +1,9 @@
 import type { Platform } from "../../api/oci/image.ts";
-import { errorMessage, SystemError } from "../../base/errors.ts";
+import { errorMessage, SystemError, UnavailableError } from "../../base/errors.ts";
 import type { PlannedStep, StepAction } from "../../core/build/plan/build-plan.ts";
 import { BuildStepError } from "../../core/build/step-error.ts";
 import { TaskStartError } from "../../core/container/task-start-error.ts";
+import { formatPlatform } from "../../core/image/platform.ts";
 import type { BuildScope } from "./build-scope.ts";
 import type { OutputPart } from "./output-frames.ts";
 import type { StepMounts } from "./step-mounts.ts";
@@ -24,8 +25,11 @@ const START_FAILURES = { "not-found": 127, "not-executable": 126, other: 128 } a
 export class StepCommands {
 	readonly #runner: StepRunner;
 	readonly #mounts: StepMounts;
+	readonly #canRun: (platform: Platform) => boolean;
 
-	constructor(runner: StepRunner, mounts: StepMounts) {
+	/** @param canRun whether programs of a platform run here, natively or emulated */
+	constructor(runner: StepRunner, mounts: StepMounts, canRun: (platform: Platform) => boolean) {
+		this.#canRun = canRun;
 		this.#runner = runner;
 		this.#mounts = mounts;
 	}
@@ -55,6 +59,10 @@ export class StepCommands {
 		signal: AbortSignal,
 	): Promise<void> {
 		const { request } = scope;
+		if (!this.#canRun(target.platform))
+			throw new UnavailableError(
+				`commands for ${formatPlatform(target.platform)} cannot be run on this machine: no emulator is registered (binfmt_misc)`,
+			);
 		const tail = new OutputTail(TAIL_BYTES);
 		await using prepared = await this.#mounts.prepare(action, target, scope, signal);
 		const command = {

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { ProgressMessage } from "../../api/engine/image.ts";
-import type { Descriptor, Manifest, Platform } from "../../api/oci/image.ts";
-import type { Digest } from "../../base/digest.ts";
+import { type Descriptor, type Index, type Manifest, MEDIA_TYPE, type Platform } from "../../api/oci/image.ts";
+import { type Digest, sha256 } from "../../base/digest.ts";
 import { errorKind, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
 import { shortId } from "../../base/ids.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
@@ -70,6 +70,49 @@ export class ImagePusher {
 		return progress.run((cancelled) => this.#push(target.name, target.tag, request, progress, cancelled), signal);
 	}
 
+	/**
+	 * Images of several platforms: each by its digest, then an index of them under the tag.
+	 * @returns the index's digest
+	 */
+	async pushIndex(
+		images: readonly ImageRecord[],
+		platforms: readonly Platform[],
+		target: {
+			readonly repository: string;
+			readonly tag: string;
+			readonly credentials: RegistryCredentials | undefined;
+		},
+		signal: AbortSignal,
+	): Promise<Digest> {
+		const { repository, tag, credentials } = target;
+		const pusher = await this.deps.remotes.pusher(repository, credentials);
+		const manifests: Descriptor[] = [];
+		for (const [at, image] of images.entries()) {
+			const context = {
+				pusher,
+				repository,
+				tag: "",
+				isAlone: true,
+				credentials,
+				progress: new ProgressQueue(),
+				signal,
+			};
+			const manifest = await this.#pushOne(image, context);
+			const platform = platforms[at];
+			manifests.push({
+				mediaType: manifest.mediaType,
+				digest: manifest.digest,
+				size: manifest.bytes.length,
+				...(platform === undefined ? {} : { platform }),
+			});
+		}
+		const index: Index = { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests };
+		const bytes = Buffer.from(JSON.stringify(index));
+		const remote = { bytes, digest: sha256(bytes), mediaType: MEDIA_TYPE.ociIndex };
+		await pusher.putManifest(tag, remote, signal);
+		return remote.digest;
+	}
+
 	async #push(
 		repository: string,
 		tag: string | undefined,
@@ -113,7 +156,8 @@ export class ImagePusher {
 		return chosen;
 	}
 
-	async #pushOne(image: ImageRecord, target: PushTarget): Promise<void> {
+	/** @returns what the tag stands for; without a tag, the manifest is found by its digest alone */
+	async #pushOne(image: ImageRecord, target: PushTarget): Promise<RemoteManifest> {
 		const { layers, index, content, events } = this.deps;
 		using lease = layers.lease();
 		const stack = layers.stack(image.chainId).reverse();
@@ -132,8 +176,10 @@ export class ImagePusher {
 		const { tag, progress } = target;
 		progress.say({ status: `${tag}: digest: ${top.digest} size: ${top.bytes.length}` });
 		progress.say({ progressDetail: {}, aux: { Tag: tag, Digest: top.digest, Size: top.bytes.length } });
-		const name = familiar(formatReference({ name: target.repository, tag, digest: undefined }));
+		const named = { name: target.repository, tag: tag === "" ? undefined : tag, digest: undefined };
+		const name = familiar(formatReference(named));
 		events.publish("push", name, familiar(target.repository), image);
+		return top;
 	}
 
 	/** @throws the first failure, when the others have stopped */
@@ -176,7 +222,7 @@ export class ImagePusher {
 	): Promise<RemoteManifest> {
 		const whole = index === undefined ? undefined : await this.#read(index);
 		if (whole === undefined) {
-			await pusher.putManifest(tag, manifest, signal);
+			await pusher.putManifest(tag === "" ? manifest.digest : tag, manifest, signal);
 			return manifest;
 		}
 		await pusher.putManifest(manifest.digest, manifest, signal);

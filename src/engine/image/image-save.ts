@@ -29,6 +29,8 @@ interface SavedImage {
 	readonly layers: readonly LayerRecord[];
 	/** Of one that is not in the store. */
 	readonly configBytes?: Uint8Array;
+	/** Of one of several that make up an index. */
+	readonly platform?: Platform;
 }
 
 /**
@@ -53,25 +55,32 @@ export class ImageSaver {
 		return this.#stream(images);
 	}
 
-	/** An image that is not in the store: of a build whose result goes elsewhere. @param built.tags normalised */
-	saveBuilt(built: {
-		readonly configBytes: Uint8Array;
-		readonly chainId: Digest | undefined;
-		readonly tags: readonly string[];
-	}): Readable {
-		const { configBytes, chainId, tags } = built;
-		const image: ImageRecord = {
-			id: sha256(configBytes),
-			config: parseImageConfig(configBytes),
-			chainId,
-			parent: undefined,
-			sizeBytes: 0,
-			lastTaggedAt: 0,
-			repoDigests: [],
-			tags: [],
-		};
-		const layers = this.deps.layers.stack(chainId).reverse();
-		return this.#stream([{ image, tags: [...tags], layers, configBytes }]);
+	/** Images that are not in the store: of a build whose result goes elsewhere. Several are one index. @param tags normalised */
+	saveBuilt(
+		built: readonly {
+			readonly configBytes: Uint8Array;
+			readonly chainId: Digest | undefined;
+			readonly platform: Platform;
+		}[],
+		tags: readonly string[],
+	): Readable {
+		const images = built.map(({ configBytes, chainId, platform }): SavedImage => {
+			const config = parseImageConfig(configBytes);
+			const image: ImageRecord = {
+				id: sha256(configBytes),
+				config,
+				chainId,
+				parent: undefined,
+				sizeBytes: 0,
+				lastTaggedAt: 0,
+				repoDigests: [],
+				tags: [],
+			};
+			const layers = this.deps.layers.stack(chainId).reverse();
+			const own = built.length > 1 ? { platform } : {};
+			return { image, tags: [...tags], layers, configBytes, ...own };
+		});
+		return this.#stream(images);
 	}
 
 	#stream(images: readonly SavedImage[]): Readable {
@@ -120,10 +129,15 @@ export class ImageSaver {
 				manifests.set(saved.image.id, manifest);
 				yield* blob(manifest, written);
 			}
-			yield* file("index.json", jsonBytes(indexOf(images, manifests)));
-			yield* file("manifest.json", jsonBytes(images.map(dockerManifestItem)));
+			const platforms = platformIndex(images, manifests);
+			if (platforms !== undefined) yield* blob(jsonBytes(platforms), written);
+			yield* file(
+				"index.json",
+				jsonBytes(platforms === undefined ? indexOf(images, manifests) : topIndex(images, platforms)),
+			);
+			if (platforms === undefined) yield* file("manifest.json", jsonBytes(images.map(dockerManifestItem)));
 			yield* file("oci-layout", jsonBytes({ imageLayoutVersion: "1.0.0" }));
-			const repositories = repositoriesOf(images);
+			const repositories = platforms === undefined ? repositoriesOf(images) : {};
 			if (Object.keys(repositories).length > 0) yield* file("repositories", jsonBytes(repositories));
 			yield TAR_END;
 			for (const { image, configBytes } of images)
@@ -184,6 +198,25 @@ function manifestOf({ image, layers }: SavedImage, configSizeBytes: number): Man
 
 function layerDescriptor(layer: LayerRecord): Descriptor {
 	return { mediaType: MEDIA_TYPE.ociLayer, digest: layer.diffId, size: layer.tarSizeBytes };
+}
+
+/** Images of several platforms under one name. */
+function platformIndex(images: readonly SavedImage[], manifests: ReadonlyMap<Digest, Uint8Array>): Index | undefined {
+	if (!images.some(({ platform }) => platform !== undefined)) return undefined;
+	const descriptors = images.map(({ image, platform }): Descriptor => {
+		const bytes = manifests.get(image.id) ?? new Uint8Array();
+		const own = platform === undefined ? {} : { platform };
+		return { mediaType: MEDIA_TYPE.ociManifest, digest: sha256(bytes), size: bytes.length, ...own };
+	});
+	return { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: descriptors };
+}
+
+function topIndex(images: readonly SavedImage[], platforms: Index): Index {
+	const bytes = jsonBytes(platforms);
+	const plain: Descriptor = { mediaType: MEDIA_TYPE.ociIndex, digest: sha256(bytes), size: bytes.length };
+	const tags = images[0]?.tags ?? [];
+	const manifests = tags.length === 0 ? [plain] : tags.map((tag) => ({ ...plain, annotations: nameAnnotations(tag) }));
+	return { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests };
 }
 
 /** One descriptor for each name. */

@@ -72,6 +72,7 @@ export interface ImageWorkshop {
 	readonly layers: LayerRegistry;
 	readonly events: ImageEvents;
 	readonly saver: ImageSaver;
+	readonly pusher: ImagePusher;
 }
 
 /** Every image operation of the Engine API. */
@@ -169,7 +170,7 @@ export class ImageService {
 
 	/** What the builder makes its images with. */
 	get workshop(): ImageWorkshop {
-		return { index: this.#index, layers: this.#layers, events: this.#events, saver: this.#saver };
+		return { index: this.#index, layers: this.#layers, events: this.#events, saver: this.#saver, pusher: this.#pusher };
 	}
 
 	/** By name, tag, digest, ID or its beginning. @throws NotFoundError `No such image: x`, InvalidParameterError */

@@ -1,0 +1,163 @@
+/** Where the result of a build goes: trees, archives, registries; one layer, several platforms. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { TestContext } from "../../support/build-context.ts";
+import { mustRun } from "../../support/commands.ts";
+import { TestDaemon } from "../../support/daemon.ts";
+import { type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
+
+let daemon: TestDaemon;
+let registry: RegistryProcess;
+let context: TestContext;
+
+beforeAll(async () => {
+	registry = await startRegistry();
+	daemon = await TestDaemon.start();
+	await daemon.loadBusybox();
+});
+afterAll(async () => {
+	await registry[Symbol.asyncDispose]();
+	await daemon.remove();
+});
+beforeEach(() => {
+	context = new TestContext({});
+	return () => context[Symbol.dispose]();
+});
+
+async function mustBuild(dockerfile: readonly string[], ...args: string[]): Promise<string> {
+	context.write({ Dockerfile: dockerfile });
+	const { code, stdout, stderr } = await daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
+	if (code !== 0) throw new Error(stderr);
+	return `${stdout}${stderr}`;
+}
+
+/** A file of a tar archive. */
+const member = (archive: string, name: string) => mustRun(["tar", "-xOf", archive, name]);
+
+const TREE = [
+	"FROM busybox AS made",
+	"RUN mkdir -p /out/d && echo made > /out/d/f && ln -s d/f /out/l",
+	"FROM scratch",
+	"COPY --from=made /out /",
+];
+
+describe("a result goes", () => {
+	test("into a directory and a tar", async () => {
+		await mustBuild(TREE, "-o", context.path("tree"));
+		expect(readFileSync(context.path("tree/d/f"), "utf8")).toBe("made\n");
+		expect(readFileSync(context.path("tree/l"), "utf8")).toBe("made\n");
+		expect(existsSync(context.path("tree/etc"))).toBe(false);
+		await mustBuild(TREE, "-o", `type=tar,dest=${context.path("tree.tar")}`);
+		expect((await mustRun(["tar", "-tf", context.path("tree.tar")])).split("\n")).toEqual(["d/", "d/f", "l"]);
+	});
+
+	test("into archives, and nothing into the store", async () => {
+		const images = await daemon.mustDocker(["images", "-aq"]);
+		for (const type of ["oci", "docker"]) {
+			const archive = context.path(`${type}.tar`);
+			await mustBuild([...TREE, "LABEL archived=yes"], "-t", "archived:1", "-o", `type=${type},dest=${archive}`);
+			expect(await daemon.mustDocker(["images", "-aq"])).toBe(images);
+			const index = JSON.parse(await member(archive, "index.json"));
+			expect(index.manifests[0].annotations["io.containerd.image.name"]).toBe("docker.io/library/archived:1");
+		}
+		expect(await daemon.mustDocker(["load", "-i", context.path("docker.tar")])).toContain("Loaded image: archived:1");
+		expect(await daemon.mustDocker(["image", "inspect", "-f", "{{.Config.Labels.archived}}", "archived:1"])).toBe(
+			"yes",
+		);
+	});
+
+	test("to a registry", async () => {
+		const name = `${registry.host}/built:1`;
+		await mustBuild(TREE, "-t", name, "--push", "--metadata-file", context.path("metadata"));
+		const metadata = JSON.parse(readFileSync(context.path("metadata"), "utf8"));
+		const manifest = await fetch(`http://${registry.host}/v2/built/manifests/1`, { headers: { Accept: "*/*" } });
+		expect(manifest.headers.get("docker-content-digest")).toBe(metadata["containerimage.digest"]);
+		await daemon.mustDocker(["rmi", name]);
+		await daemon.mustDocker(["pull", "-q", name]);
+	});
+});
+
+describe("squashing", () => {
+	test("makes one layer of all, without what was removed again", async () => {
+		context.write({
+			Dockerfile: [
+				"FROM busybox",
+				"RUN echo secret > /secret && echo kept > /kept",
+				"RUN rm /secret && rm /bin/vi || true",
+				"ENV A=1",
+			],
+		});
+		await daemon
+			.mustDocker(["build", "--squash", "-t", "squashed", context.directory], { env: { DOCKER_BUILDKIT: "0" } })
+			.catch(async () => {
+				// The client allows it with experimental daemons only.
+				const tar = await mustRun(["tar", "-C", context.directory, "-cf", context.path("c.tar"), "Dockerfile"]).then(
+					() => readFileSync(context.path("c.tar")),
+				);
+				const response = await daemon.api("POST", "/v1.43/build?squash=1&t=squashed", tar);
+				expect(await response.text()).toContain("Successfully tagged");
+			});
+		const layers = JSON.parse(
+			await daemon.mustDocker(["image", "inspect", "-f", "{{json .RootFS.Layers}}", "squashed"]),
+		);
+		const base = JSON.parse(await daemon.mustDocker(["image", "inspect", "-f", "{{json .RootFS.Layers}}", "busybox"]));
+		expect([layers.length, layers.slice(0, base.length)]).toEqual([base.length + 1, base]);
+		expect(
+			await daemon.mustDocker(["run", "--rm", "squashed", "sh", "-c", "cat /kept; ls /secret 2>&1; echo $A"]),
+		).toContain("kept\nls: /secret: No such file or directory\n1");
+		const archive = context.path("squashed.tar");
+		await daemon.mustDocker(["save", "-o", archive, "squashed"]);
+		const saved = JSON.parse(await member(archive, "manifest.json"));
+		const listed = await mustRun(["sh", "-c", 'tar -xOf "$0" "$1" | tar -t', archive, saved[0].Layers.at(-1)]);
+		expect(listed.split("\n").filter((name) => /secret|kept|\.dockerenv/.test(name))).toEqual(["kept"]);
+	});
+});
+
+describe("several platforms", () => {
+	const CROSS = [
+		"FROM --platform=$BUILDPLATFORM busybox AS make",
+		"ARG TARGETPLATFORM TARGETARCH",
+		"RUN echo $TARGETPLATFORM > /target-$TARGETARCH",
+		"FROM scratch",
+		"ARG TARGETARCH",
+		"COPY --from=make /target-$TARGETARCH /target",
+		'ENTRYPOINT ["/target"]',
+	];
+
+	test("are one index, in an archive and in a registry", async () => {
+		const archive = context.path("cross.tar");
+		await mustBuild(CROSS, "--platform", "linux/amd64,linux/arm64", "-o", `type=oci,dest=${archive}`);
+		const blob = async (digest: string) => JSON.parse(await member(archive, `blobs/sha256/${digest.slice(7)}`));
+		const index = await blob(JSON.parse(await member(archive, "index.json")).manifests[0].digest);
+		const architectures: string[] = [];
+		for (const { digest, platform } of index.manifests) {
+			const config = await blob((await blob(digest)).config.digest);
+			architectures.push(`${platform.architecture} ${config.architecture}`);
+		}
+		expect(architectures).toEqual(["amd64 amd64", "arm64 arm64"]);
+		const name = `${registry.host}/cross:1`;
+		await mustBuild(CROSS, "--platform", "linux/amd64,linux/arm64", "-t", name, "--push");
+		const pushed = await fetch(`http://${registry.host}/v2/cross/manifests/1`, {
+			headers: { Accept: "application/vnd.oci.image.index.v1+json" },
+		});
+		expect(((await pushed.json()) as { manifests: unknown[] }).manifests.length).toBe(2);
+	});
+
+	test("do not go into the image store, and need an emulator for RUN", async () => {
+		await expect(mustBuild(CROSS, "--platform", "linux/amd64,linux/arm64", "-t", "cross")).rejects.toThrow(
+			"one platform for a name",
+		);
+		const dockerfile = [
+			"FROM --platform=$BUILDPLATFORM busybox AS make",
+			"FROM scratch",
+			"COPY --from=make / /",
+			"RUN true",
+		];
+		const emulated = existsSync("/proc/sys/fs/binfmt_misc/qemu-s390x");
+		if (emulated) console.log("linux/s390x is emulated here: that it is refused cannot be seen");
+		else
+			await expect(mustBuild(dockerfile, "--platform", "linux/s390x")).rejects.toThrow(
+				"commands for linux/s390x cannot be run on this machine",
+			);
+	});
+});
