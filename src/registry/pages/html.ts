@@ -54,8 +54,8 @@ h1 { font-size: 1.35rem; margin: 1.6rem 0 .2rem; overflow-wrap: anywhere } h2 { 
 .dim { color: var(--dim) } .right { text-align: right; white-space: nowrap }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: auto; margin: .8rem 0 }
 table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 550; color: var(--dim); font-size: .85rem }
-th, td { padding: .55rem .9rem; border-bottom: 1px solid var(--line); vertical-align: top } tr:last-child td { border-bottom: 0 }
-code { font: .86em ui-monospace, monospace; overflow-wrap: anywhere } pre { margin: 0; padding: .8rem .9rem; overflow: auto }
+th, td { padding: .55rem .9rem; border-bottom: 1px solid var(--line); vertical-align: top } tr:last-child :is(td, th) { border-bottom: 0 }
+code { font: .86em ui-monospace, monospace; overflow-wrap: anywhere } pre { margin: 0; padding: .8rem .9rem; white-space: pre-wrap }
 input { font: inherit; padding: .35rem .7rem; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); color: inherit; width: 16rem; max-width: 100% }
 meter { width: 6rem; height: .6rem } .empty { padding: 2rem; text-align: center; color: var(--dim) }
 `;

@@ -10,6 +10,7 @@ import { FsRegistryStorage } from "../../../src/drivers/registry-storage-fs/fs-r
 import { BlobService } from "../../../src/registry/blobs.ts";
 import { collectGarbage } from "../../../src/registry/garbage-collector.ts";
 import { ManifestService } from "../../../src/registry/manifests.ts";
+import { digestOf, pushImage, startRegistry } from "../../support/registry-server.ts";
 
 const base = mkdtempSync(join(tmpdir(), "gantry-collection-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -63,3 +64,39 @@ test("the same blob goes when nobody asks", async () => {
 	const { collect } = await makeRegistry(async () => {});
 	expect(await collect()).toMatchObject({ blobs: 1, links: 1, sizeBytes: 6 });
 });
+
+test("kill -9 in the middle of collections takes nothing that is needed, and the next one finishes", async () => {
+	const root = mkdtempSync(join(base, "killed-"));
+	const flags = ["--gc-grace", "0", "--gc-untagged"];
+	const kept: Awaited<ReturnType<typeof pushImage>>[] = [];
+	let current = await startRegistry(flags, root);
+	for (let i = 0; i < 15; i++) {
+		kept.push(await pushImage(current.url, `kept/app${i % 3}`, `v${i}`));
+		// The second push takes the tag away from the first: its blobs are garbage.
+		await pushImage(current.url, `moved/app${i % 3}`, "latest");
+	}
+	const files = () =>
+		readdirSync(join(root, "blobs"), { recursive: true, withFileTypes: true }).filter((e) => e.isFile());
+	const before = files().length;
+	for (const delayMs of [0, 1, 3, 6, 10]) {
+		process.kill(current.pid, "SIGUSR1");
+		await Bun.sleep(delayMs);
+		await current.end("SIGKILL");
+		current = await startRegistry(flags, root);
+	}
+	const log = current.log().length;
+	process.kill(current.pid, "SIGUSR1");
+	while (!current.log().slice(log).includes("garbage collected")) await Bun.sleep(20);
+	expect(files().length).toBeLessThan(before);
+	for (const [i, { digest, layer, config, text }] of kept.entries()) {
+		const name = `${current.url}/v2/kept/app${i % 3}`;
+		const manifest = await (await fetch(`${name}/manifests/v${i}`)).text();
+		expect(manifest).toBe(text);
+		for (const blob of [layer, config])
+			expect(digestOf(new Uint8Array(await (await fetch(`${name}/blobs/${blob}`)).arrayBuffer()))).toBe(blob);
+		expect((await fetch(`${name}/manifests/${digest}`)).status).toBe(200);
+	}
+	// Manifest and layer of each image that a tag leads to, and the one configuration.
+	expect(files()).toHaveLength(2 * (15 + 3) + 1);
+	await current.end("SIGTERM");
+}, 30_000);
