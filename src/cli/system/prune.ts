@@ -1,3 +1,4 @@
+import { pruneBuilds } from "../../client/builds.ts";
 import { pruneContainers } from "../../client/containers.ts";
 import { Filters } from "../../client/filters.ts";
 import { pruneImages } from "../../client/images.ts";
@@ -29,11 +30,14 @@ export const command: Command = {
 		const texts = options.list("filter");
 		if (hasVolumes && Filters.parse(texts).has("until"))
 			throw new Error('The "until" filter is not supported with "--volumes"');
+		// Steps have no labels: who asks for some by label means other things.
+		const hasBuildCache = !/^label!?=/m.test(texts.join("\n"));
 		const warnings = [
 			"all stopped containers",
 			"all networks not used by at least one container",
 			...(hasVolumes ? ["all anonymous volumes not used by at least one container"] : []),
 			isAll ? "all images without at least one container associated to them" : "all dangling images",
+			...(hasBuildCache ? [isAll ? "all build cache" : "unused build cache"] : []),
 		];
 		const list = warnings.map((line) => `  - ${line}`).join("\n");
 		const items =
@@ -51,7 +55,18 @@ export const command: Command = {
 		reportDeleted(context, "Deleted Volumes", volumes?.VolumesDeleted ?? null);
 		const images = await pruneImages(client, Filters.parse(texts).add("dangling", String(!isAll)));
 		reportDeleted(context, "Deleted Images", imageLines(images.ImagesDeleted));
-		reportReclaimed(context, containers.SpaceReclaimed + (volumes?.SpaceReclaimed ?? 0) + images.SpaceReclaimed);
+		const builds = hasBuildCache ? await pruneBuilds(client, { all: isAll, filters: Filters.parse(texts) }) : undefined;
+		reportDeleted(context, "Deleted build cache objects", builds?.CachesDeleted ?? null);
+		const reports = [
+			containers,
+			images,
+			...(volumes === undefined ? [] : [volumes]),
+			...(builds === undefined ? [] : [builds]),
+		];
+		reportReclaimed(
+			context,
+			reports.reduce((sum, { SpaceReclaimed }) => sum + SpaceReclaimed, 0),
+		);
 		return 0;
 	},
 };
