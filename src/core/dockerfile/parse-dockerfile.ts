@@ -43,6 +43,11 @@ export function parseDockerfile(text: string | Uint8Array, options: ParseOptions
 	return new Parser(sourceFile(text, options)).parse();
 }
 
+/** Instructions that are in no stage, as those of `docker commit --change`. None for a text without any. @throws DockerfileError */
+export function parseInstructions(text: string, options: ParseOptions = {}): Instruction[] {
+	return new Parser(sourceFile(text, options)).instructions();
+}
+
 /** What stands before the first error. */
 export interface PartialDockerfile {
 	readonly instructions: readonly Instruction[];
