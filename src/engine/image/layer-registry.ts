@@ -15,7 +15,7 @@ export interface LayerRegistryDependencies {
 	readonly content: ContentStore;
 	readonly snapshotter: Snapshotter;
 	readonly applier: LayerApplier;
-	readonly clock: Pick<Clock, "now">;
+	readonly clock: Clock;
 }
 
 export interface UnpackRequest {
@@ -78,8 +78,6 @@ export class LayerRegistry {
 	readonly #leases = new Map<Digest, number>();
 	/** Committed, and not yet told to the store. */
 	readonly #unsaved = new Set<Digest>();
-	/** When the first of them was committed. Milliseconds since the epoch. */
-	#unsavedSince = 0;
 	#retained: () => Iterable<Digest> = () => [];
 	readonly #mutex = new KeyedMutex();
 	#ingesting = 0;
@@ -305,7 +303,7 @@ export class LayerRegistry {
 	}
 
 	async #ingest(request: UnpackRequest, lease: LayerLease): Promise<LayerRecord> {
-		const { snapshotter, applier, clock } = this.#deps;
+		const { snapshotter, applier } = this.#deps;
 		this.#ingesting++;
 		// What is just being deleted might be what this one makes.
 		await this.#sweep;
@@ -344,17 +342,24 @@ export class LayerRegistry {
 				if (this.#layers.has(layer.chainId)) return;
 				const usage = { sizeBytes: applied.contentSizeBytes, inodes: applied.inodes };
 				await ingest.commit(layer.chainId, layer.parent, usage);
-				if (this.#unsaved.size === 0) this.#unsavedSince = clock.now();
+				if (this.#unsaved.size === 0) this.#flushLater();
 				this.#layers.set(layer.chainId, layer);
 				this.#unsaved.add(layer.chainId);
 			});
-			if (request.isDeferred !== true || clock.now() - this.#unsavedSince > FLUSH_MS) await this.flush();
+			if (request.isDeferred !== true) await this.flush();
 			return this.#layers.get(layer.chainId) ?? layer;
 		} finally {
 			this.#ingesting--;
 			if (!isKept) await ingest.abort();
 			await this.#sweepAssemblies();
 		}
+	}
+
+	#flushLater(): void {
+		this.#deps.clock.after(FLUSH_MS, () => {
+			// Whoever needs the layers flushes them, too, and hears of it.
+			this.flush().catch(() => {});
+		});
 	}
 
 	/** Chain IDs of layers that stay for a while though nothing needs them. */
