@@ -62,11 +62,11 @@ describe("optionRequest()", () => {
 		["--no-cache", { noCache: "all" }],
 		["--no-cache-filter a,b --no-cache-filter c", { noCache: ["a", "b", "c"] }],
 		[
-			"--cache-from user/app:cache --cache-from type=local,src=dir",
+			"--cache-from user/app:cache --cache-from type=local,src=/a/../dir",
 			{
 				cacheFrom: [
 					{ type: "registry", attributes: { ref: "user/app:cache" } },
-					{ type: "local", attributes: { src: "dir" } },
+					{ type: "local", attributes: { src: "/dir" } },
 				],
 			},
 		],

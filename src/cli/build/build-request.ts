@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseBytes } from "../../base/units.ts";
 import type { BuildAnnotation, BuildLimits, CacheEndpoint } from "../../core/build/request.ts";
 import type { BuildCall } from "../../core/build/session/build-call.ts";
@@ -120,7 +121,8 @@ function cacheSource(text: string): CacheEndpoint {
 	const { type, attributes } = cacheEndpoint(text);
 	if (type !== "registry" && type !== "local") throw unknownCache(type, "registry, local");
 	if (type === "registry" && !attributes["ref"]) throw new Error("registry cache importer requires ref");
-	if (type === "local" && !attributes["src"]) throw new Error("local cache importer requires src");
+	if (type === "local")
+		return { type, attributes: withAbsolute(attributes, "src", "local cache importer requires src") };
 	return { type, attributes };
 }
 
@@ -128,8 +130,16 @@ function cacheTarget(text: string): CacheEndpoint {
 	const { type, attributes } = cacheEndpoint(text);
 	if (type !== "registry" && type !== "local" && type !== "inline") throw unknownCache(type, "registry, local, inline");
 	if (type === "registry" && !attributes["ref"]) throw new Error("registry cache exporter requires ref");
-	if (type === "local" && !attributes["dest"]) throw new Error("local cache exporter requires dest");
+	if (type === "local")
+		return { type, attributes: withAbsolute(attributes, "dest", "local cache exporter requires dest") };
 	return { type, attributes };
+}
+
+/** The daemon runs elsewhere. @throws Error when the path is missing */
+function withAbsolute(attributes: Record<string, string>, key: string, missing: string): Record<string, string> {
+	const path = attributes[key];
+	if (!path) throw new Error(missing);
+	return { ...attributes, [key]: resolve(path) };
 }
 
 function unknownCache(type: string, known: string): Error {

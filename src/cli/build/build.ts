@@ -71,7 +71,12 @@ async function build(context: CliContext, options: ParsedOptions, sources: Build
 		const { state } = view;
 		throw new ExitError(1, failureText(outcome.failure, { dockerfile: sources.text, state }));
 	}
-	if (kind === "plain" || kind === "tty") stderr.write(warningsText(view.state));
+	if (kind === "plain" || kind === "tty") {
+		stderr.write(warningsText(view.state));
+		const { unusedBuildArgs } = outcome.result;
+		if (unusedBuildArgs.length > 0)
+			stderr.line(`[Warning] One or more build-args [${unusedBuildArgs.join(" ")}] were not consumed`);
+	}
 	await writeResult(options, outcome.result);
 	const hasArchive = outputs.some(({ destination }) => destination?.kind === "stdout");
 	if (kind === "quiet" && !hasArchive && outcome.result.digest !== "") stdout.line(outcome.result.digest);

@@ -71,18 +71,24 @@ class FsContextCopy implements ContextCopy {
 		this.#listingDigest = undefined;
 		const present = new Map(before.map((entry) => [entry.path, entry]));
 		let isExact = false;
+		let failure: unknown;
 		try {
 			isExact = await this.#change(change, present);
 		} catch (error) {
+			failure = diskError(error);
 			// What arrived is kept for the next time. Times of directories were to be set at the end.
 			for (const { path } of [...change.plan.touched, ...change.plan.disturbed]) {
 				const entry = present.get(path);
 				if (entry !== undefined) present.set(path, { ...entry, modifiedNs: -1n });
 			}
-			throw diskError(error);
-		} finally {
-			this.#keep(change, present, { isExact, revision });
 		}
+		try {
+			this.#keep(change, present, { isExact, revision });
+		} catch (error) {
+			// Without a listing the next build begins anew; the first failure says why.
+			failure ??= diskError(error);
+		}
+		if (failure !== undefined) throw failure;
 	}
 
 	/** @returns whether every file has the very stamp that the listing says */

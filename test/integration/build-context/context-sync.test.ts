@@ -29,6 +29,7 @@ import { SessionConnection } from "../../../src/core/build/session/connection.ts
 import type { SessionStream } from "../../../src/core/build/session/stream.ts";
 import { FsContextCopies } from "../../../src/drivers/build-context-fs/fs-context-copy.ts";
 import { DirectoryContext } from "../../../src/engine/build/context-sync.ts";
+import { mustRun } from "../../support/commands.ts";
 import { memoryTransports } from "../../support/memory-transport.ts";
 
 const EVERYTHING = { include: ["."], exclude: [] };
@@ -344,6 +345,26 @@ test("a context's copy holds nothing but what the listing says after a failed ch
 	const { directory } = await sync();
 	expect(existsSync(join(directory, "a"))).toBe(false);
 	expect(describeTree(directory)).toEqual(describeTree(client));
+});
+
+test("a full disk is an error that says so, and what has come is kept for the next time", async () => {
+	await mustRun(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place]);
+	try {
+		writeFileSync(join(client, "small"), "s".repeat(1_000_000));
+		writeFileSync(join(client, "too-large"), "l".repeat(5_000_000));
+		await settle();
+		await expect(sync()).rejects.toMatchObject({
+			kind: "system",
+			message: expect.stringMatching(/failed to keep the build context: .*(no space|ENOSPC)/i),
+		});
+		writeFileSync(join(client, "too-large"), "fits");
+		await settle();
+		const { directory, sentBytes } = await sync();
+		expect(describeTree(directory)).toEqual(describeTree(client));
+		expect(sentBytes).toBeLessThan(2_000);
+	} finally {
+		await mustRun(["umount", place]);
+	}
 });
 
 test("followLinks() adds the links on a pattern's way, and where they lead inside of the context", () => {

@@ -69,6 +69,7 @@ export type WireEvent =
 type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === "string";
+const isWhole: Check = (value) => Number.isSafeInteger(value);
 const isFlag: Check = (value) => typeof value === "boolean";
 const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === "object" && value !== null && !Array.isArray(value);
@@ -123,13 +124,33 @@ const SHAPE: Readonly<Record<Exclude<keyof BuildCall, "method">, Check>> = {
 	cacheTo: listOf(fields({ type: oneOf("registry", "local", "inline"), attributes: mapOf(isText) })),
 	network: isText,
 	extraHosts: listOf(isText),
-	limits: isObject,
+	limits: fields({
+		memoryBytes: optional(isWhole),
+		memorySwapBytes: optional(isWhole),
+		cpuShares: optional(isWhole),
+		cpuPeriod: optional(isWhole),
+		cpuQuota: optional(isWhole),
+		cpusetCpus: optional(isText),
+		cpusetMems: optional(isText),
+		shmSizeBytes: optional(isWhole),
+		ulimits: optional(listOf(fields({ Name: isText, Soft: isWhole, Hard: isWhole }))),
+		cgroupParent: optional(isText),
+	}),
 	outputs: listOf(fields({ type: oneOf("image", "local", "tar", "oci", "docker"), attributes: mapOf(isText) })),
-	annotations: listOf(fields({ level: isText, key: isText, value: isText })),
-	attestations: isObject,
+	annotations: listOf(
+		fields({
+			level: oneOf("manifest", "index", "manifest-descriptor", "index-descriptor"),
+			key: isText,
+			value: isText,
+		}),
+	),
+	attestations: fields({
+		provenance: optional(fields({ mode: oneOf("min", "max") })),
+		sbom: optional(fields({ generator: isText })),
+	}),
 	squash: isFlag,
 	allow: listOf(isText),
-	sourceDateEpoch: optional((value) => Number.isSafeInteger(value)),
+	sourceDateEpoch: optional(isWhole),
 };
 
 /** @throws InvalidParameterError naming the field that is not what it must be */
