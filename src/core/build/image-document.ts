@@ -9,6 +9,8 @@ import { HISTORY_COMMENT } from "./plan/history-text.ts";
 export interface FinishedStep {
 	readonly step: PlannedStep;
 	readonly result: StepResult;
+	/** Its cache record. */
+	readonly record: string;
 }
 
 export interface ImageDocumentInput {

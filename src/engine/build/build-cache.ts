@@ -134,6 +134,10 @@ export class BuildCache {
 		return { id: record.id, path: this.#deps.directories.keep(record.id) };
 	}
 
+	knows(key: Digest): boolean {
+		return this.#byKey.has(key);
+	}
+
 	get(id: string): CacheRecord | undefined {
 		return this.#records.get(id);
 	}

@@ -1,5 +1,6 @@
 import type { Platform } from "../../api/oci/image.ts";
 import { newId } from "../../base/ids.ts";
+import { type InlineStep, withInlineCache } from "../../core/build/inline-cache.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
@@ -9,6 +10,7 @@ import type { LayerLease } from "../image/layer-registry.ts";
 import { BaseImages } from "./base-images.ts";
 import type { BuildCache } from "./build-cache.ts";
 import { type BuildDefinition, type PlanOptions, preparePlan } from "./build-preparation.ts";
+import { importCaches } from "./cache-imports.ts";
 import { ContextFiles, type OnSync } from "./context-files.ts";
 import type { BuiltImage } from "./exporters.ts";
 import { RemoteSources, type RemoteSourcesDependencies } from "./remote-sources.ts";
@@ -47,7 +49,7 @@ export class BuildRun implements AsyncDisposable {
 		readonly stages: StageBuilds,
 		readonly views: StageViews,
 		private readonly finishing: {
-			readonly deps: SquashDependencies;
+			readonly deps: SquashDependencies & { readonly cache: BuildCache };
 			readonly lease: LayerLease;
 			readonly request: BuildRequest;
 		},
@@ -76,6 +78,9 @@ export class BuildRun implements AsyncDisposable {
 		const { resolving, onWarnings } = options;
 		const planning = { platform: options.platform, buildPlatform: platform, images: base, resolving, onWarnings };
 		const plan = await preparePlan(definition, request, planning, signal);
+		const importing = (reference: string, work: () => Promise<void>) => resolving(reference, work);
+		const imports = { cache, layers, lease: leases.cache, images: base, platform: options.platform, importing };
+		await importCaches(request.cacheFrom, imports, signal);
 		const emptyDirectory = () => {
 			const path = directories.temporary();
 			stack.defer(() => directories.removeTemporary(path));
@@ -116,9 +121,19 @@ export class BuildRun implements AsyncDisposable {
 		const document = this.stages.document(outcome, request.labels);
 		const { chain, baseChain, base } = outcome;
 		const { platform } = outcome.stage;
-		if (!request.squash) return { document, chain, platform };
+		if (!request.squash) {
+			const hasCache = request.cacheTo.some(({ type }) => type === "inline");
+			return { document: hasCache ? withInlineCache(document, this.#inlineSteps(outcome)) : document, chain, platform };
+		}
 		const input = { document, chain, baseChain, baseHistory: base?.history?.length ?? 0 };
 		return { ...(await squash(deps, input, this.views, lease)), platform };
+	}
+
+	#inlineSteps({ steps }: StageOutcome): InlineStep[] {
+		return steps.flatMap(({ record, result }) => {
+			const known = this.finishing.deps.cache.get(record);
+			return known === undefined ? [] : [{ keys: known.keys, description: known.description, result }];
+		});
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

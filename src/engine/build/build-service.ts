@@ -129,7 +129,8 @@ export function checkSupported(request: BuildRequest): void {
 	const missing = (what: string) => {
 		throw new NotImplementedError(`${what} is not supported yet`);
 	};
-	if (request.cacheTo.length > 0) missing("exporting the build cache");
+	for (const { type } of request.cacheTo) if (type !== "inline") missing(`a cache export of type ${type}`);
+	for (const { type } of request.cacheFrom) if (type !== "registry") missing(`a cache import of type ${type}`);
 	if (request.attestations.provenance !== undefined) missing("provenance of builds");
 	if (request.attestations.sbom !== undefined) missing("an SBOM of builds");
 	if (request.annotations.length > 0) missing("annotations");

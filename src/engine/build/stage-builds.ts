@@ -146,7 +146,7 @@ export class StageBuilds {
 			const next: StageOutcome = {
 				...outcome,
 				chain: result.chainId,
-				steps: [...outcome.steps, { step, result }],
+				steps: [...outcome.steps, { step, result, record }],
 				record,
 			};
 			listener.ended?.({ isCached, imageId: () => this.imageId(next) });

@@ -77,6 +77,21 @@ describe("a result goes", () => {
 	});
 });
 
+test("a cache goes with the image, to a machine that never built it", async () => {
+	const dockerfile = ["FROM busybox", "WORKDIR /w", "COPY input .", "RUN cat /proc/sys/kernel/random/uuid > /uuid"];
+	context.write({ input: "same" });
+	const name = `${registry.host}/cached:1`;
+	await mustBuild(dockerfile, "-t", name, "--cache-to", "type=inline", "--push");
+	const uuid = await daemon.mustDocker(["run", "--rm", name, "cat", "/uuid"]);
+	await daemon.mustDocker(["rmi", name]);
+	await daemon.api("POST", "/v1.43/build/prune?all=1");
+	const output = await mustBuild(dockerfile, "-t", "again", "--cache-from", name);
+	expect(output.match(/CACHED/g)?.length).toBeGreaterThanOrEqual(3);
+	expect(await daemon.mustDocker(["run", "--rm", "again", "cat", "/uuid"])).toBe(uuid);
+	// One that is not there is no reason to fail.
+	await mustBuild(dockerfile, "--cache-from", `${registry.host}/nothing:1`);
+});
+
 describe("squashing", () => {
 	test("makes one layer of all, without what was removed again", async () => {
 		context.write({
