@@ -75,6 +75,7 @@ export function wireBuilding(wiring: BuildWiring) {
 		cache,
 		layers,
 		snapshotter,
+		files,
 		copies: new StepCopies({ files, hostFiles: drivers.files }),
 		commands: new StepCommands(
 			runner,

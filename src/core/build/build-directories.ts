@@ -99,6 +99,8 @@ export interface BuildFiles {
 			readonly signal: AbortSignal;
 		},
 	): Promise<Digest>;
+	/** Sets times after the limit (milliseconds since the epoch) back to it, in a tree nobody uses. */
+	limitTimes(root: string, limitMs: number): Promise<void>;
 	changeMode(targetRoot: string, path: string, permissions: number): void;
 	/** Host path of something in a tree, symlinks resolved inside it; undefined when it is not there. Valid while nobody changes the tree. */
 	resolve(root: string, path: string): string | undefined;

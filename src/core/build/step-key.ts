@@ -10,6 +10,8 @@ export interface KeyScope {
 	readonly platform: string;
 	readonly network: string;
 	readonly extraHosts: readonly string[];
+	/** Seconds; no file of a layer is newer. */
+	readonly sourceDateEpoch: number | undefined;
 }
 
 type RunAction = Extract<StepAction, { readonly kind: "run" }>;
@@ -85,5 +87,7 @@ export function definitionOf(
 }
 
 function key(kind: string, scope: KeyScope, definition: unknown): Digest {
-	return sha256(JSON.stringify([kind, scope.parent ?? "", scope.platform, definition]));
+	const { parent = "", platform, sourceDateEpoch } = scope;
+	const limit = sourceDateEpoch === undefined ? [] : [sourceDateEpoch];
+	return sha256(JSON.stringify([kind, parent, platform, definition, ...limit]));
 }

@@ -3,9 +3,10 @@ import { closeSync, createReadStream, fchmodSync, fchownSync, fstatSync, readSyn
 import type { Readable } from "node:stream";
 import { type Digest, sha256FromHex } from "../../base/digest.ts";
 import { EngineError, errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import { Pacer } from "../../base/pacer.ts";
 import type { BuildFiles, CopyOptions, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
-import { encodePath } from "../../core/diff/path-text.ts";
+import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { O } from "../linux/file-descriptors.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isArchive } from "./archive-magic.ts";
@@ -130,6 +131,13 @@ export class FsBuildFiles implements BuildFiles {
 		});
 	}
 
+	async limitTimes(rootPath: string, limitMs: number): Promise<void> {
+		await translated("set times", async () => {
+			using root = RootDirectory.open(rootPath);
+			await limitTimesBelow(root, "", BigInt(limitMs) * 1_000_000n, new Pacer());
+		});
+	}
+
 	changeMode(targetRoot: string, path: string, permissions: number): void {
 		translatedNow("change permissions", () => {
 			using root = RootDirectory.open(targetRoot);
@@ -249,6 +257,18 @@ function newPlace(root: string, destination: string, copierTo: (to: RootDirector
 	copierTo(merged).makeParents(path);
 	merged.makeDirectory(encodePath(path), 0o755);
 	return path;
+}
+
+async function limitTimesBelow(root: RootDirectory, path: string, limitNs: bigint, pacer: Pacer): Promise<void> {
+	const directory = encodePath(path === "" ? "." : path);
+	for (const name of root.readDirectory(directory).map(decodePath)) {
+		await pacer.pause();
+		const child = path === "" ? name : `${path}/${name}`;
+		const status = root.status(encodePath(child));
+		if (status.kind === "directory") await limitTimesBelow(root, child, limitNs, pacer);
+		else if (status.modifiedNs > limitNs) root.setTimes(encodePath(child), limitNs, limitNs);
+	}
+	if (root.status(directory).modifiedNs > limitNs) root.setTimes(directory, limitNs, limitNs);
 }
 
 function removeIfEmpty(root: RootDirectory, path: Uint8Array): void {

@@ -1,5 +1,6 @@
 import type { Platform } from "../../api/oci/image.ts";
 import { newId } from "../../base/ids.ts";
+import { checkEntitlements } from "../../core/build/entitlements.ts";
 import { type InlineStep, withInlineCache } from "../../core/build/inline-cache.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
@@ -78,6 +79,7 @@ export class BuildRun implements AsyncDisposable {
 		const { resolving, onWarnings } = options;
 		const planning = { platform: options.platform, buildPlatform: platform, images: base, resolving, onWarnings };
 		const plan = await preparePlan(definition, request, planning, signal);
+		checkEntitlements(plan, request);
 		const importing = (reference: string, work: () => Promise<void>) => resolving(reference, work);
 		const imports = { cache, layers, lease: leases.cache, images: base, platform: options.platform, importing };
 		await importCaches(request.cacheFrom, imports, signal);

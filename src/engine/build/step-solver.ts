@@ -3,6 +3,7 @@ import { type Digest, sha256 } from "../../base/digest.ts";
 import { NotImplementedError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import { Pool } from "../../base/pool.ts";
+import type { BuildFiles } from "../../core/build/build-directories.ts";
 import type { StepResult } from "../../core/build/cache-record.ts";
 import type { PlannedStage, PlannedStep, StepAction } from "../../core/build/plan/build-plan.ts";
 import { configKey, copyKey, directoryKey, type KeyScope, runKey } from "../../core/build/step-key.ts";
@@ -20,6 +21,7 @@ export interface StepSolverDependencies {
 	readonly cache: BuildCache;
 	readonly layers: LayerRegistry;
 	readonly snapshotter: Snapshotter;
+	readonly files: BuildFiles;
 	readonly copies: StepCopies;
 	readonly commands: StepCommands;
 	readonly clock: Clock;
@@ -95,6 +97,7 @@ export class StepSolver {
 			platform: formatPlatform(place.stage.platform),
 			network: scope.request.network,
 			extraHosts: scope.request.extraHosts,
+			sourceDateEpoch: scope.request.sourceDateEpoch,
 		};
 		switch (action.kind) {
 			case "config":
@@ -178,6 +181,11 @@ export class StepSolver {
 			} else if (action.kind === "directory") copies.makeDirectory(action, mergedPath);
 			else throw new NotImplementedError(`a step of kind ${action.kind} changes no files`);
 			signal.throwIfAborted();
+			const { sourceDateEpoch } = scope.request;
+			if (sourceDateEpoch !== undefined) {
+				await snapshotter.unmount(id);
+				await this.#deps.files.limitTimes(upperPath, sourceDateEpoch * 1000);
+			}
 			const layer = await layers.commit(id, scope.leases.layers);
 			return { chainId: layer?.chainId ?? place.chain, isEmpty: layer === undefined, createdAt: clock.now() };
 		} catch (error) {

@@ -128,6 +128,32 @@ describe("squashing", () => {
 	});
 });
 
+test("SOURCE_DATE_EPOCH makes the same image whenever it is built", async () => {
+	const dockerfile = ["FROM busybox", "WORKDIR /w", "RUN mkdir d && echo x > d/f && ln -s d/f l", "ENV A=1"];
+	context.write({ Dockerfile: dockerfile });
+	const build = async () => {
+		const args = ["build", "-q", "--no-cache", context.directory];
+		return (await daemon.gantry(args, { env: { SOURCE_DATE_EPOCH: "1577836800" } })).stdout.trim();
+	};
+	const first = await build();
+	expect(first).toMatch(/^sha256:/);
+	await Bun.sleep(1100);
+	expect(await build()).toBe(first);
+	expect(await daemon.mustDocker(["image", "inspect", "-f", "{{.Created}}", first])).toBe("2020-01-01T00:00:00Z");
+});
+
+test("a step may not leave its sandbox unless that is allowed", async () => {
+	const dockerfile = ["FROM busybox", "RUN --network=host ip -o link | wc -l"];
+	await expect(mustBuild(dockerfile)).rejects.toThrow("network.host is not allowed");
+	await mustBuild(dockerfile, "--allow", "network.host");
+	await expect(mustBuild(["FROM busybox", "RUN --security=insecure true"])).rejects.toThrow("security.insecure");
+	const insecure = [
+		"FROM busybox",
+		"RUN --security=insecure mount -t tmpfs x /mnt 2>/dev/null || mkdir /mnt && mount -t tmpfs x /mnt",
+	];
+	await mustBuild(insecure, "--allow", "security.insecure");
+});
+
 describe("several platforms", () => {
 	const CROSS = [
 		"FROM --platform=$BUILDPLATFORM busybox AS make",
