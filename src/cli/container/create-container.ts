@@ -45,6 +45,8 @@ export async function createFromOptions(
 }
 
 async function pullFirst(context: CliContext, options: ParsedOptions, image: string, platform: string): Promise<void> {
+	const { refuseContentTrust } = await import("../image/content-trust.ts");
+	refuseContentTrust(context.environment, options);
 	const { pullImage } = await import("../image/pull-image.ts");
 	await pullImage(context, image, { platform, isQuiet: options.bool("quiet"), output: context.stderr });
 }

@@ -1,5 +1,6 @@
 import { formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
 import type { Command } from "../command.ts";
+import { refuseContentTrust } from "./content-trust.ts";
 import { pullImage } from "./pull-image.ts";
 
 export const command: Command = {
@@ -24,6 +25,7 @@ export const command: Command = {
 	minArguments: 1,
 	maxArguments: 1,
 	async run(context, options, [image = ""]) {
+		refuseContentTrust(context.environment, options);
 		const isQuiet = options.bool("quiet");
 		const hasAllTags = options.bool("all-tags");
 		const written = parseReference(image);

@@ -1,6 +1,7 @@
 import { pushImage } from "../../client/images.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
 import type { Command } from "../command.ts";
+import { refuseContentTrust } from "./content-trust.ts";
 import { platformJson } from "./platform-json.ts";
 import { onlyErrors, showProgress } from "./progress.ts";
 import { splitImageName } from "./reference.ts";
@@ -18,6 +19,7 @@ export const command: Command = {
 	minArguments: 1,
 	maxArguments: 1,
 	async run(context, options, [image = ""]) {
+		refuseContentTrust(context.environment, options);
 		const isQuiet = options.bool("quiet");
 		const hasAllTags = options.bool("all-tags");
 		const written = parseReference(image);

@@ -87,6 +87,17 @@ describe("pull", () => {
 	});
 });
 
+test("who asks for signatures is told that they are not checked", async () => {
+	const env = { DOCKER_CONTENT_TRUST: "1" };
+	for (const words of [
+		["pull", `${app}:oci`],
+		["run", "--pull", "always", `${app}:oci`],
+		["push", `${app}:oci`],
+	])
+		expect((await suite.daemon.gantry(words, { env })).stderr).toContain("content trust is not supported");
+	expect((await suite.daemon.gantry(["pull", "-q", "--disable-content-trust", `${app}:oci`], { env })).code).toBe(0);
+});
+
 describe("push", () => {
 	compared("one tag, all tags, quietly, by platform, and what cannot be pushed", async () => {
 		await suite.must(["pull", "-q", `${app}:amd64`]);
