@@ -61,6 +61,16 @@ export class DockerfileError extends InvalidParameterError {
 	}
 }
 
+/** A word that begins an instruction and is none. */
+export class UnknownInstructionError extends DockerfileError {
+	constructor(
+		readonly keyword: string,
+		details: Omit<DockerfileErrorDetails, "reason">,
+	) {
+		super({ ...details, reason: `unknown instruction: ${keyword}` });
+	}
+}
+
 function messageOf({ reason, file = "Dockerfile", ranges = [], suggestion, source }: DockerfileErrorDetails): string {
 	const [range] = ranges;
 	const place = range === undefined ? file : `${file}:${range.start.line}:${range.start.column}`;

@@ -52,7 +52,7 @@ describe("applyChanges()", () => {
 		["FROM x", "FROM is not a valid change command"],
 		["ENV", "ENV requires at least one argument"],
 		['SHELL ["sh"]', "SHELL is not a valid change command"],
-		["USR me", "unknown instruction: USR (did you mean USER?)"],
+		["USR me", "USR is not a valid change command"],
 		["STOPSIGNAL SIGX", "invalid signal: SIGX"],
 		["ENV A", "ENV must have two arguments"],
 		["ENV A=1 B", "can't find = in"],

@@ -4,7 +4,7 @@ import { InvalidParameterError } from "../../base/errors.ts";
 import { applyInstruction, type ConfigInstruction, type StageConfig } from "../build/plan/image-config.ts";
 import { StageVariables } from "../dockerfile/build-arguments.ts";
 import { checkInstruction } from "../dockerfile/check-instruction.ts";
-import { DockerfileError } from "../dockerfile/dockerfile-error.ts";
+import { DockerfileError, UnknownInstructionError } from "../dockerfile/dockerfile-error.ts";
 import { expandInstruction, expandPorts } from "../dockerfile/expand-instruction.ts";
 import { parseInstructions } from "../dockerfile/parse-dockerfile.ts";
 import type { Dockerfile, Instruction } from "../dockerfile/syntax.ts";
@@ -36,6 +36,7 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
 			initial,
 		).config;
 	} catch (error) {
+		if (error instanceof UnknownInstructionError) throw notAllowed(error.keyword, error);
 		// There is no file that its place could be in.
 		throw error instanceof DockerfileError ? new InvalidParameterError(error.summary, { cause: error }) : error;
 	}
@@ -54,7 +55,12 @@ function applyChange(state: StageConfig, change: Change, source: Source): StageC
 
 function allowed(instruction: Instruction): Change {
 	if (isAllowed(instruction)) return instruction;
-	throw new InvalidParameterError(`${instruction.keyword.toUpperCase()} is not a valid change command`);
+	throw notAllowed(instruction.keyword);
+}
+
+function notAllowed(keyword: string, cause?: Error): InvalidParameterError {
+	const message = `${keyword.toUpperCase()} is not a valid change command`;
+	return new InvalidParameterError(message, cause && { cause });
 }
 
 function isAllowed(instruction: Instruction): instruction is Change {

@@ -1,6 +1,6 @@
 /** What the parser of one instruction works with. */
 import { trimSpace } from "../characters.ts";
-import { DockerfileError } from "../dockerfile-error.ts";
+import { DockerfileError, UnknownInstructionError } from "../dockerfile-error.ts";
 import type { EscapeCharacter, Heredoc, Instruction, Trivia } from "../syntax.ts";
 import { type FlagSpec, type FlagValues, readFlags } from "./flags.ts";
 import { type SplitInstruction, splitInstruction, type Word } from "./instruction-words.ts";
@@ -81,6 +81,12 @@ export class InstructionContext {
 		const { file, line } = this.#parts;
 		const range = where === undefined ? line.range : line.rangeOf(where.start, where.end);
 		return new DockerfileError({ reason, ranges: [range], suggestion, ...file });
+	}
+
+	unknownInstruction(suggestion: string | undefined): UnknownInstructionError {
+		const { file, line } = this.#parts;
+		const { text, start, end } = this.split.keyword;
+		return new UnknownInstructionError(text, { ranges: [line.rangeOf(start, end)], suggestion, ...file });
 	}
 
 	/** Runs a piece of parsing that does not know where it is. @throws DockerfileError with a place */

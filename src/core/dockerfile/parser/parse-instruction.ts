@@ -48,7 +48,7 @@ export function parseInstruction(context: InstructionContext): Instruction {
 	const { keyword } = context.split;
 	const near = nearest(context.name, INSTRUCTION_NAMES);
 	const suggestion = near !== undefined && keyword.text === keyword.text.toLowerCase() ? near.toLowerCase() : near;
-	throw context.problem(`unknown instruction: ${keyword.text}`, keyword, suggestion);
+	throw context.unknownInstruction(suggestion);
 }
 
 function parseFrom(context: InstructionContext): FromInstruction {
