@@ -69,9 +69,12 @@ async function makeView(kind: ProgressKind, write: (text: string) => void, conte
 			return new RawJsonView(write);
 		}
 		case "tty": {
-			const { TerminalView } = await import("./progress/terminal-view.ts");
-			const hasColor = !context.environment["NO_COLOR"] && context.environment["TERM"] !== "dumb";
-			return new TerminalView(write, { size: () => terminalSize(2) ?? DEFAULT_SIZE, now: Date.now(), hasColor });
+			const [{ TerminalView }, { stepColors }] = await Promise.all([
+				import("./progress/terminal-view.ts"),
+				import("./progress/colors.ts"),
+			]);
+			const colors = stepColors(context.environment, (message) => context.stderr.line(`WARNING: ${message}`));
+			return new TerminalView(write, { size: () => terminalSize(2) ?? DEFAULT_SIZE, now: Date.now(), colors });
 		}
 		case "quiet": {
 			const state = new BuildState();

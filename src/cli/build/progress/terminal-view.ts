@@ -1,5 +1,6 @@
 import type { WireEvent } from "../../../core/build/session/build-call.ts";
 import { BuildState, type BuildStep } from "./build-state.ts";
+import type { StepColors } from "./colors.ts";
 import type { ProgressView } from "./progress-view.ts";
 import { endText, isCancelled, partText, plainLine } from "./step-text.ts";
 
@@ -14,7 +15,8 @@ export interface Painting extends ScreenSize {
 	readonly startedAt: number;
 	/** The build is over: everything is shown once more, whatever the screen's height. */
 	readonly isFinal: boolean;
-	readonly hasColor: boolean;
+	/** Undefined: none at all. */
+	readonly colors: StepColors | undefined;
 }
 
 /** Lines of output under a running step. */
@@ -22,7 +24,6 @@ const TAIL_LINES = 6;
 const MIN_COLUMNS = 20;
 const BAR_COLUMNS = 20;
 
-const COLORS = { running: "", done: "\x1b[34m", failed: "\x1b[31m", cancelled: "\x1b[33m" } as const;
 const FAINT = "\x1b[2m";
 const PLAIN = "\x1b[0m";
 
@@ -70,16 +71,12 @@ function fitted(blocks: readonly Block[], room: number): string[] {
 }
 
 function stepLines(step: BuildStep, painting: Painting): string[] {
-	const { now, hasColor } = painting;
+	const { now, colors } = painting;
 	const mark =
 		step.error === undefined ? (step.isCached ? "CACHED " : "") : isCancelled(step.error) ? "CANCELED " : "ERROR ";
-	const color =
-		step.error !== undefined
-			? COLORS[isCancelled(step.error) ? "cancelled" : "failed"]
-			: COLORS[step.isRunning ? "running" : "done"];
-	const lines = [withTime(` => ${mark}${plainLine(step.name)}`, step.seconds(now), painting)].map((line) =>
-		hasColor && color !== "" ? `${color}${line}${PLAIN}` : line,
-	);
+	const color = colors === undefined ? "" : colorOf(step, colors);
+	const head = withTime(` => ${mark}${plainLine(step.name)}`, step.seconds(now), painting);
+	const lines = [color === "" ? head : `${color}${head}${PLAIN}`];
 	const isOpen = step.isRunning || step.error !== undefined;
 	for (const part of step.parts.values()) {
 		if (!isOpen && part.completed === undefined) continue;
@@ -97,11 +94,16 @@ function stepLines(step: BuildStep, painting: Painting): string[] {
 	if (isOpen)
 		for (const { text } of step.tail.slice(-TAIL_LINES)) {
 			const line = cut(` => => # ${plainLine(text)}`, painting.columns);
-			lines.push(hasColor ? `${FAINT}${line}${PLAIN}` : line);
+			lines.push(colors === undefined ? line : `${FAINT}${line}${PLAIN}`);
 		}
 	if (step.error !== undefined && !isCancelled(step.error) && painting.isFinal && step.tail.length === 0)
 		lines.push(cut(` => => ${plainLine(endText(step))}`, painting.columns));
 	return lines;
+}
+
+function colorOf({ error, isRunning }: BuildStep, colors: StepColors): string {
+	if (error !== undefined) return isCancelled(error) ? colors.cancel : colors.error;
+	return isRunning ? "" : colors.run;
 }
 
 function amounts(part: { current: number; total: number }, now: number): string {
@@ -148,7 +150,7 @@ export class TerminalView implements ProgressView {
 		private readonly options: {
 			readonly size: () => ScreenSize;
 			readonly now: number;
-			readonly hasColor: boolean;
+			readonly colors: StepColors | undefined;
 		},
 	) {
 		this.#startedAt = options.now;
@@ -171,9 +173,9 @@ export class TerminalView implements ProgressView {
 	}
 
 	#paint(now: number, isFinal: boolean): void {
-		const { size, hasColor } = this.options;
+		const { size, colors } = this.options;
 		const { rows, columns } = size();
-		const lines = paintBuild(this.state, { rows, columns, now, startedAt: this.#startedAt, isFinal, hasColor });
+		const lines = paintBuild(this.state, { rows, columns, now, startedAt: this.#startedAt, isFinal, colors });
 		const up = Math.min(this.#paintedLines, Math.max(0, rows - 1));
 		// The cursor hides while it would jump about.
 		const start = `\x1b[?25l\r${up > 0 ? `\x1b[${up}A` : ""}`;

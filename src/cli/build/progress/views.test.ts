@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { sha256 } from "../../../base/digest.ts";
 import type { WireEvent } from "../../../core/build/session/build-call.ts";
 import { BuildState } from "./build-state.ts";
+import { stepColors } from "./colors.ts";
 import { PlainView } from "./plain-view.ts";
 import { RawJsonView } from "./raw-json.ts";
 import { plainLine } from "./step-text.ts";
@@ -124,7 +125,7 @@ describe("paintBuild()", () => {
 	const state = new BuildState();
 	for (const [, events] of RECORDED.slice(0, -2)) for (const event of events) state.apply(event);
 	const paint = (rows: number, columns = 50, isFinal = false) =>
-		paintBuild(state, { rows, columns, now: START + 600, startedAt: START, isFinal, hasColor: false });
+		paintBuild(state, { rows, columns, now: START + 600, startedAt: START, isFinal, colors: undefined });
 
 	test("shows steps side by side, with times at the edge and the tails of those that run", () => {
 		expect(paint(30)).toEqual([
@@ -159,7 +160,7 @@ describe("paintBuild()", () => {
 				now: START,
 				startedAt: START,
 				isFinal: false,
-				hasColor: false,
+				colors: undefined,
 			}))
 				expect(Bun.stringWidth(line)).toBeLessThanOrEqual(columns);
 	});
@@ -176,7 +177,7 @@ test("TerminalView paints over what it painted, and gives the cursor back", () =
 		(part) => {
 			text += part;
 		},
-		{ size: () => size, now: START, hasColor: false },
+		{ size: () => size, now: START, colors: undefined },
 	);
 	for (const [second, events] of RECORDED) {
 		view.show(events);
@@ -238,6 +239,21 @@ test("RawJsonView writes BuildKit's shape", () => {
 			},
 		],
 	});
+});
+
+test("stepColors() reads BUILDKIT_COLORS, says what is wrong in it, and knows who wants none", () => {
+	const warnings: string[] = [];
+	const colors = (environment: Record<string, string>) => stepColors(environment, (text) => warnings.push(text));
+	expect(colors({ NO_COLOR: "1", BUILDKIT_COLORS: "run=green" })).toBeUndefined();
+	expect(colors({ TERM: "dumb" })).toBeUndefined();
+	expect(colors({})).toMatchObject({ run: "\x1b[34m", error: "\x1b[31m" });
+	expect(colors({ BUILDKIT_COLORS: "run=GREEN:error=1,2,3:cancel=light-red:warning=256,0,0:x=red:run" })).toEqual({
+		run: "\x1b[32m",
+		error: "\x1b[38;2;1;2;3m",
+		cancel: "\x1b[91m",
+		warning: "\x1b[33m",
+	});
+	expect(warnings).toEqual(["warning=256,0,0", "x=red", "run"].map((field) => `invalid BUILDKIT_COLORS: ${field}`));
 });
 
 test("plainLine() leaves nothing that moves a cursor", () => {
