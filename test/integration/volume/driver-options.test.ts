@@ -1,15 +1,6 @@
 /** What the local driver mounts for its options, and limits. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import {
-	existsSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	rmSync,
-	statfsSync,
-	writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VolumeRecord } from "../../../src/core/volume/volume-record.ts";
@@ -18,7 +9,7 @@ import { hasProjectQuota } from "../../../src/drivers/linux/project-quota.ts";
 import { FsVolumeDriver } from "../../../src/drivers/volume-local/fs-volume-driver.ts";
 import { FsVolumeTrees } from "../../../src/drivers/volume-local/fs-volume-trees.ts";
 import { mustRun, runCommand } from "../../support/commands.ts";
-import { LoopFileSystem } from "../../support/loop-file-system.ts";
+import { LoopFileSystem, type LoopOptions } from "../../support/loop-file-system.ts";
 
 const MB = 1024 ** 2;
 const base = mkdtempSync(join(tmpdir(), "gantry-options-"));
@@ -201,28 +192,51 @@ describe("size", () => {
 		expect(() => driver.check(volume("x1", options))).toThrow(message);
 	});
 
-	test("alone is a quota where the file system has them, else refused", async () => {
-		const options = { type: "ext4", makeArguments: ["-O", "quota,project", "-E", "quotatype=prjquota"] } as const;
-		const disk = await LoopFileSystem.make({ ...options, mountOptions: ["prjquota"] }).catch(() => undefined);
-		if (disk === undefined) {
-			console.log("not tested: limits by project quota, which this kernel was built without (CONFIG_QFMT_V2)");
-			expect(hasProjectQuota(root)).toBe(false);
-			expect(() => driver.check(volume("x1", { size: "1g" }))).toThrow("quota size requested but no quota support");
-			return;
-		}
-		await using _ = disk;
-		driver = new FsVolumeDriver(disk.path, new FsVolumeTrees());
-		const limited = volume("limited", { size: "4m" });
-		await driver.create(limited);
-		const path = await driver.mount(limited, "one");
-		expect(() => writeFileSync(join(path, "big"), Buffer.alloc(8 * MB))).toThrow(/EDQUOT|ENOSPC/);
-		const free = volume("free");
-		await driver.create(free);
-		writeFileSync(join(driver.mountpoint("free"), "big"), Buffer.alloc(8 * MB));
-		await driver.unmount(limited, "one");
-		await driver.remove(limited);
-		expect(existsSync(path)).toBe(false);
+	test("alone is refused where the file system has no quotas", () => {
+		if (hasProjectQuota(root)) return console.log("not tested: the machine's own file system has project quotas");
+		expect(() => driver.check(volume("x1", { size: "1g" }))).toThrow("quota size requested but no quota support");
 	});
+
+	const limiting: LoopOptions[] = [
+		{
+			type: "ext4",
+			makeArguments: ["-O", "quota,project", "-E", "quotatype=prjquota"],
+			mountOptions: ["prjquota"],
+		},
+		{ type: "xfs", sizeBytes: 320 * MB, mountOptions: ["pquota"] },
+	];
+	for (const options of limiting)
+		test(`alone is a project quota on ${options.type}`, async () => {
+			const disk = await LoopFileSystem.make(options).catch((error: unknown) => String(error).split("\n")[0] ?? "");
+			if (typeof disk === "string") return console.log(`not tested: a project quota on ${options.type}: ${disk}`);
+			await using _ = disk;
+			if (!hasProjectQuota(disk.path)) return console.log(`not tested: the kernel has no quotas on ${options.type}`);
+			driver = new FsVolumeDriver(disk.path, new FsVolumeTrees());
+			const limited = volume("limited", { size: "4m" });
+			await driver.create(limited);
+			const path = await driver.mount(limited, "one");
+			const { blocks, bsize } = statfsSync(path);
+			expect(blocks * bsize).toBe(4 * MB);
+			// Whoever may exceed limits (CAP_SYS_RESOURCE) is not bound by them everywhere.
+			const write = (file: string) => ["dd", "if=/dev/zero", `of=${file}`, "bs=1M", "count=8", "conv=fsync"];
+			const bound = ["setpriv", "--bounding-set", "-sys_resource"];
+			const refused = await runCommand([...bound, ...write(join(path, "big"))]);
+			expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/quota exceeded|No space left/i)]);
+			const image = join(base, `image-${options.type}`);
+			mkdirSync(join(image, "data"), { recursive: true });
+			writeFileSync(join(image, "data/file"), "of the image");
+			rmSync(join(path, "big"));
+			await driver.populate(limited, image, "/data");
+			expect(readdirSync(path)).toEqual(["file"]);
+			expect((await runCommand([...bound, ...write(join(path, "big"))])).code).toBe(1);
+			await driver.create(volume("free"));
+			await mustRun([...bound, ...write(join(driver.mountpoint("free"), "big"))]);
+			await driver.unmount(limited, "one");
+			await driver.rename("limited", volume("renamed", { size: "4m" }));
+			expect((await runCommand([...bound, ...write(join(driver.mountpoint("renamed"), "more"))])).code).toBe(1);
+			await driver.remove(volume("renamed", { size: "4m" }));
+			expect(readdirSync(disk.path)).not.toContain("renamed");
+		});
 });
 
 test("a mount that is there twice over goes with its last holder, by whichever program it was made", async () => {

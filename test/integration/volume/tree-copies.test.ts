@@ -57,7 +57,7 @@ describe("a copy", () => {
 		root.setTimes("link", 1n, 1_500_000_000_000_000_001n);
 		root.makeNode("null", "character-device", 0o666, 1, 3);
 		root.makeNode("pipe", "fifo", 0o600);
-		root.setAttribute("d", "user.note", Buffer.from("kept"));
+		root.setAttribute("d", "trusted.note", Buffer.from("kept"));
 		root.setAttribute("d/file", "security.capability", Buffer.from("0100000200040000000000000000000000000000", "hex"));
 		writeFileSync(join(from, "sparse"), "");
 		truncateSync(join(from, "sparse"), 64 * 1024 ** 2);
@@ -74,7 +74,7 @@ describe("a copy", () => {
 		}
 		expect(made.status("same").inode).toBe(made.status("d/file").inode);
 		expect(readlinkSync(join(to, "link"))).toBe("/etc/passwd");
-		expect(made.getAttribute("d", "user.note")?.toString()).toBe("kept");
+		expect(made.getAttribute("d", "trusted.note")?.toString()).toBe("kept");
 		expect(made.getAttribute("d/file", "security.capability")).toEqual(
 			root.getAttribute("d/file", "security.capability"),
 		);
