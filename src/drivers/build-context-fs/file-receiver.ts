@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { ftruncateSync, write, writeSync } from "node:fs";
+import { fstatSync, ftruncateSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { sha256FromHex } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
@@ -52,11 +52,10 @@ export class FileReceiver implements ContentReceiver {
 		const entry = this.options.listed[head.position];
 		if (entry === undefined || !this.#missing.has(head.position))
 			throw new InvalidParameterError("the client sent a file of the build context that was not asked for");
-		// In place: nobody else has the copy or links to its files, and ext4 is slow to make files where as many were just removed. It is cut
-		// at the end, since ext4 writes a file that was emptied to the disk when it is closed.
-		const isReplaced = this.options.present.delete(entry.path);
-		const how = isReplaced ? 0 : O.CREAT | O.EXCL;
-		const fd = this.root.openFile(entry.path, O.WRONLY | how | O.NOFOLLOW, 0o600);
+		const isKnown = this.options.present.delete(entry.path);
+		const existing = isKnown ? this.#openExisting(entry.path) : undefined;
+		const isReplaced = existing !== undefined;
+		const fd = existing ?? this.root.openFile(entry.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
 		this.#file = { entry, head, fd, isReplaced, hash: createHash("sha256"), position: 0 };
 	}
 
@@ -112,6 +111,18 @@ export class FileReceiver implements ContentReceiver {
 		this.#file = undefined;
 		closeDescriptor(file.fd);
 		this.root.removeAll(file.entry.path);
+	}
+
+	/**
+	 * A file to be written in place: ext4 is slow to make files where as many were just removed. It is cut at the end, since ext4 writes a file
+	 * that was emptied to the disk when it is closed. Undefined for one that somebody else has a link to: that is removed instead.
+	 */
+	#openExisting(path: string): number | undefined {
+		const fd = this.root.openFile(path, O.WRONLY | O.NOFOLLOW);
+		if (fstatSync(fd).nlink === 1) return fd;
+		closeDescriptor(fd);
+		this.root.unlink(path);
+		return undefined;
 	}
 
 	#open(): OpenFile {

@@ -4,6 +4,7 @@ import {
 	appendFileSync,
 	chmodSync,
 	existsSync,
+	linkSync,
 	lstatSync,
 	mkdirSync,
 	mkdtempSync,
@@ -344,6 +345,22 @@ test("a context's copy holds nothing but what the listing says after a failed ch
 	await failing.catch(() => {});
 	const { directory } = await sync();
 	expect(existsSync(join(directory, "a"))).toBe(false);
+	expect(describeTree(directory)).toEqual(describeTree(client));
+});
+
+test("a file of the copy that somebody has linked to keeps its contents there", async () => {
+	writeFileSync(join(client, "a"), "before");
+	await settle();
+	const { directory } = await sync();
+	linkSync(join(directory, "a"), join(base, "layer"));
+	writeFileSync(join(client, "a"), "after, and longer");
+	await settle();
+	await sync();
+	expect(readFileSync(join(base, "layer"), "utf8")).toBe("before");
+	expect(describeTree(directory)).toEqual(describeTree(client));
+	writeFileSync(join(client, "a"), "cut");
+	await settle();
+	await sync();
 	expect(describeTree(directory)).toEqual(describeTree(client));
 });
 
