@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ClientSuite } from "../../support/client-suite.ts";
-import { mustRun } from "../../support/commands.ts";
+import { mustRun, waitFor } from "../../support/commands.ts";
 import { readMounts } from "../../support/leaks.ts";
 
 const suite = ClientSuite.use();
@@ -96,7 +96,30 @@ describe("volumes", () => {
 		expect(await suite.refusal(["run", "--rm", "-v", "broken:/b", "busybox", "true"])).toMatch(
 			/error while mounting volume '.*': failed to mount local volume: mount \/nonexistent-of-gantry:.*no such file or directory/,
 		);
+		// What is mounted may be of use elsewhere.
+		expect(await suite.must(["volume", "prune", "-af"])).toBe("Total reclaimed space: 0B");
+		expect(await suite.must(["system", "df", "--format", "{{.Type}} {{.Size}}"])).toContain("Local Volumes 0B");
 		await suite.must(["volume", "rm", "memory", "broken"]);
+	});
+
+	test("of a limited size live on with their container over the daemon's death, and leave no device", async () => {
+		await suite.must(["volume", "create", "-o", "type=ext4", "-o", "size=16m", "disk"]);
+		await suite.must(["run", "-d", "--name", "writer", "-v", "disk:/v", "busybox", "sleep", "1000"]);
+		const target = await suite.must(["volume", "inspect", "-f", "{{.Mountpoint}}", "disk"]);
+		await suite.must(["exec", "writer", "touch", "/v/before"]);
+		await suite.daemon.kill();
+		await suite.daemon.start();
+		await suite.must(["exec", "writer", "touch", "/v/after"]);
+		expect(await suite.sh("ls /v", "-v", "disk:/v")).toBe("after\nbefore");
+		const fill = "dd if=/dev/zero of=/v/big bs=1M count=20 2>&1 | grep -o 'No space.*'";
+		expect(await suite.must(["exec", "writer", "sh", "-c", fill])).toBe("No space left on device");
+		await suite.must(["rm", "-f", "writer"]);
+		expect(readMounts().filter((line) => line.includes(target))).toEqual([]);
+		await suite.must(["volume", "rm", "disk"]);
+		await waitFor(
+			"the loop device to go",
+			async () => !(await mustRun(["losetup", "-a"])).includes(suite.daemon.dataRoot),
+		);
 	});
 
 	test("give a part of themselves by subpath, never what is outside", async () => {
