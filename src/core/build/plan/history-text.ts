@@ -1,64 +1,116 @@
 /** How a step is written in the image's history: as BuildKit does, for people and for tools that read it back. */
-import type { DeclaredArg } from "../../dockerfile/build-arguments.ts";
-import type { StageInstruction } from "../../dockerfile/syntax.ts";
+import type { ContainerConfig, HealthConfig } from "../../../api/engine/container.ts";
+import type { StageVariables } from "../../dockerfile/build-arguments.ts";
+import { exposedPorts } from "../../dockerfile/exposed-ports.ts";
+import type { AddInstruction, ArgInstruction, CopyInstruction, StageInstruction } from "../../dockerfile/syntax.ts";
 import type { StepAction } from "./build-plan.ts";
 
 const SUFFIX = "# buildkit";
+const DURATION_UNITS = [
+	["h", 3_600_000_000_000],
+	["m", 60_000_000_000],
+	["s", 1_000_000_000],
+] as const;
+const NS_PER_MS = 1_000_000;
 
 export const HISTORY_COMMENT = "buildkit.dockerfile.v0";
 
-/** @param text the instruction with its variables put in where it takes some */
-export function createdBy(instruction: StageInstruction, action: StepAction, args: readonly DeclaredArg[]): string {
-	if (action.kind === "run") return `RUN ${argumentText(args)}${action.arguments.join(" ")} ${SUFFIX}`;
-	if (action.kind === "copy") return `${copyText(instruction, action)} ${SUFFIX}`;
-	return configText(instruction);
+export interface HistoryStep {
+	readonly action: StepAction;
+	/** As they are after the step. */
+	readonly variables: StageVariables;
+	/** As it is after the step. */
+	readonly config: ContainerConfig;
+	/** Words of EXPOSE. */
+	readonly ports: readonly string[];
 }
 
-/** `|2 A=1 B=2 `: the arguments that the command saw. */
-function argumentText(args: readonly DeclaredArg[]): string {
-	const values = new Map(args.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const])));
+/** @param instruction with its variables put in where it takes some */
+export function createdBy(instruction: StageInstruction, step: HistoryStep): string {
+	const { action, variables } = step;
+	if (action.kind === "run") return `RUN ${argumentText(variables)}${action.arguments.join(" ")} ${SUFFIX}`;
+	if (instruction.kind === "copy" || instruction.kind === "add") return `${copyText(instruction)} ${SUFFIX}`;
+	return configText(instruction, step);
+}
+
+/** `|2 A=1 B=2 `: what the command saw of the arguments; one that nothing gave a value is empty. */
+function argumentText(variables: StageVariables): string {
+	const values = new Map(variables.args.map(({ name, value }) => [name, variables.get(name) ?? value ?? ""]));
 	if (values.size === 0) return "";
 	return `|${values.size} ${[...values].map(([name, value]) => `${name}=${value}`).join(" ")} `;
 }
 
-function copyText(instruction: StageInstruction, action: Extract<StepAction, { readonly kind: "copy" }>): string {
-	const words = [action.isAdd ? "ADD" : "COPY"];
-	if (action.chown !== undefined) words.push(`--chown=${action.chown}`);
-	if (action.chmod !== undefined) words.push(`--chmod=${action.chmod}`);
-	if (action.link) words.push("--link");
-	if (instruction.kind !== "copy" && instruction.kind !== "add") return words.join(" ");
+function copyText(instruction: CopyInstruction | AddInstruction): string {
+	const { kind, chown, chmod, sources, heredocs, destination } = instruction;
 	return [
-		...words,
-		...instruction.sources,
-		...instruction.heredocs.map(({ name }) => `<<${name}`),
-		instruction.destination,
+		kind.toUpperCase(),
+		...(kind === "copy" && instruction.parents ? ["--parents"] : []),
+		...(chown === undefined ? [] : [`--chown=${chown}`]),
+		...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
+		...sources,
+		...heredocs.map(({ name }) => `<<${name}`),
+		destination,
 	].join(" ");
 }
 
-function configText(instruction: StageInstruction): string {
+function configText(instruction: StageInstruction, { config, ports, variables }: HistoryStep): string {
 	switch (instruction.kind) {
 		case "env":
 		case "label":
 			return `${instruction.kind.toUpperCase()} ${instruction.pairs.map(({ key, value }) => `${key}=${value}`).join(" ")}`;
 		case "workdir":
-			return `WORKDIR ${instruction.path}`;
+			return `WORKDIR ${config.WorkingDir}`;
 		case "user":
 			return `USER ${instruction.user}`;
 		case "stopsignal":
 			return `STOPSIGNAL ${instruction.signal}`;
+		case "maintainer":
+			return `MAINTAINER ${instruction.name}`;
 		case "expose":
-			return `EXPOSE ${instruction.ports.join(" ")}`;
+			return `EXPOSE [${ports.flatMap(exposedPorts).join(" ")}]`;
 		case "volume":
 			return `VOLUME [${instruction.paths.join(" ")}]`;
+		case "shell":
+			return `SHELL [${instruction.shell.join(" ")}]`;
 		case "cmd":
-		case "entrypoint": {
-			const { command } = instruction;
-			const list = command.form === "exec" ? command.arguments : ["/bin/sh", "-c", command.line];
-			return `${instruction.kind.toUpperCase()} [${list.map((word) => JSON.stringify(word)).join(" ")}]`;
-		}
+			return `CMD ${quotedList(config.Cmd)}`;
+		case "entrypoint":
+			return `ENTRYPOINT ${quotedList(config.Entrypoint)}`;
+		case "healthcheck":
+			return `HEALTHCHECK ${healthText(config.Healthcheck)}`;
 		case "arg":
-			return `ARG ${instruction.args.map(({ name, defaultValue }) => (defaultValue === undefined ? name : `${name}=${defaultValue}`)).join(" ")}`;
+			return argText(instruction, variables);
 		default:
 			return instruction.text.replace(/^\S+/, (keyword) => keyword.toUpperCase());
 	}
+}
+
+function argText({ args }: ArgInstruction, variables: StageVariables): string {
+	const declared = variables.args.slice(-args.length);
+	return `ARG ${declared.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`)).join(" ")}`;
+}
+
+function quotedList(words: readonly string[] | null | undefined): string {
+	return `[${(words ?? []).map((word) => JSON.stringify(word)).join(" ")}]`;
+}
+
+/** As Go prints the struct. */
+function healthText(health: HealthConfig = {}): string {
+	const { Test = [], Interval = 0, Timeout = 0, StartPeriod = 0, StartInterval = 0, Retries = 0 } = health;
+	const times = { Interval, Timeout, StartPeriod, StartInterval };
+	const durations = Object.entries(times).map(([name, ns]) => `${name}:${goDuration(ns)}`);
+	return `{Test:[${Test.join(" ")}] ${durations.join(" ")} Retries:${Retries}}`;
+}
+
+/** `1m30s`, `500ms`, `0s`. */
+function goDuration(ns: number): string {
+	if (ns > 0 && ns < 1000 * NS_PER_MS) return `${ns / NS_PER_MS}ms`;
+	let rest = ns;
+	let text = "";
+	for (const [unit, size] of DURATION_UNITS) {
+		const count = unit === "s" ? rest / size : Math.floor(rest / size);
+		if (text !== "" || count > 0 || unit === "s") text += `${count}${unit}`;
+		rest -= count * size;
+	}
+	return text;
 }

@@ -123,14 +123,17 @@ class StagePlanner {
 		const { dockerfile } = this.#input;
 		if (original.kind === "arg") {
 			variables.declare(original, this.#input.globals, dockerfile);
-			return { state, action: { kind: "config" }, history: createdBy(original, { kind: "config" }, []) };
+			const action = { kind: "config" } as const;
+			const history = createdBy(original, { action, variables, config: state.config, ports: [] });
+			return { state, action, history };
 		}
 		const { instruction } = expandInstruction<StageInstruction>(original, variables, dockerfile);
 		checkInstruction(instruction);
+		const ports = original.kind === "expose" ? expandPorts(original, variables, dockerfile).ports : [];
 		const done = (action: StepAction, next = state) => ({
 			state: next,
 			action,
-			history: createdBy(instruction, action, variables.args),
+			history: createdBy(instruction, { action, variables, config: next.config, ports }),
 		});
 		switch (instruction.kind) {
 			case "run":
@@ -149,10 +152,8 @@ class StagePlanner {
 			}
 			case "arg":
 				return done({ kind: "config" });
-			default: {
-				const ports = original.kind === "expose" ? expandPorts(original, variables, dockerfile).ports : [];
+			default:
 				return done({ kind: "config" }, applyInstruction(state, instruction, ports));
-			}
 		}
 	}
 
