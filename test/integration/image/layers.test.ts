@@ -114,7 +114,8 @@ describe("a layer is made again byte for byte", () => {
 
 	test("compressed or not, it is the same layer", async () => {
 		const tar = tarOf({ name: "a", content: "x".repeat(100_000) });
-		const plain = await apply(tar);
+		// How the record is cut into pieces depends on how the archive came.
+		const { assembly: _, ...plain } = await apply(tar);
 		for (const [name, packed] of [
 			["gzip", gzipSync(tar)],
 			["zstd", zstdCompressSync(tar)],
@@ -126,7 +127,7 @@ describe("a layer is made again byte for byte", () => {
 		] as const) {
 			const directory = join(base, name.replaceAll(" ", "-"), "fs");
 			mkdirSync(directory, { recursive: true });
-			expect(await apply(packed, directory)).toEqual(plain);
+			expect(await apply(packed, directory)).toMatchObject(plain);
 		}
 	});
 
