@@ -2,13 +2,13 @@
 import { type TarEntry, tarEntry } from "../../src/core/diff/tar-entry.ts";
 import { formatTarHeader, TAR_END, tarPadding } from "../../src/core/diff/tar-writer.ts";
 
-type Member = Partial<TarEntry> & Pick<TarEntry, "name"> & { readonly content?: string | Uint8Array };
+export type TarMember = Partial<TarEntry> & Pick<TarEntry, "name"> & { readonly content?: string | Uint8Array };
 
-export function tarOf(...members: readonly Member[]): Buffer {
+export function tarOf(...members: readonly TarMember[]): Buffer {
 	return Buffer.concat([...members.flatMap(memberBytes), TAR_END]);
 }
 
-function memberBytes({ content = "", ...fields }: Member): Uint8Array[] {
+function memberBytes({ content = "", ...fields }: TarMember): Uint8Array[] {
 	const bytes = Buffer.from(content);
 	const type = fields.type ?? (fields.name.endsWith("/") ? "directory" : "file");
 	const entry = tarEntry({ ...fields, type, sizeBytes: bytes.length });
