@@ -61,7 +61,8 @@ function endpointOf(address: string, table: Table, context: HostsFileContext): E
 		mayBePlain: insecure && !address.includes("://"),
 		canResolve: capabilities.includes("resolve"),
 		canPull: capabilities.includes("pull"),
-		canPush: capabilities.includes("push"),
+		// A mirror gets pushes only when the file says so: it may be anybody's.
+		canPush: table["capabilities"] !== undefined && capabilities.includes("push"),
 		isOrigin: false,
 		headers: headersOf(table),
 		certificates: certificatesOf(table, context),

@@ -66,9 +66,17 @@ test("parseRetryAfter() reads seconds and dates", () => {
 });
 
 test("isInsecure() knows loopback, hosts with and without ports, and networks", () => {
-	const insecure = ["registry.local", "other.local:5000", "10.1.0.0/16"];
-	const yes = ["localhost:1", "127.9.9.9", "[::1]:5000", "registry.local:77", "other.local:5000", "10.1.2.3:5000"];
-	const no = ["other.local:5001", "10.2.0.1", "registry.localx", "example.org"];
+	const insecure = ["registry.local", "other.local:5000", "10.1.0.0/16", "fd00::/8", "no/network"];
+	const yes = [
+		"localhost:1",
+		"127.9.9.9",
+		"[::1]:5000",
+		"registry.local:77",
+		"other.local:5000",
+		"10.1.2.3:5000",
+		"[fd12::7]:5000",
+	];
+	const no = ["other.local:5001", "10.2.0.1", "registry.localx", "example.org", "[fe80::1]:5000", "127.evil.example"];
 	expect(yes.filter((host) => !isInsecure(host, insecure))).toEqual([]);
 	expect(no.filter((host) => isInsecure(host, insecure))).toEqual([]);
 });
@@ -97,9 +105,11 @@ test("hosts.toml puts its hosts before the server, with what they may be asked",
 	};
 	expect(hostsFileEndpoints(table, context)).toMatchObject([
 		{ origin: "http://mirror:5000", prefix: "/v2", canResolve: false, certificates: { authorities: ["/d/ca.crt"] } },
-		{ origin: "https://m2", prefix: "/x", namespace: "example.org", isOrigin: false },
+		{ origin: "https://m2", prefix: "/x", namespace: "example.org", isOrigin: false, canPush: false },
 		{ origin: "https://example.org", isOrigin: true, canPush: true },
 	]);
+	const pushed = { host: { "http://mirror:5000": { capabilities: ["push"] } } };
+	expect(hostsFileEndpoints(pushed, context)).toMatchObject([{ canPush: true, canPull: false }, { canPush: true }]);
 	expect(() => hostsFileEndpoints({ host: 5 }, context)).toThrow("invalid hosts.toml");
 });
 

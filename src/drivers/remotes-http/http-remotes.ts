@@ -58,7 +58,7 @@ export class HttpRemotes implements Remotes {
 
 	async pusher(repository: string, credentials: RegistryCredentials | undefined): Promise<Pusher> {
 		const { domain, path } = placeOf(repository);
-		const endpoint = this.#hosts.endpoints(domain).findLast(({ canPush }) => canPush);
+		const endpoint = this.#hosts.endpoints(domain).find(({ canPush }) => canPush);
 		if (endpoint === undefined) throw new InvalidParameterError(`no host of ${domain} may be pushed to`);
 		const connect = (scopes: readonly string[]) => this.#connection(endpoint, credentials, scopes);
 		return new HttpPusher(path, connect([`repository:${path}:pull,push`]), this.#retry, connect);

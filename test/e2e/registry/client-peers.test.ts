@@ -9,8 +9,16 @@ import { makeBusyboxTar } from "../../../tools/base-images/busybox.ts";
 import { ClientSuite } from "../../support/client-suite.ts";
 import { mustRun } from "../../support/commands.ts";
 import { installPeers, type PeerRegistry, skopeoCopy, skopeoRaw, startDockerRegistry } from "../../support/peers.ts";
-import { type Compression, type Form, RegistryContent, type Stored, TYPES } from "../../support/registry-content.ts";
+import {
+	type Compression,
+	compress,
+	type Form,
+	RegistryContent,
+	type Stored,
+	TYPES,
+} from "../../support/registry-content.ts";
 import { digestOf, type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
+import { tarOf } from "../../support/tar-builder.ts";
 
 const missing = installPeers();
 if (missing !== undefined) console.log(`skipped: ${missing}`);
@@ -220,5 +228,36 @@ describe("an index", () => {
 	async function archiveOf(container: string, path: string): Promise<Uint8Array> {
 		const response = await suite.daemon.api("GET", `/containers/${container}/archive?path=${path}`);
 		return new Uint8Array(await response.arrayBuffer());
+	}
+});
+
+peerTest("a layer that lies elsewhere is fetched from there, and stays there when the image is pushed", async () => {
+	const layer = { files: { far: "away\n" } };
+	const bytes = compress(tarOf({ name: "far", content: "away\n" }), "gzip");
+	const requests: string[] = [];
+	const elsewhere = Bun.serve({
+		hostname: "127.0.0.1",
+		port: 0,
+		fetch(request) {
+			requests.push(`${new URL(request.url).pathname} ${request.headers.get("authorization")}`);
+			return new Response(bytes);
+		},
+	});
+	try {
+		const url = `http://127.0.0.1:${elsewhere.port}/layers/far`;
+		const content = new RegistryContent(ours.url, "foreign/app");
+		const image = { form: "docker" as const, layers: [{ tar: busybox }, { ...layer, url }] };
+		const { digest } = await content.image(image, "1");
+		const name = `${ours.host}/foreign/app`;
+		expect(digestIn(await suite.must(["pull", `${name}:1`]))).toBe(digest);
+		expect(requests).toEqual(["/layers/far null"]);
+		expect(await suite.must(["run", "--rm", `${name}:1`, "cat", "/far"])).toBe("away");
+		await suite.must(["tag", `${name}:1`, `${ours.host}/foreign/copy:1`]);
+		const pushed = await suite.must(["push", `${ours.host}/foreign/copy:1`]);
+		expect(pushed).toContain("Skipped foreign layer");
+		expect(digestIn(pushed)).toBe(digest);
+		expect((await fetch(`${ours.url}/v2/foreign/copy/blobs/${digestOf(bytes)}`)).status).toBe(404);
+	} finally {
+		await elsewhere.stop(true);
 	}
 });

@@ -150,7 +150,7 @@ describe("hosts.toml", () => {
 		for (const [name, manifest] of fake.manifests) mirror.manifests.set(name, manifest);
 		await pull("registry.test/app:1");
 		expect(fake.requests).toEqual([]);
-		// A push goes past mirrors that may not be pushed to.
+		// A push goes past mirrors, unless one is said to take it.
 		mirror.requests.length = 0;
 		await daemon.mustDocker(["push", "registry.test/app:1"]);
 		expect([fake.requests.at(-1), mirror.requests as unknown]).toEqual(["PUT /v2/app/manifests/1", []]);
@@ -195,6 +195,29 @@ describe("hosts.toml", () => {
 		fake.misbehave = () => false;
 		rmSync(join(hosts, "_default"), { recursive: true });
 		expect([fake.requests[0], header as string]).toEqual(["GET /v2/deep/app/manifests/1?ns=whatever.test", "one, two"]);
+	});
+
+	withAddress("authority and client certificate of a host come from its table", async () => {
+		const { cert, key } = await authority.issue("toml", `IP:${ADDRESS}`);
+		const client = await authority.issue("toml-client");
+		const flags = ["--tls-cert", cert, "--tls-key", key, "--tls-client-ca", authority.cert, "--addr", `${ADDRESS}:0`];
+		await using registry = await startRegistry(flags);
+		const directory = settingsOf("certified.test", {
+			"hosts.toml": [
+				'server = "http://127.0.0.1:1"',
+				`[host."https://${registry.host}"]`,
+				'ca = ["own-ca.crt"]',
+				`client = [["own-client.pem", "${client.key}"]]`,
+			].join("\n"),
+		});
+		copyFileSync(authority.cert, join(directory, "own-ca.crt"));
+		copyFileSync(client.cert, join(directory, "own-client.pem"));
+		await daemon.loadBusybox();
+		await daemon.mustDocker(["tag", "busybox", "certified.test/app:1"]);
+		// The server may be pushed to, whatever it is; the mirror is what answers a pull.
+		expect((await daemon.docker(["push", "certified.test/app:1"])).stderr).toContain("connection refused");
+		expect(await refusal("certified.test/app:1")).toContain("connection refused");
+		expect(registry.log()).toContain("path=/v2/app/manifests/1 status=404");
 	});
 
 	test("a file that makes no sense is an error that names it, not a registry without mirrors", async () => {

@@ -398,3 +398,26 @@ describe("layers", () => {
 		for (const timer of timers) clearInterval(timer);
 	});
 });
+
+test("a mirror that hangs, at once or in the middle, is passed over for the next one", async () => {
+	await using good = await FakeRegistry.open();
+	const { layers } = good.addImage("1", FILES);
+	for (const [digest, bytes] of good.blobs) registry.blobs.set(digest, bytes);
+	for (const [name, manifest] of good.manifests) registry.manifests.set(name, manifest);
+	const settings = { mirrors: [registry, good].map(({ host }) => `http://${host}`), insecure: [] };
+	const timeouts = { answerMs: 300, stallMs: 300 };
+	await using user = new ImageBench(undefined, undefined, localRemotes({ attempts: 1, timeouts, settings }));
+	const request = { image: "app", tag: "1", platform: "", credentials: undefined };
+	for (const hangs of ["/manifests/", layers[0] ?? "", layers[1] ?? ""]) {
+		registry.misbehave = (incoming, response) => {
+			if (!incoming.url?.includes(hangs)) return false;
+			const blob = registry.blobs.get(layers[1] ?? "") ?? Buffer.alloc(0);
+			if (hangs === layers[1]) response.writeHead(200, { "Content-Length": blob.length }).write(blob.subarray(0, 9));
+			return true;
+		};
+		for await (const _ of user.service.pull(request, new AbortController().signal));
+		expect(good.requests.some((line) => line.includes(hangs))).toBe(true);
+		await user.service.remove("app:1", { force: true, noPrune: false });
+		good.requests.length = 0;
+	}
+});
