@@ -127,6 +127,8 @@ function mmdebstrapArguments(options: DebianOptions, codename: string): string[]
 		`--mode=${process.getuid?.() === 0 ? "root" : "unshare"}`,
 		"--variant=minbase",
 		"--format=tar",
+		// What is cut short is thrown away: nothing has to be on the disk at once.
+		"--dpkgopt=force-unsafe-io",
 		`--architectures=${options.architecture}`,
 		...(MERGED_BY_HAND.has(codename)
 			? ["--include=usr-is-merged", `--hook-dir=${MERGED_USR_HOOKS}`, `--setup-hook=${WITHOUT_USRMERGE}`]
