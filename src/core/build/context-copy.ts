@@ -34,7 +34,8 @@ export interface ContextCopy {
 	/** What is there; parents before what is in them. Read from the disk at the first call. */
 	entries(): readonly KeptEntry[];
 	/**
-	 * Makes the copy what the client has. When it fails, the files that have arrived stay for the next time.
+	 * Makes the copy what the client has. When it fails, the files that have arrived stay for the next time. Files that something else has
+	 * linked to, as layers do, stay as they are there.
 	 * @throws InvalidParameterError for contents that are not what was asked for, SystemError (a full disk), what `contents` throws
 	 */
 	change(change: ContextChange): Promise<void>;
