@@ -124,7 +124,7 @@ export async function wireEngine(config: DaemonConfig, environment: Environment,
 		logger: logger.child({ part: "build" }),
 	});
 	stack.defer(() => building.close());
-	const consumers = [images.collection, building.collection];
+	const consumers = [images.collection, building.collection, images.interruptedPulls];
 	const gc = new GcService({ consumers, disk: drivers.disk, clock, logger: logger.child({ part: "gc" }) }, config.gc);
 	stack.defer(() => gc.close());
 	const buildCache = async () => building.operations.records();

@@ -12,7 +12,8 @@ export interface GcRequest {
 }
 
 export interface GcEntry {
-	Kind: "image" | "build-cache";
+	/** `pull`: a layer that an interrupted pull has left for the next one. */
+	Kind: "image" | "build-cache" | "pull";
 	ID: string;
 	Name: string;
 	/** RFC 3339. */

@@ -1,5 +1,5 @@
-/** Who takes part in the one disk budget: images, the build cache. */
-export type GcKind = "image" | "build-cache";
+/** Who takes part in the one disk budget: images, the build cache, what interrupted pulls have left for the next one. */
+export type GcKind = "image" | "build-cache" | "pull";
 
 /** A piece of disk, counted once however many items hold it; layers go by their chain IDs. */
 export interface GcPart {

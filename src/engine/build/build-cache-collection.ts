@@ -39,13 +39,13 @@ export class BuildCacheCollection implements GcConsumer {
 	}
 
 	async remove(id: string, plannedAt: number): Promise<number | undefined> {
-		const { cache } = this.#deps;
+		const { cache, layers } = this.#deps;
 		const record = cache.get(id);
 		if (record === undefined || record.lastUsedAt > plannedAt) return undefined;
-		const before = this.#layerBytes();
+		const before = layers.totalBytes();
 		const { ids } = await cache.prune({ ...NO_LIMITS, all: true, filters: new Map([["id", [id]]]) });
 		if (ids.length === 0) return undefined;
-		return Math.max(0, before - this.#layerBytes()) + (record.isDirectory === true ? record.sizeBytes : 0);
+		return Math.max(0, before - layers.totalBytes()) + (record.isDirectory === true ? record.sizeBytes : 0);
 	}
 
 	collected(freedBytes: number): void {
@@ -62,10 +62,5 @@ export class BuildCacheCollection implements GcConsumer {
 		const { layers } = this.#deps;
 		const stack = layers.stack(record.result?.chainId);
 		return stack.map(({ chainId }) => ({ id: chainId, sizeBytes: layers.sizeBytes(chainId) }));
-	}
-
-	#layerBytes(): number {
-		const { layers } = this.#deps;
-		return layers.all().reduce((sum, { chainId }) => sum + layers.sizeBytes(chainId), 0);
 	}
 }

@@ -39,6 +39,7 @@ import { ImageRemover, type RemoveOptions } from "./image-removal.ts";
 import { ImageSaver } from "./image-save.ts";
 import { ImageUses } from "./image-uses.ts";
 import { ImageViews, type ListOptions } from "./image-views.ts";
+import { InterruptedPulls } from "./interrupted-pulls.ts";
 import { LayerRegistry } from "./layer-registry.ts";
 import { LayerPuller } from "./pull-layers.ts";
 import { LayerPusher } from "./push-layers.ts";
@@ -81,6 +82,7 @@ export class ImageService {
 	readonly pins: ImagePins;
 	/** What the disk budget removes. */
 	readonly collection: ImageCollection;
+	readonly interruptedPulls: InterruptedPulls;
 	readonly #index: ImageIndex;
 	readonly #layers: LayerRegistry;
 	readonly #events: ImageEvents;
@@ -130,6 +132,7 @@ export class ImageService {
 		this.#saver = new ImageSaver({ index, layers, events, content });
 		const remover = new ImageRemover({ index, layers, events, containers, pins, now });
 		this.#remover = remover;
+		this.interruptedPulls = new InterruptedPulls(layers, () => this.collectGarbage());
 		this.collection = new ImageCollection({ index, layers, remover, containers, uses, pins, events });
 		this.#puller = new ImagePuller({
 			index,

@@ -107,9 +107,9 @@ export class LayerRegistry {
 		return this.#leases.has(chain);
 	}
 
-	/** Those that containers, operations under way and interrupted pulls need, whatever images and build cache there are. */
+	/** Those that containers and operations under way need, whatever images and build cache there are. */
 	held(): LayerRecord[] {
-		return [...this.#stacks([...this.#deps.snapshotter.layersInUse(), ...this.#leases.keys(), ...this.#kept()])];
+		return [...this.#stacks([...this.#deps.snapshotter.layersInUse(), ...this.#leases.keys()])];
 	}
 
 	get(chain: Digest): LayerRecord | undefined {
@@ -125,20 +125,24 @@ export class LayerRegistry {
 		return this.#layers.has(chain) ? this.#deps.snapshotter.usage(chain).sizeBytes : 0;
 	}
 
+	totalBytes(): number {
+		return this.all().reduce((sum, { chainId }) => sum + this.sizeBytes(chainId), 0);
+	}
+
 	/** Sum of a stack's layers. */
 	stackSizeBytes(chain: Digest | undefined): number {
 		return this.stack(chain).reduce((sum, layer) => sum + this.sizeBytes(layer.chainId), 0);
 	}
 
 	/**
-	 * Bytes of the layers of images, containers and operations under way, each once, and of those that only images have which nobody
+	 * Bytes of the layers of images, containers, operations under way and interrupted pulls, each once, and of those that only images have which nobody
 	 * uses. What the build cache alone has is not among them.
 	 */
 	usage(images: Iterable<Digest | undefined>, usedImages: Iterable<Digest | undefined>): LayerUsage {
 		const held = this.held();
 		const sum = (layers: Iterable<LayerRecord>) =>
 			[...layers].reduce((total, { chainId }) => total + this.sizeBytes(chainId), 0);
-		const all = this.#stacks(images);
+		const all = this.#stacks([...images, ...this.interrupted().map(({ chainId }) => chainId)]);
 		const used = this.#stacks(usedImages);
 		for (const layer of held) {
 			all.add(layer);
@@ -362,10 +366,14 @@ export class LayerRegistry {
 		});
 	}
 
-	/** Chain IDs of layers that stay for a while though nothing needs them. */
-	#kept(): Digest[] {
+	/** Layers of unsuccessful pulls that stay for a while though nothing needs them. */
+	interrupted(): LayerRecord[] {
 		const now = this.#deps.clock.now();
-		return this.all().flatMap(({ chainId, keepUntil = 0 }) => (keepUntil > now ? [chainId] : []));
+		return this.all().filter(({ keepUntil = 0 }) => keepUntil > now);
+	}
+
+	#kept(): Digest[] {
+		return this.interrupted().map(({ chainId }) => chainId);
 	}
 
 	#release(layers: readonly LayerRecord[]): void {
