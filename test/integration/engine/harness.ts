@@ -147,6 +147,7 @@ export async function startDaemon(world: World, fault = new Fault(), clock: Cloc
 		volumes,
 		logger: silentLogger,
 		images: {
+			uses: { touch() {} },
 			resolve(reference: string) {
 				if (reference === "busybox" || reference === IMAGE.id) return IMAGE;
 				throw new NotFoundError(`No such image: ${reference}:latest`);
