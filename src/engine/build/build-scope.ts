@@ -1,3 +1,4 @@
+import type { Platform } from "../../api/oci/image.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
 import type { LayerLease } from "../image/layer-registry.ts";
@@ -28,4 +29,13 @@ export interface StepListener {
 	/** A command begins. */
 	running?(id: string): void;
 	output?(part: OutputPart): Promise<void> | void;
+}
+
+/** Where a command runs. */
+export interface CommandTarget {
+	/** Of the run, as of a container. */
+	readonly id: string;
+	/** The mounted root file system. */
+	readonly rootPath: string;
+	readonly platform: Platform;
 }

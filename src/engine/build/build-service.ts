@@ -8,6 +8,7 @@ import type { Builder } from "../../core/build/builder.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
 import type { BuildRequest, BuildResult } from "../../core/build/request.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
+import { checkFrontend } from "../../core/dockerfile/frontend.ts";
 import type { LintWarning } from "../../core/dockerfile/lint/lint-rules.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
 import { familiar } from "../../core/image/reference.ts";
@@ -44,6 +45,7 @@ export class BuildService implements Builder {
 		const narrator = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount: 1, showPlatform: false });
 		const loading = narrator.vertex(`[internal] load build definition from ${nameOf(request)}`);
 		const definition = await loading.around(() => readDefinition(request));
+		checkFrontend(definition.dockerfile, request.buildArgs);
 		const showPlatform = platforms.length > 1;
 		const stageCount = definition.dockerfile.stages.length;
 		await using runs = new AsyncDisposableStack();

@@ -126,8 +126,18 @@ export class StageBuilds {
 			case "stage":
 				return { ...(await this.stage(stage.from.index)), stage };
 			case "context":
-				throw new EngineError("not-implemented", `FROM a build context (${stage.from.name}) is not supported yet`);
+				return await this.#fromContext(nothing, contextStep(stage, stage.from.name));
 		}
+	}
+
+	/** Its files are the first layer; what is told of it belongs to FROM. */
+	async #fromContext(outcome: StageOutcome, step: PlannedStep): Promise<StageOutcome> {
+		const scope = this.#scope;
+		invariant(scope !== undefined, "a build has begun");
+		const imageId = () => this.imageId(outcome);
+		const place = { stage: outcome.stage, chain: undefined, imageId, record: undefined };
+		const { result, record } = await this.#deps.solver.solve(step, place, scope, {}, this.#signal);
+		return { ...outcome, chain: result.chainId, steps: [{ step, result, record }], record };
 	}
 
 	async #step(outcome: StageOutcome, step: PlannedStep, position: number): Promise<StageOutcome> {
@@ -156,6 +166,32 @@ export class StageBuilds {
 			throw asStepError(step, error);
 		}
 	}
+}
+
+function contextStep(stage: PlannedStage, name: string): PlannedStep {
+	return {
+		instruction: stage.fromText,
+		range: stage.fromRange,
+		action: {
+			kind: "copy",
+			isAdd: false,
+			source: { kind: "context", name },
+			paths: ["."],
+			heredocs: [],
+			destination: "/",
+			chown: undefined,
+			chmod: undefined,
+			link: false,
+			parents: false,
+			exclude: [],
+			unpack: false,
+			checksum: undefined,
+			keepGitDir: false,
+		},
+		config: stage.config,
+		author: "",
+		createdBy: `COPY ${name} / # buildkit`,
+	};
 }
 
 function baseId({ from }: PlannedStage): Digest | undefined {

@@ -4,18 +4,12 @@ import type { PlannedStep, StepAction } from "../../core/build/plan/build-plan.t
 import { BuildStepError } from "../../core/build/step-error.ts";
 import { TaskStartError } from "../../core/container/task-start-error.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
-import type { BuildScope } from "./build-scope.ts";
+import type { BuildScope, CommandTarget } from "./build-scope.ts";
 import type { OutputPart } from "./output-frames.ts";
 import type { StepMounts } from "./step-mounts.ts";
 import type { StepRunner } from "./step-runner.ts";
 
 type RunAction = Extract<StepAction, { readonly kind: "run" }>;
-
-export interface CommandTarget {
-	readonly id: string;
-	readonly rootPath: string;
-	readonly platform: Platform;
-}
 
 /** Of a failed step, the last of what it said. */
 const TAIL_BYTES = 16 << 10;

@@ -7,8 +7,7 @@ import type { FileSource, ResolvedMount, StepAction } from "../../core/build/pla
 import { absolutePath } from "../../core/build/plan/image-config.ts";
 import type { ContainerMount } from "../../core/container/container-record.ts";
 import type { BuildCache } from "./build-cache.ts";
-import type { BuildScope } from "./build-scope.ts";
-import type { CommandTarget } from "./step-commands.ts";
+import type { BuildScope, CommandTarget } from "./build-scope.ts";
 
 type RunAction = Extract<StepAction, { readonly kind: "run" }>;
 

@@ -128,6 +128,20 @@ describe("squashing", () => {
 	});
 });
 
+test("a directory takes the place of an image", async () => {
+	context.write({ "base/made/here": "here", "other/file": "copied" });
+	const dockerfile = ["FROM base", "COPY --from=other /file /copied", "FROM scratch", "COPY --from=0 / /all"];
+	const contexts = [
+		"--build-context",
+		`base=${context.path("base")}`,
+		"--build-context",
+		`other=${context.path("other")}`,
+	];
+	await mustBuild(dockerfile, ...contexts, "-o", context.path("out"));
+	expect(readFileSync(context.path("out/all/made/here"), "utf8")).toBe("here");
+	expect(readFileSync(context.path("out/all/copied"), "utf8")).toBe("copied");
+});
+
 test("SOURCE_DATE_EPOCH makes the same image whenever it is built", async () => {
 	const dockerfile = ["FROM busybox", "WORKDIR /w", "RUN mkdir d && echo x > d/f && ln -s d/f l", "ENV A=1"];
 	context.write({ Dockerfile: dockerfile });
