@@ -4,9 +4,14 @@ const SLICE_MS = 8;
 export class Pacer {
 	#sliceStart = performance.now();
 
+	/** Whether `pause` would give way: asking first saves a promise for each step. */
+	get isDue(): boolean {
+		return performance.now() - this.#sliceStart >= SLICE_MS;
+	}
+
 	/** Call between steps of about a millisecond or less; gives way when the slice is used up. */
 	async pause(): Promise<void> {
-		if (performance.now() - this.#sliceStart < SLICE_MS) return;
+		if (!this.isDue) return;
 		await new Promise((resolve) => setImmediate(resolve));
 		this.#sliceStart = performance.now();
 	}

@@ -1,8 +1,8 @@
-import { openSync, readdirSync } from "node:fs";
+import { openSync, readdirSync, readSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createZstdDecompress } from "node:zlib";
 import type { Digest } from "../../base/digest.ts";
-import { errnoCode } from "../../base/errors.ts";
+import { errnoCode, SystemError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import { AssemblyReader, type FileRange } from "../../core/diff/assembly.ts";
@@ -11,6 +11,8 @@ import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { ChunkBuffer } from "./chunk-buffer.ts";
 import { fileChunks } from "./file-chunks.ts";
+
+const SMALL_BYTES = 1 << 16;
 
 interface OpenLayer {
 	readonly root: RootDirectory;
@@ -37,8 +39,9 @@ export async function* assembledTar(
 		for await (const piece of decoder) {
 			for (const record of reader.push(piece)) {
 				if (record.kind === "raw") yield* chunks.add(record.bytes);
+				else if (record.range.length <= SMALL_BYTES) yield* chunks.add(smallRange(layer, record.range));
 				else yield* rangeChunks(layer, record.range, chunks);
-				await pacer.pause();
+				if (pacer.isDue) await pacer.pause();
 			}
 		}
 		reader.finish();
@@ -50,10 +53,30 @@ export async function* assembledTar(
 	}
 }
 
+/** Most files are small, and waiting for a thread costs more than reading them. @throws SystemError when it is shorter */
+function smallRange(layer: OpenLayer, { number, path, offset, length }: FileRange): Uint8Array {
+	const fd = openRange(layer, number, path);
+	try {
+		const buffer = Buffer.allocUnsafe(length);
+		for (let done = 0; done < length; ) {
+			const count = readSync(fd, buffer, done, length - done, offset + done);
+			if (count === 0) throw new SystemError("unexpected end of file");
+			done += count;
+		}
+		return buffer;
+	} finally {
+		closeDescriptor(fd);
+	}
+}
+
+function openRange(layer: OpenLayer, number: number, path: string): number {
+	return layer.displaced.has(number)
+		? openSync(join(displacedDirectory(layer.directory), String(number)), "r")
+		: layer.root.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+}
+
 async function* rangeChunks(layer: OpenLayer, range: FileRange, chunks: ChunkBuffer): AsyncGenerator<Uint8Array> {
-	const fd = layer.displaced.has(range.number)
-		? openSync(join(displacedDirectory(layer.directory), String(range.number)), "r")
-		: layer.root.openFile(encodePath(range.path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+	const fd = openRange(layer, range.number, range.path);
 	try {
 		for await (const chunk of fileChunks(fd, range.offset, range.length)) yield* chunks.add(chunk);
 	} finally {

@@ -13,16 +13,16 @@ export interface UnpackOrder {
 	readonly tarLimitBytes: number | undefined;
 }
 
+/** `abort`: the source has failed; clean up. */
 export type ToWorker = { readonly work: number } & (
 	| { readonly kind: "begin"; readonly order: UnpackOrder }
 	| { readonly kind: "bytes"; readonly bytes: Uint8Array }
 	| { readonly kind: "end" }
-	/** The source has failed: clean up. */
 	| { readonly kind: "abort" }
 );
 
-export type FromWorker = { readonly work: number } & /** So many bytes are not on their way any more. */
-(
+/** `taken`: so many bytes are not on their way any more. */
+export type FromWorker = { readonly work: number } & (
 	| { readonly kind: "taken"; readonly count: number }
 	| { readonly kind: "done"; readonly applied: AppliedLayer }
 	| { readonly kind: "failed"; readonly error: ErrorKind; readonly message: string }
