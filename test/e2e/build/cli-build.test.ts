@@ -124,6 +124,14 @@ describe("gantry build shows", () => {
 		expect(again.match(/CACHED/g)?.length).toBeGreaterThanOrEqual(2);
 	});
 
+	test("what the linter and unused arguments have to say, at the end", async () => {
+		const shown = await mustBuild(["FROM busybox as x", "CMD true"], "--build-arg", "NOBODY=1", "-t", "warned");
+		expect(shown).toMatch(
+			/\n 2 warnings found:\n - FromAsCasing: .* \(line 1\)\n - JSONArgsRecommended: .* \(line 2\)\n/,
+		);
+		expect(shown).toContain("[Warning] One or more build-args [NOBODY] were not consumed\n");
+	});
+
 	test("BuildKit's status as JSON", async () => {
 		const shown = await mustBuild(["FROM busybox", "RUN echo some output"], "--no-cache", "--progress=rawjson");
 		const lines = shown

@@ -1,10 +1,11 @@
 /** Where the files of `gantry build` come from, and which of them are sent. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { TestContext } from "../../support/build-context.ts";
-import { mustRun } from "../../support/commands.ts";
+import { mustRun, waitFor } from "../../support/commands.ts";
 import { TestDaemon } from "../../support/daemon.ts";
 
 let daemon: TestDaemon;
@@ -84,6 +85,22 @@ describe("gantry build takes", () => {
 		expect(await filesOf([server.url])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
 	});
 
+	test("a git repository, at a branch and in a directory", async () => {
+		const git = (...args: string[]) =>
+			mustRun(["git", "-C", context.directory, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
+		await git("init", "-q", "-b", "main");
+		await git("add", ".");
+		await git("commit", "-q", "-m", "first");
+		await git("checkout", "-q", "-b", "other");
+		context.write({ "sub/Dockerfile": ["FROM busybox", "COPY c.txt /context/"], "sub/c.txt": "c\n" });
+		await git("add", ".");
+		await git("commit", "-q", "-m", "second");
+		await git("update-server-info");
+		await using server = await serveFiles(context.path(".git"));
+		expect(await filesOf([`${server.url}/repository.git#main`])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+		expect(await filesOf([`${server.url}/repository.git#other:sub`])).toEqual(["./c.txt"]);
+	});
+
 	test("other directories and images by names", async () => {
 		using other = new TestContext({ "c.txt": "c\n" });
 		context.write({ Dockerfile: ["FROM base", "COPY --from=more c.txt /context/"] });
@@ -151,10 +168,13 @@ test("copies of contexts are records of the build cache, and go with a prune", a
 
 test("a build after the daemon was killed in the middle of a context has all of it", async () => {
 	const directory = context.directory;
-	await mustRun(["sh", "-c", `head -c 300000000 /dev/urandom > ${context.path("large")}`]);
+	await mustRun(["sh", "-c", `head -c 100000000 /dev/urandom > ${context.path("large")}`]);
 	const build = daemon.gantry(["build", "--progress", "plain", directory]);
-	// Killed while it is being sent, or a moment before or after: all of them must be fine.
-	await Bun.sleep(400);
+	await waitFor("the file to begin to arrive", () =>
+		readdirSync(join(daemon.dataRoot, "build"), { recursive: true }).some((path) =>
+			String(path).endsWith("/tree/large"),
+		),
+	);
 	await daemon.kill();
 	const { code, stderr } = await build;
 	expect(code).not.toBe(0);
@@ -191,6 +211,24 @@ async function mustTar(directory: string): Promise<Uint8Array> {
 	const tar = Bun.spawnSync(["tar", "-C", directory, "-c", "."]);
 	if (tar.exitCode !== 0) throw new Error(tar.stderr.toString());
 	return tar.stdout;
+}
+
+/** As a plain web server offers a repository, under the name `repository.git`. */
+async function serveFiles(root: string): Promise<{ url: string } & AsyncDisposable> {
+	const server: Server = createServer((request, response) => {
+		const path = (request.url ?? "").split("?")[0]?.replace(/^\/repository\.git\//, "") ?? "";
+		const file = join(root, path);
+		if (!existsSync(file)) response.statusCode = 404;
+		response.end(existsSync(file) ? readFileSync(file) : "");
+	});
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	return {
+		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+		async [Symbol.asyncDispose]() {
+			server.closeAllConnections();
+			server.close();
+		},
+	};
 }
 
 async function serve(body: Uint8Array): Promise<{ url: string } & AsyncDisposable> {
