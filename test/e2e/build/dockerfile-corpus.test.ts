@@ -518,6 +518,10 @@ describe("heredocs and lines", () => {
 			],
 		},
 		{
+			name: "a script whose delimiter has a space",
+			dockerfile: ["FROM busybox", 'RUN <<"the end"', "echo $((1 + 1)) > /out", "the end", "RUN [ $(cat /out) = 2 ]"],
+		},
+		{
 			name: "one file by another name",
 			dockerfile: ["FROM busybox", "ADD <<EOF /etc/motd", "hello", "EOF", "RUN [ $(cat /etc/motd) = hello ]"],
 		},
@@ -642,6 +646,7 @@ describe("refused, with the place", () => {
 		],
 		[["FROM busybox", 'VOLUME ["$NOTHING"]'], "Dockerfile:2:1: VOLUME specified can not be an empty string"],
 		[["FROM busybox", "RUN --mount=type=cahce,target=/x true"], 'unsupported mount type "cahce" (did you mean cache?)'],
+		[["# syntax=other/frontend:1", "FROM busybox"], 'the file asks for the frontend "other/frontend:1"'],
 		[["FROM $NOTHING"], "base name ($NOTHING) should not be blank"],
 		[["FROM busybox AS base", "ONBUILD COPY x", "FROM base"], "COPY requires at least two arguments"],
 	];

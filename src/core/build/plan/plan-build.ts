@@ -9,12 +9,14 @@ import {
 } from "../../dockerfile/build-arguments.ts";
 import { checkInstruction } from "../../dockerfile/check-instruction.ts";
 import { atInstruction, expandInstruction, expandMounts, expandPorts } from "../../dockerfile/expand-instruction.ts";
-import type {
-	AddInstruction,
-	CopyInstruction,
-	Dockerfile,
-	RunInstruction,
-	StageInstruction,
+import { parseHeredocWord } from "../../dockerfile/parser/heredocs.ts";
+import {
+	type AddInstruction,
+	type CopyInstruction,
+	type Dockerfile,
+	heredocText,
+	type RunInstruction,
+	type StageInstruction,
 } from "../../dockerfile/syntax.ts";
 import type {
 	BaseImage,
@@ -218,8 +220,8 @@ function runArguments(
 	if (command.form === "exec") return { args: [...command.arguments], script: undefined };
 	const [first] = heredocs;
 	if (first === undefined) return { args: [...shellOf(config), command.line], script: undefined };
-	const text = first.stripTabs ? first.content.replace(/^\t+/gm, "") : first.content;
-	if (heredocs.length === 1 && /^\d*<<-?\s*(["']?)[^\s"'<>|&;]+\1$/.test(command.line.trim())) {
+	const text = heredocText(first);
+	if (parseHeredocWord(command.line) !== undefined) {
 		if (!text.startsWith("#!")) return { args: [...shellOf(config), text], script: undefined };
 		return { args: [`/dev/pipes/${first.name}`], script: { name: first.name, text } };
 	}

@@ -1,6 +1,7 @@
 /** COPY and ADD. */
 
 import type { AddInstruction, CopyInstruction, Heredoc } from "../syntax.ts";
+import { expandWord, NO_VARIABLES } from "../word-expansion.ts";
 import { parseHeredocWord } from "./heredocs.ts";
 import type { InstructionContext } from "./instruction-context.ts";
 import { parseJsonList, plainWords } from "./instruction-words.ts";
@@ -14,6 +15,11 @@ const LONE_OPERATOR = /^\d*<<-?$/;
 export function parseCopy(context: InstructionContext): CopyInstruction {
 	const flags = context.flags({ ...COMMON_FLAGS, from: "text", parents: "boolean" });
 	const { from, link = false, parents = false } = flags;
+	if (from !== undefined && context.locate(() => expandWord(from, NO_VARIABLES).text) !== from)
+		throw context.problem(
+			"variable expansion is not supported for --from: name a stage with FROM … AS, where global ARGs can be used",
+			context.flagWord("from"),
+		);
 	return { ...context.base, kind: "copy", ...files(context), ...flags, from: nonEmpty(from), link, parents };
 }
 
