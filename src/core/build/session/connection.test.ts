@@ -117,6 +117,25 @@ describe("SessionConnection", () => {
 		client.close();
 	});
 
+	test("carries a message that is larger than the room left, and goes on when it is read", async () => {
+		const seen = Promise.withResolvers<SessionStream>();
+		const { client } = session(async (stream) => seen.resolve(stream));
+		const stream = await client.open({});
+		const large = "x".repeat(5 * WINDOW_BYTES);
+		await stream.write(new Uint8Array(WINDOW_BYTES - 1));
+		await stream.send(large);
+		const more = stream.send("more");
+		const peer = await seen.promise;
+		for (let bytes = 0; bytes < WINDOW_BYTES - 1; ) {
+			const message = await peer.read();
+			if (message?.kind === "data") bytes += message.data.length;
+		}
+		expect(await peer.readJson()).toBe(large);
+		expect(await peer.readJson()).toBe("more");
+		await more;
+		client.close();
+	});
+
 	test("tells the other side why a stream failed, and only that stream", async () => {
 		const { client } = session(async (stream) => {
 			if (stream.call === "bad") throw new NotFoundError("no such thing");

@@ -119,12 +119,12 @@ export class SessionStream {
 		this.fail(error instanceof Error ? error : new CancelledError());
 	}
 
-	/** The connection's side: a message has come. */
+	/** The connection's side: a message has come. @returns false when there was no room for it */
 	accept(message: StreamMessage, sizeBytes: number): boolean {
 		if (this.#failure !== undefined) return true;
+		// As the sender counts: with any room at all it may send one more message, which may be larger than the room.
+		if (this.#isPeerDone || this.#unreadBytes + this.#consumedBytes >= WINDOW_BYTES) return false;
 		this.#unreadBytes += sizeBytes;
-		// A JSON document may be larger than the room that was left for it, once.
-		if (this.#isPeerDone || (this.#unreadBytes > 2 * WINDOW_BYTES && this.#received.length > 0)) return false;
 		this.#received.push(message);
 		this.#sizes.push(sizeBytes);
 		this.#wakeReader();
