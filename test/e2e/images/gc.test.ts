@@ -36,7 +36,7 @@ async function images(daemon: TestDaemon): Promise<string[]> {
 }
 
 async function layerBytes(daemon: TestDaemon): Promise<number> {
-	const script = `cd ${daemon.dataRoot}/snapshots/layers && find . -path './*/fs/*' -type f -printf '%s\\n'`;
+	const script = `cd ${daemon.dataRoot}/snapshots/layers && find . -path './*/fs/*' ! -type d -printf '%s\\n'`;
 	const sizes = (await mustRun(["sh", "-c", script])).split("\n");
 	return sizes.reduce((sum, size) => sum + Number(size), 0);
 }
@@ -203,6 +203,25 @@ describe("a collection on demand", () => {
 		expect(names((await gc(daemon, { MaxUsedSpace: "0" })).Removed)).toEqual(["child:1", "base:1"]);
 	});
 
+	test("image prune obeys its filters", async () => {
+		const label = async (name: string, ...changes: string[]) => {
+			const flags = changes.flatMap((change) => ["--change", change]);
+			await daemon.mustDocker(["import", ...flags, "-", name], { stdin: tarOf({ name, content: name }) });
+		};
+		await label("with:1", "LABEL stage=test", "LABEL keep=yes");
+		await label("without:1", "LABEL stage=test");
+		await label("other:1");
+		const prune = async (...filters: string[]) =>
+			(await daemon.mustDocker(["image", "prune", "-a", "-f", ...filters.flatMap((filter) => ["--filter", filter])]))
+				.split("\n")
+				.flatMap((line) => /^untagged: (\S+)/.exec(line)?.[1] ?? []);
+		expect(await prune("until=1h")).toEqual([]);
+		expect(await prune("label=stage=prod")).toEqual([]);
+		expect(await prune("label=stage=test", "label!=keep")).toEqual(["without:1"]);
+		expect(await prune("label=stage")).toEqual(["with:1"]);
+		expect(await prune("label!=stage")).toEqual(["other:1"]);
+	});
+
 	test("refuses limits that are none", async () => {
 		for (const [request, message] of [
 			[{ MaxUsedSpace: "much" }, "gc: max-used-space: invalid size: 'much'"],
@@ -215,6 +234,44 @@ describe("a collection on demand", () => {
 		const wrong = await daemon.api("PUT", "/x-gantry/pins/UPPER%20CASE");
 		expect(wrong.status).toBe(400);
 	});
+});
+
+test("images and build cache are one budget", async () => {
+	await using daemon = await TestDaemon.start({ config: ON_DEMAND });
+	await daemon.loadBusybox();
+	const run = (file: string, size: number) => `RUN head -c ${size} /dev/urandom > /${file}`;
+	const dockerfile = (...lines: string[]) =>
+		tarOf({ name: "Dockerfile", content: ["FROM busybox", ...lines].join("\n") });
+	const build = async (name: string, ...lines: string[]) => {
+		const reply = await daemon.api("POST", `/build?t=${name}`, dockerfile(...lines));
+		expect(await reply.text()).toContain("Successfully built");
+	};
+	await build("app", run("shared", MB), run("app", MB));
+	await build("tool", run("shared", MB), run("tool", 2 * MB));
+	// Its image goes, its layer stays in the cache.
+	await daemon.mustDocker(["rmi", "tool"]);
+	const df = async () =>
+		JSON.parse(`[${(await daemon.mustGantry(["system", "df", "--format", "json"])).replaceAll("\n", ",")}]`);
+	const sizes = Object.fromEntries((await df()).map((row: Record<string, string>) => [row["Type"], row["Size"]]));
+	const { UsedSpace } = await gc(daemon, {});
+	expect([sizes["Images"], sizes["Build Cache"]]).toEqual([
+		`${((UsedSpace - 2 * MB) / 1e6).toPrecision(4)}MB`.replace(/0+MB/, "MB"),
+		"2MB",
+	]);
+	// Cache that an image has, too, frees nothing and stays. The image is what was used last.
+	await daemon.mustDocker(["create", "--name", "short", "app"]);
+	await daemon.mustDocker(["rm", "short"]);
+	const first = await gc(daemon, { MaxUsedSpace: `${UsedSpace - MB}` });
+	expect(first.Removed.map(({ Kind, Freed }) => [Kind, Freed])).toEqual([["build-cache", 2 * MB]]);
+	expect(first.Removed[0]?.Name).toContain("/tool");
+	expect(await layerBytes(daemon)).toBe(UsedSpace - 2 * MB);
+	const all = await gc(daemon, { MaxUsedSpace: "0" });
+	expect(new Set(all.Removed.map(({ Kind }) => Kind))).toEqual(new Set(["image", "build-cache"]));
+	expect([all.FreedSpace, await layerBytes(daemon)]).toEqual([UsedSpace - 2 * MB, 0]);
+	// Nothing is broken by it.
+	await daemon.loadBusybox();
+	await build("app", run("shared", MB), "COPY Dockerfile /");
+	expect(await daemon.mustDocker(["run", "--rm", "app", "wc", "-c", "/shared"])).toBe(`${MB} /shared`);
 });
 
 describe("a policy", () => {
