@@ -177,6 +177,15 @@ test.each(expansions)("%s", (text, expected) => {
 	expect(expandInstruction(instruction, variables, dockerfile).instruction).toMatchObject(expected);
 });
 
+test("an environment that no process could have is refused", () => {
+	const lines = Array.from({ length: 100 }, (_, index) => `ENV V${index}=$BIG`).join("\n");
+	const big = ["BIG=".padEnd(1_000_000, "x")];
+	expect(() => variablesOf(`FROM x\n${lines}`, {}, big)).toThrow("the environment is too large");
+	expect(() => variablesOf(`FROM x\nARG A=$BIG$BIG`, {}, big)).toThrow("Dockerfile:2:1: a word grows too long");
+	const again = Array.from({ length: 100 }, () => "ENV V=$BIG").join("\n");
+	expect(variablesOf(`FROM x\n${again}`, {}, big).variables.get("V")).toHaveLength(999_996);
+});
+
 test("mounts and ports", () => {
 	const dockerfile = parseDockerfile(
 		'FROM x\nEXPOSE 90 $PORTS\nRUN --mount=type=cache,target=/c/$U,sharing=$S,\\"id=a,b\\",ro=false x\nRUN --mount=type=$T x',

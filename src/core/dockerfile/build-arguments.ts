@@ -194,10 +194,14 @@ export function checkFrom(
 		throw new DockerfileError({ reason: `empty platform value from expression ${from.platform}`, ...place });
 }
 
+/** Of names and values together; the kernel starts no process with more. */
+const ENVIRONMENT_LIMIT = 8 * 1024 * 1024;
+
 /** The variables of a stage, from its FROM on. Changes as its instructions are gone through. */
 export class StageVariables implements Variables {
 	readonly #values: Map<string, string>;
 	readonly #args: DeclaredArg[];
+	#size: number;
 
 	/**
 	 * @param environment of the base's configuration, `PATH` included
@@ -210,6 +214,7 @@ export class StageVariables implements Variables {
 			const at = line.indexOf("=");
 			this.#values.set(at < 0 ? line : line.slice(0, at), at < 0 ? "" : line.slice(at + 1));
 		}
+		this.#size = [...this.#values].reduce((size, [name, value]) => size + name.length + value.length, 0);
 	}
 
 	get(name: string): string | undefined {
@@ -230,8 +235,11 @@ export class StageVariables implements Variables {
 		return this.#args;
 	}
 
-	/** ENV, already expanded. */
+	/** ENV, already expanded. @throws DockerfileError when all variables together are too large */
 	setEnvironment(name: string, value: string): void {
+		const before = this.#values.get(name);
+		this.#size += value.length - (before === undefined ? -name.length : before.length);
+		if (this.#size > ENVIRONMENT_LIMIT) throw new DockerfileError({ reason: "the environment is too large" });
 		this.#values.set(name, value);
 	}
 
@@ -255,7 +263,8 @@ export class StageVariables implements Variables {
 			for (const missing of this.undeclared(expansion?.unmatched ?? [])) unmatched.add(missing);
 			const global = defaultValue === undefined && given === undefined ? globals.get(name) : undefined;
 			const value = given ?? expansion?.text ?? global;
-			if (value !== undefined && !NOT_ENVIRONMENT.has(name)) this.#values.set(name, value);
+			if (value !== undefined && !NOT_ENVIRONMENT.has(name))
+				atInstruction(instruction, dockerfile, () => this.setEnvironment(name, value));
 			const dependencies = expansion?.matched ?? new Set<string>();
 			const inherited = global !== undefined;
 			const arg = { name, value, description, range: instruction.range, dependencies, inherited };

@@ -206,8 +206,8 @@ function walkInstruction(input: StageWalkInput, walked: WalkedStage, instruction
 	const missing = unmatched(result.unmatched);
 	if (result.instruction.kind === "env")
 		for (const { key, value } of result.instruction.pairs) {
+			atInstruction(instruction, dockerfile, () => variables.setEnvironment(key, value));
 			walked.environment.set(key, value);
-			variables.setEnvironment(key, value);
 		}
 	return { ...step, expanded: result.instruction, unmatched: missing };
 }

@@ -40,8 +40,8 @@ export interface Expansion {
 
 /** `${` within `${`. */
 const DEPTH_LIMIT = 200;
-/** Characters a word may grow to. */
-const SIZE_LIMIT = 16 * 1024 * 1024;
+/** Characters a word may grow to; no process could be given more than a part of that. */
+const SIZE_LIMIT = 1024 * 1024;
 const SPECIAL_PARAMETERS = "@*#?-$!0";
 export const NO_VARIABLES: Variables = { get: () => undefined, names: () => [] };
 
