@@ -53,6 +53,8 @@ export async function bootstrapBusybox(context: CliContext, request: BootstrapRe
 export async function bootstrapDebian(context: CliContext, request: DebianRequest): Promise<string> {
 	const { hostMirrors, makeDebianLayer, readInputs } = await import("./debian.ts");
 	const { needProgram } = await import("./host-package.ts");
+	if (process.getuid?.() !== 0)
+		throw new Error("a Debian image can only be made by root: packages are unpacked and set up");
 	await needProgram("mmdebstrap", request.report);
 	const { suite, mirror, securityMirror, isSlim, report } = request;
 	const mirrors =

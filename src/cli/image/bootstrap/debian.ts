@@ -124,7 +124,7 @@ export async function* makeDebianLayer(
 function mmdebstrapArguments(options: DebianOptions, codename: string): string[] {
 	return [
 		"mmdebstrap",
-		`--mode=${process.getuid?.() === 0 ? "root" : "unshare"}`,
+		"--mode=root",
 		"--variant=minbase",
 		"--format=tar",
 		// What is cut short is thrown away: nothing has to be on the disk at once.
