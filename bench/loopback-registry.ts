@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Blob, type ImageVariant, partChunks } from "./transfer-images.ts";
 
-const PORT = 5979;
+/** The same in every namespace, and another one for each benchmark that runs on the machine. */
+const PORT = 20_000 + (process.pid % 10_000);
 export const REGISTRY = `127.0.0.1:${PORT}`;
 const START_LIMIT_MS = 10_000;
 
