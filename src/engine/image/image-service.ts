@@ -21,7 +21,7 @@ import type { EventPublisher } from "../../core/event/event-bus.ts";
 import type { UseStore } from "../../core/gc/use-store.ts";
 import type { ContainerImageUse } from "../../core/image/container-image-use.ts";
 import type { ImageRecord, ImageStore } from "../../core/image/image-record.ts";
-import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
+import { suitsPlatform, wrongPlatform } from "../../core/image/platform.ts";
 import { familiar, formatReference, referenceFromParts } from "../../core/image/reference.ts";
 import type { Remotes } from "../../core/remotes/remote.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
@@ -200,9 +200,7 @@ export class ImageService {
 	#resolveFor(name: string, platform: Platform | undefined): ImageRecord {
 		const image = this.resolve(name);
 		if (platform === undefined || suitsPlatform(platform, image.config)) return image;
-		throw new NotFoundError(
-			`image with reference ${name} was found but does not provide the specified platform (${formatPlatform(platform)})`,
-		);
+		throw new NotFoundError(wrongPlatform(name, image.config, platform));
 	}
 
 	/** @throws NotFoundError, InvalidParameterError */
