@@ -6,13 +6,15 @@ import { CancelledError, InvalidParameterError, invariant, NotImplementedError }
 import { newId } from "../../base/ids.ts";
 import type { Builder } from "../../core/build/builder.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
-import type { BuildRequest, BuildResult } from "../../core/build/request.ts";
+import { provenance } from "../../core/build/provenance.ts";
+import type { BuildAnnotation, BuildRequest, BuildResult } from "../../core/build/request.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import { checkFrontend } from "../../core/dockerfile/frontend.ts";
 import type { LintWarning } from "../../core/dockerfile/lint/lint-rules.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
+import type { PublishedForm } from "../../core/image/published-form.ts";
 import { familiar } from "../../core/image/reference.ts";
-import { readDefinition } from "./build-preparation.ts";
+import { type BuildDefinition, readDefinition } from "./build-preparation.ts";
 import { reportPull, type Vertex, VertexNarrator } from "./build-progress.ts";
 import { BuildRun, type BuildRunDependencies, type RunOptions } from "./build-run.ts";
 import type { OnSync } from "./context-files.ts";
@@ -40,6 +42,7 @@ export class BuildService implements Builder {
 		checkSupported(request);
 		// Before anything is done: whether the names are names.
 		Exporters.references(request);
+		const startedAt = this.#deps.clock.now();
 		using cancel = cancellation(signal);
 		const platforms = request.platforms.length === 0 ? [this.#deps.platform] : request.platforms;
 		const narrator = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount: 1, showPlatform: false });
@@ -58,7 +61,8 @@ export class BuildService implements Builder {
 			built.push(await last.image(await last.stages.all()));
 		}
 		invariant(last !== undefined, "a build is for a platform");
-		const context = { request, views: last.views, narrator, signal: cancel.signal };
+		const form = this.#form(request, last, definition, startedAt);
+		const context = { request, views: last.views, narrator, signal: cancel.signal, form };
 		const result = await this.#export(built, context, last.plan.unusedBuildArgs);
 		void this.#deps.cache.collect();
 		return result;
@@ -85,6 +89,30 @@ export class BuildService implements Builder {
 			}) satisfies OnSync,
 			hostname: SANDBOX_HOSTNAME,
 		};
+	}
+
+	#form(request: BuildRequest, { plan }: BuildRun, { dockerfile }: BuildDefinition, startedAt: number): PublishedForm {
+		const at = (level: BuildAnnotation["level"]) =>
+			Object.fromEntries(
+				request.annotations.filter((each) => each.level === level).map(({ key, value }) => [key, value]),
+			);
+		const annotations = {
+			manifest: at("manifest"),
+			index: at("index"),
+			manifestDescriptor: at("manifest-descriptor"),
+		};
+		if (request.attestations.provenance === undefined) return { annotations, attest: undefined };
+		const common = {
+			request,
+			plan,
+			dockerfile: dockerfile.source,
+			buildId: newId(),
+			startedAt,
+			finishedAt: this.#deps.clock.now(),
+		};
+		const names = Exporters.references(request);
+		const attest = (manifest: Digest, platform: Platform) => [provenance({ ...common, platform }, manifest, names)];
+		return { annotations, attest };
 	}
 
 	async #export(
@@ -133,9 +161,9 @@ export function checkSupported(request: BuildRequest): void {
 	};
 	for (const { type } of request.cacheTo) if (type !== "inline") missing(`a cache export of type ${type}`);
 	for (const { type } of request.cacheFrom) if (type !== "registry") missing(`a cache import of type ${type}`);
-	if (request.attestations.provenance !== undefined) missing("provenance of builds");
+	if (request.annotations.some(({ level }) => level === "index-descriptor"))
+		missing("an annotation of an index's descriptor");
 	if (request.attestations.sbom !== undefined) missing("an SBOM of builds");
-	if (request.annotations.length > 0) missing("annotations");
 	if (request.sourceDateEpoch !== undefined && !Number.isSafeInteger(request.sourceDateEpoch))
 		throw new InvalidParameterError("SOURCE_DATE_EPOCH is no whole number of seconds");
 }

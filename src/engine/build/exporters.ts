@@ -5,6 +5,7 @@ import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts
 import type { BuildOutput, BuildRequest, OutputSink } from "../../core/build/request.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
+import { isPlainForm, type PublishedForm } from "../../core/image/published-form.ts";
 import { familiar, parseReference } from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import type { ImageService } from "../image/image-service.ts";
@@ -38,6 +39,8 @@ export interface ExportContext {
 	readonly views: StageViews;
 	readonly narrator: VertexNarrator;
 	readonly signal: AbortSignal;
+	/** Annotations, and what is stated about the image. */
+	readonly form: PublishedForm;
 }
 
 /** Puts what was built where it was asked for: the image store, registries, archives and trees of the client. */
@@ -74,6 +77,10 @@ export class Exporters {
 		if (isPushed && references.length === 0)
 			throw new InvalidParameterError("a tag is needed when pushing to a registry");
 		const isAlone = built.length === 1;
+		if (!isPushed && !isPlainForm(context.form))
+			throw new NotImplementedError(
+				"the image store keeps neither annotations nor attestations: push the image (--push), or write it to an archive (--output type=oci)",
+			);
 		if (!isAlone && !isPushed)
 			throw new NotImplementedError(
 				"the image store keeps one platform for a name: push an image of several platforms (--push), or write it to an archive (--output type=oci)",
@@ -92,8 +99,8 @@ export class Exporters {
 		if (isPushed)
 			for (const reference of references)
 				await narrator.vertex(`pushing ${reference}`).around(async (vertex) => {
-					if (isAlone) await this.#push(reference, request, vertex, signal);
-					else pushed = await this.#pushIndex(images, built, reference, request, signal);
+					if (isAlone && isPlainForm(context.form)) await this.#push(reference, request, vertex, signal);
+					else pushed = await this.#pushIndex(images, built, reference, context);
 				});
 		const kept = images.map(({ id }) => this.#deps.images.resolve(id));
 		return { images: kept, pushed: pushed ?? kept[0]?.manifests?.[0]?.digest };
@@ -104,8 +111,7 @@ export class Exporters {
 		images: readonly ImageRecord[],
 		built: readonly BuiltImage[],
 		reference: string,
-		request: BuildRequest,
-		signal: AbortSignal,
+		{ request, signal, form }: ExportContext,
 	): Promise<Digest> {
 		const { name, tag = "latest" } = parseReference(reference);
 		const credentials = await request.session.credentials(placeOf(name).domain);
@@ -113,7 +119,7 @@ export class Exporters {
 		return await this.#deps.images.workshop.pusher.pushIndex(
 			images,
 			platforms,
-			{ repository: name, tag, credentials },
+			{ repository: name, tag, credentials, form },
 			signal,
 		);
 	}
@@ -161,7 +167,11 @@ export class Exporters {
 				chainId: chain,
 				platform,
 			}));
-			const archive = this.#deps.images.workshop.saver.saveBuilt(images, Exporters.references(context.request));
+			const archive = this.#deps.images.workshop.saver.saveBuilt(
+				images,
+				Exporters.references(context.request),
+				context.form,
+			);
 			await send(archive, await context.request.session.output(index), vertex, context.signal);
 		});
 	}

@@ -8,6 +8,13 @@ import type { ContentStore } from "../../core/content/content-store.ts";
 import type { ImageManifest, ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
 import { suitsPlatform, wrongPlatform } from "../../core/image/platform.ts";
 import {
+	annotated,
+	attestationManifest,
+	needsIndex,
+	type PublishedForm,
+	type Statement,
+} from "../../core/image/published-form.ts";
+import {
 	familiar,
 	formatReference,
 	type NamedReference,
@@ -53,6 +60,8 @@ interface PushTarget extends LayerPushContext {
 	readonly tag: string;
 	/** Asked for by its platform: the index it came with stays out of it. */
 	readonly isAlone: boolean;
+	/** Of a manifest that is made anew for them. */
+	readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Images to registries. What was pulled goes out with the digests it came with, wherever the bytes can still be had. */
@@ -71,8 +80,9 @@ export class ImagePusher {
 	}
 
 	/**
-	 * Images of several platforms: each by its digest, then an index of them under the tag.
-	 * @returns the index's digest
+	 * Images of several platforms, or one with statements: each by its digest, then an index of them under the tag. One that has but
+	 * annotations stays without an index.
+	 * @returns digest of what the tag stands for
 	 */
 	async pushIndex(
 		images: readonly ImageRecord[],
@@ -81,36 +91,64 @@ export class ImagePusher {
 			readonly repository: string;
 			readonly tag: string;
 			readonly credentials: RegistryCredentials | undefined;
+			readonly form: PublishedForm;
 		},
 		signal: AbortSignal,
 	): Promise<Digest> {
-		const { repository, tag, credentials } = target;
+		const { repository, tag, credentials, form } = target;
+		const { annotations } = form;
+		const attestations: Descriptor[] = [];
+		const isAlone = images.length === 1 && !needsIndex(form);
 		const pusher = await this.deps.remotes.pusher(repository, credentials);
 		const manifests: Descriptor[] = [];
 		for (const [at, image] of images.entries()) {
 			const context = {
 				pusher,
 				repository,
-				tag: "",
+				tag: isAlone ? tag : "",
 				isAlone: true,
 				credentials,
 				progress: new ProgressQueue(),
 				signal,
+				annotations: annotations.manifest,
 			};
 			const manifest = await this.#pushOne(image, context);
+			if (isAlone) return manifest.digest;
 			const platform = platforms[at];
 			manifests.push({
 				mediaType: manifest.mediaType,
 				digest: manifest.digest,
 				size: manifest.bytes.length,
+				...annotated(annotations.manifestDescriptor),
 				...(platform === undefined ? {} : { platform }),
 			});
+			if (form.attest === undefined || platform === undefined) continue;
+			attestations.push(await this.#attest(manifest.digest, form.attest(manifest.digest, platform), pusher, signal));
 		}
-		const index: Index = { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests };
+		const index: Index = {
+			schemaVersion: 2,
+			mediaType: MEDIA_TYPE.ociIndex,
+			manifests: [...manifests, ...attestations],
+			...annotated(annotations.index),
+		};
 		const bytes = Buffer.from(JSON.stringify(index));
 		const remote = { bytes, digest: sha256(bytes), mediaType: MEDIA_TYPE.ociIndex };
 		await pusher.putManifest(tag, remote, signal);
 		return remote.digest;
+	}
+
+	async #attest(
+		subject: Digest,
+		statements: readonly Statement[],
+		pusher: Pusher,
+		signal: AbortSignal,
+	): Promise<Descriptor> {
+		const { config, manifest, descriptor } = attestationManifest(subject, statements);
+		for (const bytes of [config, ...statements.map((statement) => statement.bytes)])
+			await uploadBytes(sha256(bytes), bytes, pusher, signal);
+		const { digest, mediaType } = descriptor;
+		await pusher.putManifest(digest, { bytes: manifest, digest, mediaType }, signal);
+		return descriptor;
 	}
 
 	async #push(
@@ -168,8 +206,12 @@ export class ImagePusher {
 		const pushed = await this.#layers(stack, known?.layers, target);
 		const configBytes = await content.read(image.id);
 		await this.#config(image.id, configBytes, target);
-		const isSame = known !== undefined && pushed.every(({ digest }, at) => digest === known.layers[at]?.digest);
-		const manifest = isSame ? known.remote : newManifest({ digest: image.id, size: configBytes.length }, pushed);
+		const isPlain = Object.keys(target.annotations ?? {}).length === 0;
+		const isSame =
+			isPlain && known !== undefined && pushed.every(({ digest }, at) => digest === known.layers[at]?.digest);
+		const manifest = isSame
+			? known.remote
+			: newManifest({ digest: image.id, size: configBytes.length }, pushed, target.annotations);
 		const top = await this.#manifests(manifest, isSame && !target.isAlone ? known.index : undefined, target);
 		const record = { digest: manifest.digest, mediaType: manifest.mediaType };
 		await index.addManifest(image.id, record, `${target.repository}@${top.digest}`, [manifest.bytes]);
@@ -206,9 +248,7 @@ export class ImagePusher {
 	}
 
 	async #config(digest: Digest, bytes: Uint8Array, { pusher, signal }: PushTarget): Promise<void> {
-		if (await pusher.hasBlob(digest, signal)) return;
-		const upload = { digest: () => digest, open: () => Readable.from([bytes]), sizeBytes: bytes.length };
-		await pusher.uploadBlob(upload, signal);
+		await uploadBytes(digest, bytes, pusher, signal);
 	}
 
 	/**
@@ -269,4 +309,10 @@ export class ImagePusher {
 			throw error;
 		}
 	}
+}
+
+async function uploadBytes(digest: Digest, bytes: Uint8Array, pusher: Pusher, signal: AbortSignal): Promise<void> {
+	if (await pusher.hasBlob(digest, signal)) return;
+	const upload = { digest: () => digest, open: () => Readable.from([bytes]), sizeBytes: bytes.length };
+	await pusher.uploadBlob(upload, signal);
 }

@@ -9,6 +9,13 @@ import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer
 import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
 import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
+import {
+	annotated,
+	attestationManifest,
+	needsIndex,
+	PLAIN_FORM,
+	type PublishedForm,
+} from "../../core/image/published-form.ts";
 import { familiar, parseAnyReference, splitReference } from "../../core/image/reference.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
@@ -63,6 +70,7 @@ export class ImageSaver {
 			readonly platform: Platform;
 		}[],
 		tags: readonly string[],
+		form: PublishedForm,
 	): Readable {
 		const images = built.map(({ configBytes, chainId, platform }): SavedImage => {
 			const config = parseImageConfig(configBytes);
@@ -77,16 +85,16 @@ export class ImageSaver {
 				tags: [],
 			};
 			const layers = this.deps.layers.stack(chainId).reverse();
-			const own = built.length > 1 ? { platform } : {};
+			const own = built.length > 1 || needsIndex(form) ? { platform } : {};
 			return { image, tags: [...tags], layers, configBytes, ...own };
 		});
-		return this.#stream(images);
+		return this.#stream(images, form);
 	}
 
-	#stream(images: readonly SavedImage[]): Readable {
+	#stream(images: readonly SavedImage[], form = PLAIN_FORM): Readable {
 		const lease = this.deps.layers.lease();
 		for (const { layers } of images) for (const layer of layers) lease.hold(layer.chainId);
-		const stream = Readable.from(this.#archive(images, lease), { objectMode: false, highWaterMark: 1 << 20 });
+		const stream = Readable.from(this.#archive(images, lease, form), { objectMode: false, highWaterMark: 1 << 20 });
 		// A generator that never started does not run its `finally`.
 		stream.once("close", () => lease[Symbol.dispose]());
 		return stream;
@@ -116,20 +124,28 @@ export class ImageSaver {
 		if (tag !== undefined && !entry.tags.includes(tag)) entry.tags.push(tag);
 	}
 
-	async *#archive(images: readonly SavedImage[], lease: LayerLease): AsyncGenerator<Uint8Array> {
+	async *#archive(images: readonly SavedImage[], lease: LayerLease, form: PublishedForm): AsyncGenerator<Uint8Array> {
 		try {
 			for (const name of ["blobs/", "blobs/sha256/"]) yield formatTarHeader(tarEntry({ name, type: "directory" }));
 			const written = new Set<Digest>();
 			const manifests = new Map<Digest, Uint8Array>();
+			const attestations: Descriptor[] = [];
 			for (const saved of images) {
 				for (const layer of saved.layers) yield* this.#layer(layer, written);
 				const config = saved.configBytes ?? (await this.deps.content.read(saved.image.id));
 				yield* blob(config, written);
-				const manifest = jsonBytes(manifestOf(saved, config.length));
+				const manifest = jsonBytes({ ...manifestOf(saved, config.length), ...annotated(form.annotations.manifest) });
 				manifests.set(saved.image.id, manifest);
 				yield* blob(manifest, written);
+				if (form.attest === undefined || saved.platform === undefined) continue;
+				const statements = form.attest(sha256(manifest), saved.platform);
+				const attestation = attestationManifest(sha256(manifest), statements);
+				attestations.push(attestation.descriptor);
+				for (const { bytes } of statements) yield* blob(bytes, written);
+				yield* blob(attestation.config, written);
+				yield* blob(attestation.manifest, written);
 			}
-			const platforms = platformIndex(images, manifests);
+			const platforms = platformIndex(images, manifests, form, attestations);
 			if (platforms !== undefined) yield* blob(jsonBytes(platforms), written);
 			yield* file(
 				"index.json",
@@ -201,14 +217,30 @@ function layerDescriptor(layer: LayerRecord): Descriptor {
 }
 
 /** Images of several platforms under one name. */
-function platformIndex(images: readonly SavedImage[], manifests: ReadonlyMap<Digest, Uint8Array>): Index | undefined {
+function platformIndex(
+	images: readonly SavedImage[],
+	manifests: ReadonlyMap<Digest, Uint8Array>,
+	{ annotations }: PublishedForm,
+	attestations: readonly Descriptor[],
+): Index | undefined {
 	if (!images.some(({ platform }) => platform !== undefined)) return undefined;
 	const descriptors = images.map(({ image, platform }): Descriptor => {
 		const bytes = manifests.get(image.id) ?? new Uint8Array();
 		const own = platform === undefined ? {} : { platform };
-		return { mediaType: MEDIA_TYPE.ociManifest, digest: sha256(bytes), size: bytes.length, ...own };
+		return {
+			mediaType: MEDIA_TYPE.ociManifest,
+			digest: sha256(bytes),
+			size: bytes.length,
+			...annotated(annotations.manifestDescriptor),
+			...own,
+		};
 	});
-	return { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: descriptors };
+	return {
+		schemaVersion: 2,
+		mediaType: MEDIA_TYPE.ociIndex,
+		manifests: [...descriptors, ...attestations],
+		...annotated(annotations.index),
+	};
 }
 
 function topIndex(images: readonly SavedImage[], platforms: Index): Index {

@@ -24,6 +24,10 @@ beforeEach(() => {
 	return () => context[Symbol.dispose]();
 });
 
+/** Read here alone. */
+// biome-ignore lint/suspicious/noExplicitAny: documents of several kinds, looked into at once
+type Json = any;
+
 async function mustBuild(dockerfile: readonly string[], ...args: string[]): Promise<string> {
 	context.write({ Dockerfile: dockerfile });
 	const { code, stdout, stderr } = await daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
@@ -90,6 +94,35 @@ test("a cache goes with the image, to a machine that never built it", async () =
 	expect(await daemon.mustDocker(["run", "--rm", "again", "cat", "/uuid"])).toBe(uuid);
 	// One that is not there is no reason to fail.
 	await mustBuild(dockerfile, "--cache-from", `${registry.host}/nothing:1`);
+});
+
+test("annotations and provenance go out with the image, and not into the store", async () => {
+	const name = `${registry.host}/stated:1`;
+	const accept = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json";
+	const get = async (path: string) =>
+		(await (await fetch(`http://${registry.host}/v2/stated/${path}`, { headers: { Accept: accept } })).json()) as Json;
+	await mustBuild(TREE, "-t", name, "--annotation", "a=b", "--push");
+	expect((await get("manifests/1")).annotations).toEqual({ a: "b" });
+	await mustBuild(TREE, "-t", name, "--annotation", "index:c=d", "--provenance", "mode=max", "--push");
+	const index = await get("manifests/1");
+	expect(index.annotations).toEqual({ c: "d" });
+	const [image, attestation] = index.manifests;
+	expect(attestation.annotations).toEqual({
+		"vnd.docker.reference.digest": image.digest,
+		"vnd.docker.reference.type": "attestation-manifest",
+	});
+	const { layers } = await get(`manifests/${attestation.digest}`);
+	const statement = await get(`blobs/${layers[0].digest}`);
+	expect(statement.predicateType).toBe("https://slsa.dev/provenance/v0.2");
+	expect(`sha256:${statement.subject[0].digest.sha256}`).toBe(image.digest);
+	expect(statement.predicate.materials[0].uri).toContain("pkg:docker/busybox@latest");
+	await daemon.mustDocker(["rmi", "-f", name]);
+	await daemon.mustDocker(["pull", "-q", name]);
+	const archive = context.path("stated.tar");
+	await mustBuild(TREE, "-o", `type=oci,dest=${archive}`, "--provenance", "true");
+	const top = JSON.parse(await member(archive, "index.json")).manifests[0];
+	expect(JSON.parse(await member(archive, `blobs/sha256/${top.digest.slice(7)}`)).manifests.length).toBe(2);
+	await expect(mustBuild(TREE, "--annotation", "a=b")).rejects.toThrow("keeps neither annotations");
 });
 
 describe("squashing", () => {
