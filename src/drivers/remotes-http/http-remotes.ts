@@ -89,7 +89,9 @@ export class HttpRemotes implements Remotes {
 		const connection = this.#connection(endpoint, credentials, []);
 		const parameters = new URLSearchParams({ q: query, n: String(limit) });
 		const target = `/search?${parameters}`;
-		const answer = await connection.request({ method: "GET", target, accepts: [200] }, signal);
+		const answer = await connection.request({ method: "GET", target, accepts: [200, 404] }, signal);
+		// Most registries have nothing of the kind.
+		if (answer.status === 404) throw new RemoteError("Unexpected status code 404", { status: 404, isTransient: false });
 		return parseSearch(await answer.text(SEARCH_ANSWER_LIMIT_BYTES)).slice(0, limit);
 	}
 

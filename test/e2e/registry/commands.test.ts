@@ -228,3 +228,53 @@ test("image inspect shows the platform that is here, or says that it is not", as
 		expect((await suite.daemon[client](["history", "--platform", "linux/arm64", `${app}:arm64`])).code).toBe(0);
 	}
 });
+
+describe("the streams of the API", () => {
+	/** Lines of a stream, without bars. */
+	async function lines(method: string, path: string): Promise<object[]> {
+		const text = await (await suite.daemon.api(method, path)).text();
+		expect(text).toEndWith("}\r\n");
+		return text
+			.trimEnd()
+			.split("\r\n")
+			.map((line) => JSON.parse(line) as { progress?: string })
+			.filter(({ progress }) => progress === undefined);
+	}
+
+	test("have the messages that clients look for, in their order", async () => {
+		await forget();
+		const layer = (await (await fetch(`${registry.url}/v2/team/app/manifests/oci`)).json()) as {
+			layers: { digest: string }[];
+		};
+		const id = layer.layers[0]?.digest.slice(7, 19);
+		const digest = digestOf(await (await fetch(`${registry.url}/v2/team/app/manifests/oci`)).text());
+		const state = (status: string) => ({ status, progressDetail: {}, id });
+		expect(await lines("POST", `/images/create?fromImage=${app}&tag=oci`)).toEqual([
+			{ status: "Pulling from team/app", id: "oci" },
+			state("Pulling fs layer"),
+			state("Verifying Checksum"),
+			state("Download complete"),
+			state("Pull complete"),
+			{ status: `Digest: ${digest}` },
+			{ status: `Status: Downloaded newer image for ${app}:oci` },
+		]);
+		const pushed = await lines("POST", `/images/${app}/push?tag=oci`);
+		const size = (await (await fetch(`${registry.url}/v2/team/app/manifests/oci`)).text()).length;
+		expect(pushed.slice(-2)).toEqual([
+			{ status: `oci: digest: ${digest} size: ${size}` },
+			{ progressDetail: {}, aux: { Tag: "oci", Digest: digest, Size: size } },
+		]);
+		expect(pushed.slice(0, 3)).toMatchObject([
+			{ status: `The push refers to repository [${app}]` },
+			{ status: "Preparing", progressDetail: {} },
+			{ status: "Layer already exists", progressDetail: {} },
+		]);
+		expect(await lines("POST", `/images/${registry.host}/nothing/push?tag=1`)).toEqual([
+			{ status: `The push refers to repository [${registry.host}/nothing]` },
+			{
+				errorDetail: { message: `An image does not exist locally with the tag: ${registry.host}/nothing` },
+				error: `An image does not exist locally with the tag: ${registry.host}/nothing`,
+			},
+		]);
+	});
+});
