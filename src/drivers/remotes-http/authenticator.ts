@@ -9,7 +9,8 @@ import {
 import type { RegistryCredentials } from "../../core/remotes/remote.ts";
 import { describeAnswer, RemoteError } from "../../core/remotes/remote-error.ts";
 import { isTransientStatus } from "../../core/remotes/retry.ts";
-import { type HttpAnswer, type HttpClient, type TlsSettings, withoutSecrets } from "./http-client.ts";
+import type { HttpAnswer, HttpClient, TlsSettings } from "./http-client.ts";
+import { withoutSecrets } from "./transport-error.ts";
 
 const TOKEN_ANSWER_LIMIT_BYTES = 1 << 20;
 /** So much earlier than it ends a token is renewed. */
