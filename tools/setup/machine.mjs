@@ -23,6 +23,8 @@ export const TEST_PACKAGES = [
 	{ name: "curl", purpose: "a client that is not ours" },
 	{ name: "wget", purpose: "a client that is not ours" },
 	{ name: "btrfs-progs", purpose: "a file system that shares blocks" },
+	{ name: "e2fsprogs", purpose: "volumes on disks of their own" },
+	{ name: "mount", purpose: "volumes on disks of their own" },
 ];
 
 /** Checks the machine and installs the missing ones of `packages`. Throws SetupError with one message that says what to do. */

@@ -4,7 +4,12 @@ import { toMap } from "../container/process-options.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] [VOLUME]",
-	examples: ["gantry volume create data", "gantry volume create -o type=tmpfs -o device=tmpfs -o o=size=64m scratch"],
+	examples: [
+		"gantry volume create data",
+		"gantry volume create -o type=ext4 -o size=10g limited",
+		"gantry volume create -o type=tmpfs -o device=tmpfs -o o=size=64m scratch",
+		"gantry volume create -d sshfs -o sshcmd=me@host:/files remote",
+	],
 	options: [
 		{ name: "driver", short: "d", kind: "string", help: "Volume driver", default: "local" },
 		{ name: "label", kind: "list", help: "Set a label (name=value)" },

@@ -240,12 +240,18 @@ export class VolumeService {
 		if (record !== undefined) publishVolumeEvent(this.#deps.events, record, "unmount", { container: containerId });
 	}
 
-	/** Removes a volume together with its last container; one that others use stays. */
+	/** Removes a volume together with its last container; one that others use stays, and so does one that cannot be removed. */
 	async removeIfUnused(name: string, containerId: string): Promise<void> {
 		await this.#registry.locked(name, async () => {
 			const record = this.#registry.find(name);
 			const users = this.usersOf(name).filter((id) => id !== containerId);
-			if (record !== undefined && users.length === 0) await this.#delete(record);
+			if (record === undefined || users.length > 0) return;
+			try {
+				await this.#delete(record);
+			} catch (error) {
+				// As with Docker: it is still listed, and the container is not held up by it.
+				this.#deps.logger.error("an anonymous volume was not removed", { volume: name, error: errorMessage(error) });
+			}
 		});
 	}
 

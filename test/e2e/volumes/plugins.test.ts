@@ -138,6 +138,9 @@ test("fail with the plugin's words, and leave nothing", async () => {
 	await suite.must(["volume", "create", "-d", "keeper", "-o", "fail=remove", "sticky"]);
 	expect(await suite.refusal(["volume", "rm", "sticky"])).toContain("remove sticky: I keep it");
 	await suite.must(["volume", "rm", "-f", "sticky"]);
+	const anonymous = "type=volume,dst=/d,volume-driver=keeper,volume-opt=fail=remove";
+	expect(await suite.must(["run", "--rm", "--mount", anonymous, "busybox", "echo", "ran"])).toBe("ran");
+	await waitFor("the container to go", async () => (await suite.must(["ps", "-aq"])) === "");
 	expect(await suite.must(["ps", "-aq"])).toBe("");
 });
 
