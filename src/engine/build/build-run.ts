@@ -131,6 +131,12 @@ export class BuildRun implements AsyncDisposable {
 		return { ...(await squash(deps, input, this.views, lease)), platform };
 	}
 
+	/** The image that carries the build's cache to a registry. */
+	cacheImage(outcome: StageOutcome): BuiltImage {
+		const document = withInlineCache(this.stages.document(outcome), this.#inlineSteps(outcome));
+		return { document, chain: outcome.chain, platform: outcome.stage.platform };
+	}
+
 	#inlineSteps({ steps }: StageOutcome): InlineStep[] {
 		return steps.flatMap(({ record, result }) => {
 			const known = this.finishing.deps.cache.get(record);

@@ -53,17 +53,23 @@ export class BuildService implements Builder {
 		const stageCount = definition.dockerfile.stages.length;
 		await using runs = new AsyncDisposableStack();
 		const built: BuiltImage[] = [];
+		const caches: BuiltImage[] = [];
 		let last: BuildRun | undefined;
 		for (const platform of platforms) {
 			const steps = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount, showPlatform });
 			const options = this.#options(platform, steps, progress, loading.digest);
 			last = runs.use(await BuildRun.begin(this.#deps, definition, request, options, cancel.signal));
-			built.push(await last.image(await last.stages.all()));
+			const outcome = await last.stages.all();
+			built.push(await last.image(outcome));
+			caches.push(last.cacheImage(outcome));
 		}
 		invariant(last !== undefined, "a build is for a platform");
 		const form = this.#form(request, last, definition, startedAt);
 		const context = { request, views: last.views, narrator, signal: cancel.signal, form };
 		const result = await this.#export(built, context, last.plan.unusedBuildArgs);
+		for (const { type, attributes } of request.cacheTo)
+			for (const cache of type === "registry" ? caches : [])
+				await this.#exporters.exportCache(cache, attributes["ref"] ?? "", context);
 		void this.#deps.cache.collect();
 		return result;
 	}
@@ -159,7 +165,11 @@ export function checkSupported(request: BuildRequest): void {
 	const missing = (what: string) => {
 		throw new NotImplementedError(`${what} is not supported yet`);
 	};
-	for (const { type } of request.cacheTo) if (type !== "inline") missing(`a cache export of type ${type}`);
+	for (const { type, attributes } of request.cacheTo) {
+		if (type === "local") missing("a cache export of type local");
+		if (attributes["mode"] === "max") missing("a cache export with mode=max");
+		if (type === "registry" && request.platforms.length > 1) missing("a cache in a registry for several platforms");
+	}
 	for (const { type } of request.cacheFrom) if (type !== "registry") missing(`a cache import of type ${type}`);
 	if (request.annotations.some(({ level }) => level === "index-descriptor"))
 		missing("an annotation of an index's descriptor");

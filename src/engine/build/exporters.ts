@@ -5,7 +5,7 @@ import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts
 import type { BuildOutput, BuildRequest, OutputSink } from "../../core/build/request.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
-import { isPlainForm, type PublishedForm } from "../../core/image/published-form.ts";
+import { isPlainForm, PLAIN_FORM, type PublishedForm } from "../../core/image/published-form.ts";
 import { familiar, parseReference } from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import type { ImageService } from "../image/image-service.ts";
@@ -122,6 +122,21 @@ export class Exporters {
 			{ repository: name, tag, credentials, form },
 			signal,
 		);
+	}
+
+	/** `--cache-to type=registry`: an image that nobody runs, for the cache in it. It does not stay in the store. */
+	async exportCache(built: BuiltImage, reference: string, context: ExportContext): Promise<void> {
+		const { index } = this.#deps.images.workshop;
+		const [normalised = ""] = ImageWriter.references([reference]);
+		await context.narrator.vertex(`exporting cache to ${reference}`).around(async () => {
+			const known = new Set(index.all().map(({ id }) => id));
+			const image = await this.#writer.write(built.document, built.chain, []);
+			try {
+				await this.#pushIndex([image], [built], normalised, { ...context, form: PLAIN_FORM });
+			} finally {
+				if (!known.has(image.id)) await this.#deps.images.remove(image.id, { force: true, noPrune: false });
+			}
+		});
 	}
 
 	async #push(reference: string, request: BuildRequest, vertex: Vertex, signal: AbortSignal): Promise<void> {

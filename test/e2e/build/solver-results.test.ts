@@ -92,6 +92,16 @@ test("a cache goes with the image, to a machine that never built it", async () =
 	const output = await mustBuild(dockerfile, "-t", "again", "--cache-from", name);
 	expect(output.match(/CACHED/g)?.length).toBeGreaterThanOrEqual(3);
 	expect(await daemon.mustDocker(["run", "--rm", "again", "cat", "/uuid"])).toBe(uuid);
+	// Beside the image, under a name of its own.
+	const cacheName = `${registry.host}/cache:main`;
+	await daemon.mustDocker(["rmi", name]);
+	const images = await daemon.mustDocker(["images", "-aq"]);
+	await mustBuild(dockerfile, "-t", "again", "--cache-to", `type=registry,ref=${cacheName}`);
+	expect(await daemon.mustDocker(["images", "-aq"])).toBe(images);
+	await daemon.mustDocker(["rmi", "again"]);
+	await daemon.api("POST", "/v1.43/build/prune?all=1");
+	await mustBuild(dockerfile, "-t", "again", "--cache-from", `type=registry,ref=${cacheName}`);
+	expect(await daemon.mustDocker(["run", "--rm", "again", "cat", "/uuid"])).toBe(uuid);
 	// One that is not there is no reason to fail.
 	await mustBuild(dockerfile, "--cache-from", `${registry.host}/nothing:1`);
 });
