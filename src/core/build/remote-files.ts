@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { GitSource } from "./remote-source.ts";
+import type { GitSource } from "../dockerfile/remote-source.ts";
 
 export interface RemoteFile {
 	/** From the server, else from the URL; never a path. */

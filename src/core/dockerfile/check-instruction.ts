@@ -1,8 +1,8 @@
 /** What is wrong with an instruction whatever it is run on, seen once its variables are in. */
 import { InvalidParameterError } from "../../base/errors.ts";
-import { parseModeChange } from "../build/file-mode.ts";
-import { gitSource, isRemoteSource } from "../build/remote-source.ts";
 import { parseSignal } from "../container/signals.ts";
+import { parseModeChange } from "./mode-change.ts";
+import { gitSource, isRemoteSource } from "./remote-source.ts";
 import type { AddInstruction, CopyInstruction, StageInstruction } from "./syntax.ts";
 
 const HTTP_CHECKSUM = /^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;

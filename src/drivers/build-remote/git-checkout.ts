@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode, InvalidParameterError, NotFoundError, UnavailableError } from "../../base/errors.ts";
-import type { GitSource } from "../../core/build/remote-source.ts";
+import type { GitSource } from "../../core/dockerfile/remote-source.ts";
 
 /** Nothing but the network, and nobody to ask for a password. */
 const ENVIRONMENT = {

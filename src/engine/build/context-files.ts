@@ -2,8 +2,8 @@ import type { Digest } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { BuildContext, SyncedContext } from "../../core/build/context.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
-import { isRemoteSource } from "../../core/build/remote-source.ts";
 import type { NamedContext } from "../../core/build/request.ts";
+import { isRemoteSource } from "../../core/dockerfile/remote-source.ts";
 
 /** The build's own context goes by an empty name. */
 export interface ContextSources {

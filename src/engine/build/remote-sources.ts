@@ -2,7 +2,7 @@ import { type Digest, isDigest } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { BuildDirectories, BuildFiles } from "../../core/build/build-directories.ts";
 import type { RemoteFiles } from "../../core/build/remote-files.ts";
-import { type GitSource, gitSource } from "../../core/build/remote-source.ts";
+import { type GitSource, gitSource } from "../../core/dockerfile/remote-source.ts";
 
 export interface RemoteSourcesDependencies {
 	readonly remotes: RemoteFiles;

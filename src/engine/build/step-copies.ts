@@ -1,10 +1,10 @@
 import type { Digest } from "../../base/digest.ts";
 import type { BuildFiles, CopyOptions, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
-import { parseModeChange } from "../../core/build/file-mode.ts";
 import type { StepAction } from "../../core/build/plan/build-plan.ts";
-import { isRemoteSource } from "../../core/build/remote-source.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { resolveUser } from "../../core/container/user.ts";
+import { parseModeChange } from "../../core/dockerfile/mode-change.ts";
+import { isRemoteSource } from "../../core/dockerfile/remote-source.ts";
 import { heredocText } from "../../core/dockerfile/syntax.ts";
 import type { BuildScope } from "./build-scope.ts";
 

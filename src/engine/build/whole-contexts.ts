@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { NotFoundError } from "../../base/errors.ts";
 import type { BuildDirectories, BuildFiles } from "../../core/build/build-directories.ts";
 import type { RemoteFiles } from "../../core/build/remote-files.ts";
-import { type GitSource, gitSource } from "../../core/build/remote-source.ts";
+import { type GitSource, gitSource } from "../../core/dockerfile/remote-source.ts";
 import type { OwnedContext, WholeContexts } from "./build-sessions.ts";
 import { DirectoryTree } from "./directory-context.ts";
 
