@@ -1,4 +1,4 @@
-import type { ContainerCreateRequest } from "../../src/api/engine/container.ts";
+import type { ContainerConfig, ContainerCreateRequest } from "../../src/api/engine/container.ts";
 import { sha256 } from "../../src/base/digest.ts";
 import { NotFoundError } from "../../src/base/errors.ts";
 import type { ContainerRecord } from "../../src/core/container/container-record.ts";
@@ -8,12 +8,16 @@ import { DEFAULTS, HOST } from "./host-facts.ts";
 export const CONTAINER_ID = "0123456789ab".padEnd(64, "f");
 
 /** Settles a create request on the test machine; the image has the command `sh`. */
-export function settle(request: ContainerCreateRequest = {}, minor = 51): SettledContainer {
+export function settle(
+	request: ContainerCreateRequest = {},
+	minor = 51,
+	imageConfig: ContainerConfig = { Cmd: ["sh"] },
+): SettledContainer {
 	let volumes = 0;
 	return normaliseCreate({
 		containerId: CONTAINER_ID,
 		request: { Image: "busybox", ...request },
-		imageConfig: { Cmd: ["sh"] },
+		imageConfig,
 		version: { major: 1, minor },
 		defaults: DEFAULTS,
 		host: HOST,

@@ -57,6 +57,12 @@ describe("normaliseCreate() refuses in Docker's words", () => {
 		});
 });
 
+test("normaliseCreate() lets an image that exposes ports share another container's network", () => {
+	const request = { HostConfig: { NetworkMode: "container:other" } };
+	const { config, endpoints } = settle(request, 51, { Cmd: ["redis"], ExposedPorts: { "6379/tcp": {} } });
+	expect([config.ExposedPorts, endpoints]).toEqual([{ "6379/tcp": {} }, {}]);
+});
+
 describe("normaliseCreate() refuses host configurations in Docker's words", () => {
 	const cases: [HostConfig, string][] = [
 		[{ Memory: 100 }, "Minimum memory limit allowed is 6MB"],

@@ -52,7 +52,8 @@ export function normaliseCreate(input: CreateInput): SettledContainer {
 	validateConfig(merged);
 	const limits = checkResources(adaptToVersion(hostRequest ?? {}, version), host, "create");
 	const hostConfig = resolveContainerModes(
-		normaliseHostConfig(merged, limits.resources, { defaults, host, version }),
+		// Its own configuration: what the image exposes is in nobody's way.
+		normaliseHostConfig(own, limits.resources, { defaults, host, version }),
 		input.findContainer,
 	);
 	const mounts = collectMounts(merged, hostConfig, {
