@@ -1,8 +1,8 @@
-import type { GcResponse } from "../../api/engine/gc.ts";
+import type { GcEntry, GcResponse } from "../../api/engine/gc.ts";
 import { collectGarbage } from "../../client/gc.ts";
 import type { Command } from "../command.ts";
 import type { CliContext } from "../context.ts";
-import { humanAge, humanDuration, preciseSize, truncateId } from "../formatter/human.ts";
+import { ellipsis, humanAge, humanDuration, preciseSize, truncateId } from "../formatter/human.ts";
 import { layOutTable } from "../formatter/table.ts";
 import type { Output } from "../output.ts";
 
@@ -20,6 +20,7 @@ export const command: Command = {
 		{ name: "format", kind: "string", help: "json, or empty for tables", check: checkFormat },
 		{ name: "max-used-space", kind: "string", value: "size", help: "What images and build cache may take (20GB, 10%)" },
 		{ name: "min-free-space", kind: "string", value: "size", help: "What must stay free on the disk (10GB, 5%)" },
+		{ name: "no-trunc", kind: "bool", help: "Shorten no names and IDs" },
 		{ name: "unused-for", kind: "string", value: "duration", help: "Remove what was not used for so long (168h)" },
 		{ name: "verbose", short: "v", kind: "bool", help: "Show what stays, too" },
 	],
@@ -33,16 +34,29 @@ export const command: Command = {
 			UnusedFor: text("unused-for"),
 		});
 		if (options.text("format") === "json") context.stdout.line(JSON.stringify(result));
-		else writeResult(context, result, options.bool("verbose"));
+		else writeResult(context, result, { isVerbose: options.bool("verbose"), isShort: !options.bool("no-trunc") });
 		return 0;
 	},
 };
+
+/** Steps of builds are long. */
+const NAME_LIMIT = 40;
 
 function checkFormat(text: string): void {
 	if (text !== "" && text !== "table" && text !== "json") throw new Error("must be table or json");
 }
 
-function writeResult({ stdout, stderr }: CliContext, result: GcResponse, isVerbose: boolean): void {
+function writeResult(
+	{ stdout, stderr }: CliContext,
+	result: GcResponse,
+	{ isVerbose, isShort }: { readonly isVerbose: boolean; readonly isShort: boolean },
+): void {
+	const columns = ({ Kind, Name, ID, LastUsed }: GcEntry) => [
+		Kind,
+		isShort ? ellipsis(Name, NAME_LIMIT) : Name,
+		isShort ? truncateId(ID) : ID,
+		humanAge(Date.parse(LastUsed) / 1000),
+	];
 	if (!result.HasLimits)
 		stderr.line(
 			'No limits: give --max-used-space, --min-free-space or --unused-for, or set them in daemon.json under "gc".',
@@ -67,10 +81,6 @@ function writeResult({ stdout, stderr }: CliContext, result: GcResponse, isVerbo
 		stderr.line(
 			`The limits ask for ${preciseSize(result.WantedSpace)}: the rest is in use, pinned, or was used a moment ago (-v shows it).`,
 		);
-}
-
-function columns({ Kind, Name, ID, LastUsed }: GcResponse["Kept"][number]): string[] {
-	return [Kind, Name, truncateId(ID), humanAge(Date.parse(LastUsed) / 1000)];
 }
 
 function limits({ MaxUsedSpace, MinFreeSpace, UnusedForMs }: GcResponse): string {
