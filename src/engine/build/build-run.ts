@@ -96,6 +96,9 @@ export class BuildRun implements AsyncDisposable {
 		const remotes = stack.use(new RemoteSources(deps));
 		const stages = new StageBuilds({ solver: deps.solver, layers }, plan, options.narrator, signal);
 		const owned = { empty: emptyDirectory };
+		const pending = new Set<Promise<unknown>>();
+		// First of all at the end: other builds may still need what a step of this one reads.
+		stack.defer(async () => void (await Promise.all(pending)));
 		stages.begin({
 			request,
 			leases,
@@ -104,6 +107,7 @@ export class BuildRun implements AsyncDisposable {
 			remotes,
 			chainOf: async (index) => (await stages.stage(index)).chain,
 			nonce: newId(),
+			pending,
 			hostname: options.hostname,
 		});
 		const moved = stack.move();

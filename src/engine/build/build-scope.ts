@@ -19,6 +19,8 @@ export interface BuildScope {
 	chainOf(stage: number): Promise<Digest | undefined>;
 	/** Part of the keys of steps that are not to be taken from the cache. */
 	readonly nonce: string;
+	/** Steps that use what this scope has; they may go on for other builds when this one is over. */
+	readonly pending: Set<Promise<unknown>>;
 	readonly hostname: string;
 }
 

@@ -140,11 +140,18 @@ export class StepSolver {
 		const nonce = isWithoutCache(scope, place.stage) ? scope.nonce : "";
 		const solved = await this.#shared.run(
 			sha256(JSON.stringify([nonce, keys.at(-1)])),
-			(emit, shared) =>
-				this.#pool.run(async () => {
+			(emit, shared) => {
+				const work = this.#pool.run(async () => {
 					const result = await this.#perform(step, place, scope, emit, shared);
 					return { result, record: this.#record("regular", step, place, keys, result, scope) };
-				}),
+				});
+				const settled: Promise<unknown> = work.then(
+					() => scope.pending.delete(settled),
+					() => scope.pending.delete(settled),
+				);
+				scope.pending.add(settled);
+				return work;
+			},
 			(event) => (event.kind === "running" ? listener.running?.(event.id) : listener.output?.(event.part)),
 			signal,
 		);

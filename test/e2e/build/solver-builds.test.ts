@@ -66,7 +66,8 @@ describe("the solver", () => {
 	});
 
 	test("goes on for the other build when one of two is cancelled", async () => {
-		context.write({ Dockerfile: ["FROM busybox", "RUN sleep 2.5; echo shared > /shared"] });
+		const step = "RUN --mount=type=bind,target=/context sleep 2.5; cat /context/input > /shared";
+		context.write({ input: "shared", Dockerfile: ["FROM busybox", step] });
 		const leaving = Bun.spawn(["docker", "-H", daemon.host, "build", context.directory], {
 			env: { ...process.env, ...CLASSIC.env },
 			stdout: "ignore",
