@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, settlesWithin } from "../../base/clock.ts";
 import { ConflictError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import { imageMounts } from "../../core/container/image-mounts.ts";
@@ -82,12 +82,8 @@ export class RegistryImageUse implements ContainerImageUse {
 		try {
 			await work();
 		} catch (error) {
-			const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
-			const timer = this.#deps.clock.after(END_PATIENCE_MS, () => resolve(false));
-			const ended = this.#deps.tasks.get(id)?.exited.then(() => true) ?? true;
-			const hasEnded = await Promise.race([ended, timeout]);
-			timer.cancel();
-			if (!hasEnded) throw error;
+			const exited = this.#deps.tasks.get(id)?.exited;
+			if (exited !== undefined && !(await settlesWithin(this.#deps.clock, END_PATIENCE_MS, exited))) throw error;
 		}
 	}
 }
