@@ -8,7 +8,7 @@ import { BuildStepError } from "../../core/build/step-error.ts";
 import { familiar } from "../../core/image/reference.ts";
 import { readDefinition } from "./build-preparation.ts";
 import { BuildRun } from "./build-run.ts";
-import { type BuildServiceDependencies, cancellation, checkSupported } from "./build-service.ts";
+import { type BuildServiceDependencies, checkSupported } from "./build-service.ts";
 import type { WholeContexts } from "./build-sessions.ts";
 import { ImageWriter } from "./image-writer.ts";
 import { MessageQueue } from "./message-queue.ts";
@@ -30,6 +30,8 @@ export interface ClassicOptions {
 	readonly source: ClassicSource;
 	/** Everything but the context. */
 	readonly request: Omit<BuildRequest, "context">;
+	/** Images whose steps may be used again; nothing else is then. Any when empty. */
+	readonly cacheFrom: readonly string[];
 	/** The image's ID and nothing else. */
 	readonly quiet: boolean;
 	/** Say that intermediate containers were removed. */
@@ -77,6 +79,17 @@ export class ClassicBuilds {
 		this.#running.get(id)?.abort();
 	}
 
+	/** The classic builder's cache never came from elsewhere: a name that is not here is passed over. */
+	#isHere(name: string): boolean {
+		try {
+			this.#deps.images.resolve(name);
+			return true;
+		} catch (error) {
+			if (error instanceof NotFoundError || error instanceof InvalidParameterError) return false;
+			throw error;
+		}
+	}
+
 	async #identified(
 		{ request }: ClassicOptions,
 		signal: AbortSignal,
@@ -84,9 +97,8 @@ export class ClassicBuilds {
 	): Promise<void> {
 		const controller = new AbortController();
 		if (request.id !== "") this.#running.set(request.id, controller);
-		using cancel = cancellation(AbortSignal.any([signal, controller.signal]));
 		try {
-			await work(cancel.signal);
+			await this.#deps.running.run(AbortSignal.any([signal, controller.signal]), work);
 		} finally {
 			if (this.#running.get(request.id) === controller) this.#running.delete(request.id);
 		}
@@ -105,7 +117,12 @@ export class ClassicBuilds {
 			source.kind === "archive"
 				? await contexts.fromArchive(source.archive, "classic", signal)
 				: await contexts.fromUrl(source.url, signal);
-		const request: BuildRequest = { ...options.request, context: owned.context };
+		const mayReuse = options.cacheFrom.length === 0 || options.cacheFrom.some((name) => this.#isHere(name));
+		const request: BuildRequest = {
+			...options.request,
+			context: owned.context,
+			...(mayReuse ? {} : { noCache: "all" as const }),
+		};
 		checkSupported(request);
 		const definition = await readDefinition(request).catch((error: unknown) => {
 			throw asClassicError(error, request);
@@ -141,6 +158,10 @@ export class ClassicBuilds {
 	}
 }
 
+/** What goes to standard error is red, whatever the client's terminal is. */
+const RED = "\u001b[91m";
+const PLAIN = "\u001b[0m";
+
 /** `Step 1/9 : FROM …`, ` ---> …` and what commands print. */
 class LineNarrator implements BuildNarrator {
 	readonly #decoders = { 1: new TextDecoder(), 2: new TextDecoder() };
@@ -174,7 +195,7 @@ class LineNarrator implements BuildNarrator {
 			output: async ({ stream, data }: { stream: 1 | 2; data: Uint8Array }) => {
 				await this.ready();
 				const text = this.#decoders[stream].decode(data, { stream: true });
-				if (text !== "") this.say({ stream: text });
+				if (text !== "") this.say({ stream: stream === 2 ? `${RED}${text}${PLAIN}` : text });
 			},
 			ended: ({ imageId }: StepEnd) => {
 				if (container !== "" && this.removesContainers)

@@ -3,7 +3,7 @@ import type { Ulimit } from "../../api/engine/container.ts";
 import { atLeast } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
-import type { BuildLimits, BuildRequest, BuildSession, CacheEndpoint } from "../../core/build/request.ts";
+import type { BuildLimits, BuildRequest, BuildSession } from "../../core/build/request.ts";
 import { parsePlatform } from "../../core/image/platform.ts";
 import { credentialsOf } from "../../core/remotes/registry-auth.ts";
 import type { RegistryCredentials } from "../../core/remotes/remote.ts";
@@ -48,6 +48,7 @@ function build(builds: BuildBackend, request: ApiRequest): Reply {
 					? { kind: "archive", archive: request.body.stream() }
 					: { kind: "remote", url: remote },
 			request: requestOf(request),
+			cacheFrom: jsonOf<string[]>("cachefrom", query.text("cachefrom"), []),
 			quiet: query.flag("q"),
 			removesContainers: query.flag("rm", atLeast(request.version, 12)) || query.flag("forcerm"),
 		},
@@ -71,7 +72,7 @@ function requestOf(request: ApiRequest): Omit<BuildRequest, "context"> {
 		platforms: platform === "" ? [] : [platformOf(platform)],
 		noCache: query.flag("nocache") ? "all" : [],
 		pull: query.flag("pull"),
-		cacheFrom: cacheFrom(query.text("cachefrom")),
+		cacheFrom: [],
 		cacheTo: [],
 		network: query.text("networkmode") || "default",
 		extraHosts: query
@@ -97,11 +98,6 @@ function platformOf(text: string): Platform {
 function buildArgs(text: string): Map<string, string> {
 	const values = jsonOf<Record<string, string | null>>("buildargs", text, {});
 	return new Map(Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const])));
-}
-
-function cacheFrom(text: string): CacheEndpoint[] {
-	const names = jsonOf<string[]>("cachefrom", text, []);
-	return names.map((ref) => ({ type: "registry", attributes: { ref } }));
 }
 
 function limitsOf({ query }: ApiRequest): BuildLimits {

@@ -103,6 +103,18 @@ describe("docker build tells and makes", () => {
 		expect(await uuid()).toBe(second);
 	});
 
+	test("with --cache-from only when one of the images is there", async () => {
+		const dockerfile = ["FROM busybox", "ENV SOURCE=1", "RUN touch /source"];
+		await mustBuild(dockerfile, "-t", "source");
+		expect(cachedSteps(await mustBuild(dockerfile, "--cache-from", "absent", "--cache-from", "source"))).toBe(2);
+		expect(cachedSteps(await mustBuild(dockerfile, "--cache-from", "absent"))).toBe(0);
+	});
+
+	test("what goes to standard error in red", async () => {
+		const output = await mustBuild(["FROM busybox", "RUN echo warning >&2"]);
+		expect(output).toContain("\u001b[91mwarning\n\u001b[0m");
+	});
+
 	test("an image that was replaced dangles", async () => {
 		await mustBuild(["FROM busybox", "RUN echo 1 > /version"], "-t", "moving");
 		const before = await daemon.mustDocker(["images", "-q", "--no-trunc", "moving"]);
