@@ -8,6 +8,7 @@ import { BuildService } from "../engine/build/build-service.ts";
 import { BuildSessions } from "../engine/build/build-sessions.ts";
 import { ClassicBuilds } from "../engine/build/classic-builds.ts";
 import { CachedContextPlaces } from "../engine/build/context-places.ts";
+import { RunningBuilds } from "../engine/build/running-builds.ts";
 import { StepCommands } from "../engine/build/step-commands.ts";
 import { StepCopies } from "../engine/build/step-copies.ts";
 import { StepMounts } from "../engine/build/step-mounts.ts";
@@ -85,6 +86,7 @@ export function wireBuilding(wiring: BuildWiring) {
 		clock,
 	});
 	const platform = { os: "linux", architecture: host.architecture };
+	const running = new RunningBuilds();
 	const remotes = drivers.build.remotes;
 	const common = {
 		images,
@@ -98,6 +100,7 @@ export function wireBuilding(wiring: BuildWiring) {
 		clock,
 		archiver: drivers.archiver,
 		applier: drivers.applier,
+		running,
 	};
 	const contexts = new ContextArchives({ files, directories, remotes });
 	const classic = new ClassicBuilds({ ...common, contexts });
@@ -113,6 +116,7 @@ export function wireBuilding(wiring: BuildWiring) {
 		/** After images. */
 		cleanUp: () => cache.cleanUp(),
 		async close() {
+			await running.close();
 			await runner.settled();
 			await networks.close();
 			await cache.close();

@@ -2,7 +2,7 @@ import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
-import { CancelledError, InvalidParameterError, invariant, NotImplementedError } from "../../base/errors.ts";
+import { InvalidParameterError, invariant, NotImplementedError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { Builder } from "../../core/build/builder.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
@@ -20,10 +20,12 @@ import { BuildRun, type BuildRunDependencies, type RunOptions } from "./build-ru
 import type { OnSync } from "./context-files.ts";
 import { asVertexWarning } from "./dockerfile-checks.ts";
 import { type BuiltImage, type ExportContext, Exporters } from "./exporters.ts";
+import type { RunningBuilds } from "./running-builds.ts";
 
 export interface BuildServiceDependencies extends BuildRunDependencies {
 	readonly clock: Clock;
 	readonly archiver: TreeArchiver;
+	readonly running: RunningBuilds;
 }
 
 const SANDBOX_HOSTNAME = "buildkitsandbox";
@@ -42,8 +44,11 @@ export class BuildService implements Builder {
 		checkSupported(request);
 		// Before anything is done: whether the names are names.
 		Exporters.references(request);
+		return await this.#deps.running.run(signal, (cancelled) => this.#build(request, progress, cancelled));
+	}
+
+	async #build(request: BuildRequest, progress: ProgressSink, signal: AbortSignal): Promise<BuildResult> {
 		const startedAt = this.#deps.clock.now();
-		using cancel = cancellation(signal);
 		const platforms = request.platforms.length === 0 ? [this.#deps.platform] : request.platforms;
 		const narrator = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount: 1, showPlatform: false });
 		const loading = narrator.vertex(`[internal] load build definition from ${nameOf(request)}`);
@@ -58,14 +63,14 @@ export class BuildService implements Builder {
 		for (const platform of platforms) {
 			const steps = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount, showPlatform });
 			const options = this.#options(platform, steps, progress, loading.digest);
-			last = runs.use(await BuildRun.begin(this.#deps, definition, request, options, cancel.signal));
+			last = runs.use(await BuildRun.begin(this.#deps, definition, request, options, signal));
 			const outcome = await last.stages.all();
 			built.push(await last.image(outcome));
 			caches.push(last.cacheImage(outcome));
 		}
 		invariant(last !== undefined, "a build is for a platform");
 		const form = this.#form(request, last, definition, startedAt);
-		const context = { request, views: last.views, narrator, signal: cancel.signal, form };
+		const context = { request, views: last.views, narrator, signal, form };
 		const result = await this.#export(built, context, last.plan.unusedBuildArgs);
 		for (const { type, attributes } of request.cacheTo)
 			for (const cache of type === "registry" ? caches : [])
@@ -176,13 +181,4 @@ export function checkSupported(request: BuildRequest): void {
 	if (request.attestations.sbom !== undefined) missing("an SBOM of builds");
 	if (request.sourceDateEpoch !== undefined && !Number.isSafeInteger(request.sourceDateEpoch))
 		throw new InvalidParameterError("SOURCE_DATE_EPOCH is no whole number of seconds");
-}
-
-/** A signal whose reason is an error of ours. */
-export function cancellation(signal: AbortSignal): { readonly signal: AbortSignal } & Disposable {
-	const controller = new AbortController();
-	const abort = () => controller.abort(new CancelledError("build cancelled"));
-	signal.addEventListener("abort", abort, { once: true });
-	if (signal.aborted) abort();
-	return { signal: controller.signal, [Symbol.dispose]: () => signal.removeEventListener("abort", abort) };
 }

@@ -104,6 +104,19 @@ describe("the solver", () => {
 	});
 });
 
+test("a daemon that is stopped ends its builds, and leaves nothing of them", async () => {
+	context.write({ Dockerfile: ["FROM busybox", "RUN sleep 4444"] });
+	const client = daemon.docker(["build", context.directory], CLASSIC);
+	await waitFor("the step to run", async () => (await processes()).includes("sleep 4444"));
+	await daemon.stop();
+	expect((await client).code).not.toBe(0);
+	expect(await processes()).not.toContain("sleep 4444");
+	expect(readMounts().filter((line) => line.includes(`${daemon.directory}/`))).toEqual([]);
+	for (const area of ["build/tmp", "snapshots/containers"])
+		expect([area, ...readdirSync(join(daemon.dataRoot, area))]).toEqual([area]);
+	await daemon.start();
+});
+
 describe("a daemon killed in the middle of a build", () => {
 	test("leaves what was finished, and nothing of what was not", async () => {
 		const dockerfile = ["FROM busybox", "RUN echo done > /done", "RUN sleep 4343"];
