@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { PortMapping } from "../network/driver.ts";
+import type { PortMapping, PortRelay } from "../network/driver.ts";
 
 /** Where the monitor writes what the container prints. Written by the monitor itself, so logging outlives the daemon. */
 export type LogSink =
@@ -17,15 +17,6 @@ export type LogSink =
 			/** json-file `attrs`: labels, env and tag chosen by log options. */
 			readonly attributes?: Readonly<Record<string, string>>;
 	  };
-
-/** A listening (TCP) or bound (UDP) host socket that the monitor keeps open while the container lives, and relays from. */
-export interface PortRelay {
-	/** Descriptor in the daemon; the caller closes it when `launch` has returned. */
-	readonly fd: number;
-	readonly protocol: "tcp" | "udp";
-	readonly containerAddress: string;
-	readonly containerPort: number;
-}
 
 export interface TaskRequest {
 	/** Container ID for a container's first process, exec ID for an exec. */

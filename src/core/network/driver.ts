@@ -1,5 +1,3 @@
-import type { PortRelay } from "../container/runtime.ts";
-
 /** A network as its driver needs it. Stored as part of the network's record. */
 export type DriverNetwork = BridgeNetwork | ParentNetwork;
 
@@ -77,6 +75,15 @@ export interface PortRequest {
 	readonly hostAddress: string;
 	readonly hostPortStart: number;
 	readonly hostPortEnd: number;
+}
+
+/** A listening (TCP) or bound (UDP) host socket that the monitor keeps open while the container lives, and relays from. */
+export interface PortRelay {
+	/** Descriptor in the daemon; the caller closes it when `launch` has returned. */
+	readonly fd: number;
+	readonly protocol: "tcp" | "udp";
+	readonly containerAddress: string;
+	readonly containerPort: number;
 }
 
 /** A published port, settled. */

@@ -1,8 +1,7 @@
 /** Reserves host ports by holding sockets on them, as the only way that keeps other programs off. */
 import { readFileSync } from "node:fs";
 import { ConflictError, errnoCode, NotImplementedError, SystemError } from "../../base/errors.ts";
-import type { PortRelay } from "../../core/container/runtime.ts";
-import type { PortMapping, PortRequest, PortReservation } from "../../core/network/driver.ts";
+import type { PortMapping, PortRelay, PortRequest, PortReservation } from "../../core/network/driver.ts";
 import { isUnspecified, parseIp, tryParseIp } from "../../core/network/ip-address.ts";
 import { errnoText } from "../linux/errno.ts";
 import { closeDescriptor } from "../linux/file-descriptors.ts";
