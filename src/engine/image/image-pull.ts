@@ -1,7 +1,7 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Manifest, Platform } from "../../api/oci/image.ts";
 import { type Digest, isDigest, sha256 } from "../../base/digest.ts";
-import { CancelledError, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import { CancelledError, errorKind, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import { chainIds } from "../../core/image/chain-id.ts";
 import type { ImageManifest, ImageRecord } from "../../core/image/image-record.ts";
@@ -189,9 +189,21 @@ export class ImagePuller {
 		}
 	}
 
+	/** @returns undefined when no image has it, or the last one is just being removed */
+	async #knownConfig(id: Digest): Promise<Uint8Array | undefined> {
+		if (this.deps.index.byId(id) === undefined) return undefined;
+		try {
+			return await this.deps.content.read(id);
+		} catch (error) {
+			if (errorKind(error) === "not-found") return undefined;
+			throw error;
+		}
+	}
+
 	/** The one that is here already, or from the registry. */
 	async #config({ config }: Manifest, { fetcher, signal }: PullContext): Promise<Uint8Array> {
-		if (this.deps.index.byId(config.digest) !== undefined) return this.deps.content.read(config.digest);
+		const known = await this.#knownConfig(config.digest);
+		if (known !== undefined) return known;
 		if (config.size > CONFIG_LIMIT_BYTES)
 			throw new InvalidParameterError(`image configuration is larger than ${CONFIG_LIMIT_BYTES} bytes`);
 		if (!config.digest.startsWith("sha256:"))
