@@ -17,6 +17,8 @@ export interface BuilderOptions {
 export const TAG = "gantry-bench-build";
 export const BASE_IMAGE = "gantry-bench-base:latest";
 
+/** Of everything that is built, so that what has lost its name is found again. */
+const LABEL = "gantry-bench=build";
 const TIMEOUT_MS = 300_000;
 
 export class Builder {
@@ -31,7 +33,7 @@ export class Builder {
 
 	/** Seconds of one build of the directory. @throws Error when it fails */
 	async build(directory: string, ...flags: readonly string[]): Promise<number> {
-		const argv = this.#buildArguments([...flags, "-t", TAG, directory]);
+		const argv = this.#buildArguments([...flags, "--label", LABEL, "-t", TAG, directory]);
 		const startedAt = performance.now();
 		await this.#run(argv);
 		return (performance.now() - startedAt) / 1000;
@@ -47,14 +49,16 @@ export class Builder {
 			rmSync(context, { recursive: true });
 			return;
 		}
-		const flags = changes.flatMap((change) => ["--change", change]);
+		const flags = [...changes, `LABEL ${LABEL}`].flatMap((change) => ["--change", change]);
 		await this.#run([this.#client(), "import", ...flags, "-", BASE_IMAGE], tar);
 	}
 
 	async cleanUp(): Promise<void> {
 		// Whether anything was built or not.
-		if (this.kind !== "buildah") await this.#run([this.#client(), "rmi", "-f", TAG, BASE_IMAGE]).catch(() => {});
-		else await this.#run([this.options.program, ...this.#roots(), "rmi", "-af"]).catch(() => {});
+		if (this.kind !== "buildah") {
+			await this.#run([this.#client(), "rmi", "-f", TAG, BASE_IMAGE]).catch(() => {});
+			await this.#run([this.#client(), "image", "prune", "-f", "--filter", `label=${LABEL}`]).catch(() => {});
+		} else await this.#run([this.options.program, ...this.#roots(), "rmi", "-af"]).catch(() => {});
 		rmSync(this.#directory, { recursive: true, force: true });
 	}
 
