@@ -53,6 +53,7 @@ export class TarReader {
 	/** Bytes left of the current meta payload, content or padding. */
 	#remaining = 0;
 	#padding = 0;
+	#isPaddingBegun = false;
 	#longName: string | undefined;
 	#longLink: string | undefined;
 	#pax: PaxRecord[] = [];
@@ -81,6 +82,8 @@ export class TarReader {
 	/** The archive's last byte was pushed. @throws InvalidParameterError when it was cut off */
 	finish(): void {
 		if (this.#state === "trailer") return;
+		// What `docker build -f` sends ends with the last file's last byte.
+		if (this.#state === "padding" && !this.#isPaddingBegun) return;
 		const clean = this.#state === "header" && this.#filled === 0 && this.#pax.length === 0;
 		if (!clean || this.#longName !== undefined || this.#longLink !== undefined) throw unexpectedEnd();
 		// Without end blocks is fine: some writers leave them out, and Docker takes an empty stream for an empty archive.
@@ -234,6 +237,7 @@ export class TarReader {
 
 	#endEntry(): void {
 		this.#state = this.#padding > 0 ? "padding" : "header";
+		this.#isPaddingBegun = false;
 		this.sink.end();
 	}
 
@@ -241,6 +245,7 @@ export class TarReader {
 		const count = Math.min(this.#padding, chunk.length - position);
 		this.sink.raw?.(chunk.subarray(position, position + count));
 		this.#padding -= count;
+		this.#isPaddingBegun ||= count > 0;
 		if (this.#padding === 0) this.#state = "header";
 		return count;
 	}

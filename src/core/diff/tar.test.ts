@@ -260,6 +260,11 @@ describe("TarReader", () => {
 		});
 
 	const good = withContent(tarEntry({ name: "a", type: "file" }), "hello");
+	test("takes an archive that ends with the last byte of its last file", () => {
+		const { members } = readTar(good.subarray(0, 517), 100);
+		expect(members.map(({ entry, data }) => [entry.name, data])).toEqual([["a", [[0, "hello"]]]]);
+	});
+
 	const broken: readonly [string, Buffer, string][] = [
 		["a wrong checksum", patchByte(good, 0, 0x62), "invalid tar header"],
 		["text that is no archive", Buffer.alloc(1024, "no archive "), "invalid tar header"],

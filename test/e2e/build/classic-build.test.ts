@@ -127,6 +127,17 @@ describe("docker build tells and makes", () => {
 	});
 });
 
+test("docker build takes its Dockerfile from elsewhere", async () => {
+	context.write({ "in/input": "in context", "out/Other": "FROM busybox\nCOPY input /input\nRUN cat /input\n" });
+	const outside = ["build", "-f", context.path("out/Other"), context.path("in")];
+	expect(await daemon.mustDocker(outside, CLASSIC)).toContain("in context");
+	const stdin = await daemon.mustDocker(["build", "-"], { ...CLASSIC, stdin: "FROM busybox\nRUN echo from stdin\n" });
+	expect(stdin).toContain("from stdin");
+	context.write({ "in/Dockerfile.other": "FROM busybox\nRUN echo other one\n" });
+	const named = ["build", "-f", context.path("in/Dockerfile.other"), context.path("in")];
+	expect(await daemon.mustDocker(named, CLASSIC)).toContain("other one");
+});
+
 describe("docker build fails with", () => {
 	test("the command and its exit code, finished steps cached", async () => {
 		const dockerfile = ["FROM busybox", "RUN echo fine > /fine", "RUN echo said; exit 7"];
