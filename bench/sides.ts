@@ -30,7 +30,7 @@ export interface ClientPaths {
 	readonly gantry: string;
 }
 
-export const USAGE = `bun run bench --gantry unix://SOCKET --peer NAME=unix://SOCKET[,netns=PATH] [--peer …]
+export const USAGE = `bun run bench --gantry unix://SOCKET[,netns=PATH] --peer NAME=unix://SOCKET[,netns=PATH] [--peer …]
     [--rounds N] [--only NAME[,NAME…]] [--json FILE]
 The first peer is the one that Gantry is compared with.`;
 
@@ -44,7 +44,7 @@ export function parseBenchOptions(argv: readonly string[], clients: ClientPaths)
 		const name = argv[index];
 		const value = argv[index + 1];
 		if (value === undefined) throw new InvalidParameterError(`${name} needs a value\n${USAGE}`);
-		if (name === "--gantry") sides.push(...gantrySides(parseHost(value), clients));
+		if (name === "--gantry") sides.push(...gantrySides(value, clients));
 		else if (name === "--peer") sides.push(parsePeer(value, clients));
 		else if (name === "--rounds") rounds = parseRounds(value);
 		else if (name === "--only") only = value.split(",");
@@ -55,10 +55,16 @@ export function parseBenchOptions(argv: readonly string[], clients: ClientPaths)
 	return { sides, rounds, only, ...(jsonPath === undefined ? {} : { jsonPath }) };
 }
 
-function gantrySides(host: string, clients: ClientPaths): Side[] {
+function gantrySides(text: string, clients: ClientPaths): Side[] {
+	const [address = "", networkNamespace] = text.split(",netns=");
+	const engine = {
+		host: parseHost(address),
+		kind: "gantry" as const,
+		...(networkNamespace === undefined ? {} : { networkNamespace }),
+	};
 	return [
-		{ name: "Gantry", host, client: clients.docker, kind: "gantry", repeatsEngine: false },
-		{ name: "Gantry, own client", host, client: clients.gantry, kind: "gantry", repeatsEngine: true },
+		{ ...engine, name: "Gantry", client: clients.docker, repeatsEngine: false },
+		{ ...engine, name: "Gantry, own client", client: clients.gantry, repeatsEngine: true },
 	];
 }
 

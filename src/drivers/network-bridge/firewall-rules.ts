@@ -8,7 +8,7 @@
  *   gate (filter, input)       the last input chain of all: what comes to a published port and has got so far is sent back in by
  *                              the input gate's interfaces, and only then published (input-gate.ts); the sets `gated` and
  *                              `gated_at` have the ports
- *   shield (filter, raw)       loopback addresses of the host cannot be addressed from a bridge, though route_localnet is on
+ *   shield (filter, prerouting) loopback addresses of the host cannot be addressed from a bridge, though route_localnet is on
  *
  * The set `relayed` names bridges whose containers are kept apart by isolated ports: a translated packet between two of them
  * would be lost on the bridge, so their calls to published ports end at the sockets that hold the ports, and are relayed.
@@ -55,12 +55,14 @@ export function baseRules(table: string, family: TableFamily, gate?: InputGate):
 			"jump publish",
 		],
 		gate: gate === undefined ? [] : gateRules(family, gate),
-		// The kernel forbids routers to fragment a copy; who sent the packet never did.
-		fragments: gate === undefined || family === "ip6" ? [] : [`iifname "${gate.incoming}" ip frag-off set 0`],
 		output: [...(family === "ip6" ? [`${loopback} return`] : []), "jump publish"],
 		postrouting: ["oifname vmap @nat_to", "iifname vmap @nat_from"],
 		forward: ["iifname vmap @from_bridge", "oifname vmap @to_bridge"],
-		shield: [`iifname @bridges ${loopback} drop`],
+		shield: [
+			`iifname @bridges ${loopback} drop`,
+			// The kernel forbids routers to fragment a copy; who sent the packet never did.
+			...(gate === undefined || family === "ip6" ? [] : [`iifname "${gate.incoming}" ip frag-off set 0`]),
+		],
 	};
 	const hooks: Readonly<Record<string, string>> = {
 		publish: "",
@@ -68,9 +70,8 @@ export function baseRules(table: string, family: TableFamily, gate?: InputGate):
 		output: "{ type nat hook output priority -100; }",
 		postrouting: "{ type nat hook postrouting priority 100; }",
 		forward: "{ type filter hook forward priority 0; }",
-		shield: "{ type filter hook prerouting priority -300; }",
+		shield: `{ type filter hook prerouting priority ${FIRST_PREROUTING_PRIORITY}; }`,
 		gate: `{ type filter hook input priority ${LAST_INPUT_PRIORITY}; }`,
-		fragments: `{ type filter hook prerouting priority ${FIRST_PREROUTING_PRIORITY}; }`,
 	};
 	const at = `${family} ${table}`;
 	return [
