@@ -8,6 +8,7 @@ import { writeTar } from "../src/cli/image/bootstrap/entry-tar.ts";
 import { BUSYBOX_CHANGES, busyboxImageEntries } from "../tools/base-images/busybox.ts";
 import { EngineClient, IMAGE } from "./engine-client.ts";
 import { measureIdle, measureMemory } from "./memory.ts";
+import { NetworkScenarios } from "./network-scenarios.ts";
 import { OUTPUT_BYTES, OUTPUT_FILE, SCENARIOS, type Scenario } from "./scenarios.ts";
 import { type BenchOptions, parseBenchOptions } from "./sides.ts";
 import { type Figure, markdownTable, median } from "./table.ts";
@@ -117,7 +118,8 @@ async function runAll({ sides, rounds, only }: BenchOptions): Promise<Figure[]> 
 	// First, while the daemons are as quiet as they get.
 	if (wanted("memory")) figures.push(...(await runMemory(clients)));
 	await using transfers = new TransferScenarios(sides);
-	for (const scenario of [...SCENARIOS, ...transfers.all()].filter(({ name }) => wanted(name))) {
+	await using traffic = new NetworkScenarios();
+	for (const scenario of [...SCENARIOS, ...traffic.all(), ...transfers.all()].filter(({ name }) => wanted(name))) {
 		const count = Math.max(MIN_ROUNDS, Math.round(rounds * (scenario.roundsFactor ?? 1)));
 		const figure = await runScenario(scenario, clients, Math.min(count, Math.max(rounds, 1)));
 		log(
