@@ -184,6 +184,38 @@ export function snapshotterContract(name: string, make: () => Promise<Snapshotte
 			await expect(snapshotter.prepare("one", sha256("missing"))).rejects.toThrow("layer does not exist");
 		});
 
+		test("a container's changes become a layer, unless they are a whole tree", async () => {
+			const base = await commit(undefined, { a: "1", b: "2" });
+			const { isWholeTree } = await snapshotter.prepare("one", base, { bare: true });
+			const { mergedPath } = await snapshotter.mount("one", { volatile: true });
+			writeFileSync(join(mergedPath, "new"), "3");
+			rmSync(join(mergedPath, "a"));
+			const chainId = sha256("committed");
+			const usage = { sizeBytes: 1, inodes: 2 };
+			if (isWholeTree) {
+				await expect(snapshotter.commit("one", chainId, usage)).rejects.toThrow("whole tree");
+				return;
+			}
+			await snapshotter.commit("one", chainId, usage);
+			await snapshotter.flush();
+			expect([snapshotter.usage(chainId), existsSync(mergedPath)]).toEqual([usage, false]);
+			const next = fixture.reopen();
+			expect(next.stack(chainId)).toEqual(snapshotter.stack(chainId));
+			await snapshotter.prepare("two", chainId);
+			const shown = await snapshotter.mount("two");
+			expect(["a", "b", "new", "dev"].map((name) => existsSync(join(shown.mergedPath, name)))).toEqual([
+				false,
+				true,
+				true,
+				true,
+			]);
+			// The same once more is the first one.
+			await snapshotter.prepare("three", base, { bare: true });
+			await snapshotter.mount("three", { volatile: true });
+			await snapshotter.commit("three", chainId, usage);
+			expect(readdirSync(snapshotter.layerPath(chainId)).sort()).toEqual(["a", "new"]);
+		});
+
 		test("cleanUp() removes what nobody needs, mounted or half-made, and nothing else", async () => {
 			const base = await commit(undefined, { a: "1" });
 			const stray = await commit(base, { b: "2" });
