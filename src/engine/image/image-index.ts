@@ -21,6 +21,18 @@ export interface NewImage {
 	readonly configBytes: Uint8Array;
 	readonly parent?: Digest | undefined;
 	readonly sizeBytes: number;
+	/** What it came with, from a registry. It has these names as soon as it shows, so that no removal comes in between. */
+	readonly arrival?: ImageArrival;
+}
+
+export interface ImageArrival {
+	readonly manifest: ImageManifest;
+	/** `name@digest` */
+	readonly repoDigest: string;
+	/** Bytes of the manifest, and of its index. */
+	readonly documents: readonly Uint8Array[];
+	/** Normalised `name:tag`; undefined for a pull by digest. */
+	readonly tag: string | undefined;
 }
 
 /**
@@ -72,11 +84,11 @@ export class ImageIndex implements ImageTable {
 		const id = sha256(image.configBytes);
 		const config = parseImageConfig(image.configBytes);
 		return await this.#blobs.run("blobs", async () => {
-			await this.#deps.content.put(image.configBytes);
+			const { arrival } = image;
+			for (const bytes of [image.configBytes, ...(arrival?.documents ?? [])]) await this.#deps.content.put(bytes);
 			this.#deps.uses.touch(id);
 			const existing = this.#byId.get(id);
-			if (existing !== undefined) return existing;
-			const record: ImageRecord = {
+			const record: ImageRecord = existing ?? {
 				id,
 				config,
 				chainId: chainIds(config.rootfs.diff_ids).at(-1),
@@ -86,26 +98,34 @@ export class ImageIndex implements ImageTable {
 				repoDigests: [],
 				tags: [],
 			};
-			this.#save(record);
-			return record;
+			if (arrival !== undefined) this.#arrive(record, arrival);
+			else if (existing === undefined) this.#save(record);
+			return this.#get(id);
 		});
+	}
+
+	/** With all its names at once; they are taken from images that had them. */
+	#arrive(image: ImageRecord, { manifest, repoDigest, tag }: ImageArrival): void {
+		const known = withManifest(image, manifest, repoDigest);
+		const newTag = tag === undefined || this.byReference(tag)?.id === image.id ? undefined : tag;
+		const names = newTag === undefined ? [repoDigest] : [repoDigest, newTag];
+		const previous = new Set(names.map((name) => this.#byReference.get(name)));
+		this.#save(newTag === undefined ? known : withTag(known, newTag, this.#deps.now()));
+		for (const id of previous) if (id !== undefined && id !== image.id) this.#save(without(this.#get(id), names));
 	}
 
 	/** Moves the tag to the image. @param tag normalised `name:tag` */
 	tag(id: Digest, tag: string): void {
 		const previous = this.byReference(tag);
-		const image = this.#get(id);
-		const tags = image.tags.includes(tag) ? image.tags : [...image.tags, tag];
-		this.#save({ ...image, tags, lastTaggedAt: this.#deps.now() });
-		if (previous !== undefined && previous.id !== id)
-			this.#save({ ...previous, tags: previous.tags.filter((other) => other !== tag) });
+		this.#save(withTag(this.#get(id), tag, this.#deps.now()));
+		if (previous !== undefined && previous.id !== id) this.#save(without(previous, [tag]));
 		this.#byReference.set(tag, id);
 	}
 
 	/**
-	 * Remembers the manifest an image was pulled or pushed with.
+	 * Remembers the manifest an image was pushed with.
 	 * @param repoDigest `name@digest`; it moves when another image had it (another platform of the same index)
-	 * @param documents bytes of the manifest, and of its index
+	 * @param documents bytes of the manifest
 	 * @throws NotFoundError when the image was removed meanwhile
 	 */
 	async addManifest(
@@ -116,21 +136,8 @@ export class ImageIndex implements ImageTable {
 	): Promise<void> {
 		await this.#blobs.run("blobs", async () => {
 			for (const bytes of documents) await this.#deps.content.put(bytes);
-			this.#addManifest(id, manifest, repoDigest);
+			this.#arrive(this.#get(id), { manifest, repoDigest, documents, tag: undefined });
 		});
-	}
-
-	#addManifest(id: Digest, manifest: ImageManifest, repoDigest: string): void {
-		const previous = this.byReference(repoDigest);
-		if (previous !== undefined && previous.id !== id)
-			this.#save({ ...previous, repoDigests: previous.repoDigests.filter((other) => other !== repoDigest) });
-		const image = this.#get(id);
-		const others = (image.manifests ?? []).filter(({ digest }) => digest !== manifest.digest);
-		const known = (image.manifests ?? []).find(({ digest }) => digest === manifest.digest);
-		const manifests = [{ ...manifest, index: manifest.index ?? known?.index }, ...others];
-		const repoDigests = image.repoDigests.includes(repoDigest) ? image.repoDigests : [...image.repoDigests, repoDigest];
-		this.#save({ ...image, manifests, repoDigests });
-		this.#byReference.set(repoDigest, id);
 	}
 
 	/** Blobs that images need: configurations, manifests and indexes. */
@@ -142,9 +149,8 @@ export class ImageIndex implements ImageTable {
 	untag(reference: string): void {
 		const image = this.byReference(reference);
 		if (image === undefined) return;
-		const without = (list: readonly string[]) => list.filter((other) => other !== reference);
 		this.#byReference.delete(reference);
-		this.#save({ ...image, tags: without(image.tags), repoDigests: without(image.repoDigests) });
+		this.#save(without(image, [reference]));
 	}
 
 	setParent(id: Digest, parent: Digest): void {
@@ -182,6 +188,25 @@ export class ImageIndex implements ImageTable {
 		this.#byId.set(record.id, record);
 		for (const reference of referencesOf(record)) this.#byReference.set(reference, record.id);
 	}
+}
+
+function withTag(image: ImageRecord, tag: string, now: number): ImageRecord {
+	const tags = image.tags.includes(tag) ? image.tags : [...image.tags, tag];
+	return { ...image, tags, lastTaggedAt: now };
+}
+
+/** The newest manifest first. */
+function withManifest(image: ImageRecord, manifest: ImageManifest, repoDigest: string): ImageRecord {
+	const others = (image.manifests ?? []).filter(({ digest }) => digest !== manifest.digest);
+	const known = (image.manifests ?? []).find(({ digest }) => digest === manifest.digest);
+	const manifests = [{ ...manifest, index: manifest.index ?? known?.index }, ...others];
+	const repoDigests = image.repoDigests.includes(repoDigest) ? image.repoDigests : [...image.repoDigests, repoDigest];
+	return { ...image, manifests, repoDigests };
+}
+
+function without(image: ImageRecord, references: readonly string[]): ImageRecord {
+	const left = (list: readonly string[]) => list.filter((reference) => !references.includes(reference));
+	return { ...image, tags: left(image.tags), repoDigests: left(image.repoDigests) };
 }
 
 function manifestBlobs({ manifests = [] }: ImageRecord): Digest[] {

@@ -122,7 +122,6 @@ export class ImagePuller {
 		using lease = this.deps.layers.lease();
 		const image = await this.#fetchImage(reference, chosen, lease, context);
 		const isNew = before !== image.id;
-		if (reference.digest === undefined && isNew) this.deps.index.tag(image.id, formatReference(reference));
 		progress.say({ status: `Digest: ${chosen.top}` });
 		this.deps.events.publish("pull", familiar(nameOf(reference)), familiar(reference.name), image);
 		return { image, isNew };
@@ -148,7 +147,7 @@ export class ImagePuller {
 		throw new InvalidParameterError("invalid image index: indexes nested too deeply");
 	}
 
-	/** @param lease keeps image and layers until the image has its name */
+	/** @param lease keeps the layers until the image has them */
 	async #fetchImage(
 		reference: NamedReference,
 		chosen: ChosenManifest,
@@ -171,10 +170,15 @@ export class ImagePuller {
 			const keepUntil = this.deps.now() + KEEP_MS;
 			const pull = { ...context, repository: reference.name, isKnown, keepUntil };
 			const chain = await layerPuller.pull(wanted, lease, pull);
-			const image = await index.create({ configBytes, sizeBytes: layers.stackSizeBytes(chain) });
+			const arrival = {
+				manifest: chosen.record,
+				repoDigest: `${reference.name}@${chosen.top}`,
+				documents: chosen.documents,
+				tag: reference.digest === undefined ? formatReference(reference) : undefined,
+			};
+			const image = await index.create({ configBytes, sizeBytes: layers.stackSizeBytes(chain), arrival });
 			layers.settle(chain);
-			await index.addManifest(image.id, chosen.record, `${reference.name}@${chosen.top}`, chosen.documents);
-			return index.byId(image.id) ?? image;
+			return image;
 		} catch (error) {
 			lease[Symbol.dispose]();
 			if (isInterruption(error)) {
