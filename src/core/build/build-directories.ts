@@ -102,6 +102,8 @@ export interface BuildFiles {
 	/** Sets times after the limit (milliseconds since the epoch) back to it, in a tree nobody uses. */
 	limitTimes(root: string, limitMs: number): Promise<void>;
 	changeMode(targetRoot: string, path: string, permissions: number): void;
+	/** Makes something of a tree whole or not at all: `make` gets the name that it has until it is. What is there already stays. */
+	makeWhole(root: string, name: string, make: (draft: string) => Promise<void> | void): Promise<void>;
 	/** Host path of something in a tree, symlinks resolved inside it; undefined when it is not there. Valid while nobody changes the tree. */
 	resolve(root: string, path: string): string | undefined;
 	/** Paths that are not there, with those of their missing parents; deepest first. */

@@ -145,6 +145,17 @@ export class FsBuildFiles implements BuildFiles {
 		});
 	}
 
+	async makeWhole(rootPath: string, name: string, make: (draft: string) => Promise<void> | void): Promise<void> {
+		await translated("make a directory", async () => {
+			using root = RootDirectory.open(rootPath);
+			if (root.statusIfExists(name) !== undefined) return;
+			const draft = `${name}.draft`;
+			if (root.statusIfExists(draft) !== undefined) root.removeAll(draft);
+			await make(draft);
+			root.rename(draft, name);
+		});
+	}
+
 	resolve(rootPath: string, path: string): string | undefined {
 		return translatedNow("look up a file", () => {
 			using root = RootDirectory.open(rootPath);

@@ -1,6 +1,5 @@
-import { type Digest, sha256 } from "../../base/digest.ts";
+import type { Digest } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
-import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { AgentSockets } from "../../core/build/agent-sockets.ts";
 import type { BuildDirectories, BuildFiles } from "../../core/build/build-directories.ts";
 import type { FileSource, ResolvedMount, StepAction } from "../../core/build/plan/build-plan.ts";
@@ -8,6 +7,7 @@ import { absolutePath } from "../../core/build/plan/image-config.ts";
 import type { ContainerMount } from "../../core/container/container-record.ts";
 import type { BuildCache } from "./build-cache.ts";
 import type { BuildScope, CommandTarget } from "./build-scope.ts";
+import { type CacheMount, CacheMounts } from "./cache-mounts.ts";
 
 type RunAction = Extract<StepAction, { readonly kind: "run" }>;
 
@@ -25,19 +25,17 @@ export interface StepMountsDependencies {
 }
 
 const SECRET_LIMIT_BYTES = 512 << 10;
-const CACHE_MODE = 0o755;
 const SECRET_MODE = 0o400;
 const AGENT_MODE = 0o600;
 
 /** `RUN --mount`: where the files come from, and their places in the step. */
 export class StepMounts {
 	readonly #deps: StepMountsDependencies;
-	/** Cache mounts that are `locked`, and those that are `private`. */
-	readonly #locks = new KeyedMutex();
-	readonly #privateInUse = new Set<string>();
+	readonly #caches: CacheMounts;
 
 	constructor(deps: StepMountsDependencies) {
 		this.#deps = deps;
+		this.#caches = new CacheMounts(deps);
 	}
 
 	async definition(mounts: readonly ResolvedMount[], scope: BuildScope): Promise<readonly string[] | undefined> {
@@ -72,14 +70,15 @@ export class StepMounts {
 		const mounts: ContainerMount[] = [];
 		const environment: string[] = [];
 		let agents = 0;
-		for (const { mount, source } of action.mounts) {
+		const caches = await this.#openCaches(action, scope, stack, signal);
+		for (const [index, { mount, source }] of action.mounts.entries()) {
 			const place = absolutePath(action.workingDirectory, mount.target ?? "");
 			switch (mount.type) {
 				case "bind":
 					mounts.push(await this.#bind(mount, source, place, scope, stack, signal));
 					break;
 				case "cache":
-					mounts.push(bindTo(await this.#cache(mount, source, place, scope, stack, signal), place, mount.readOnly));
+					mounts.push(bindTo(caches.get(index) ?? "", place, mount.readOnly));
 					break;
 				case "tmpfs":
 					mounts.push(tmpfsAt(place, mount.sizeBytes));
@@ -145,62 +144,23 @@ export class StepMounts {
 		return bindTo(`${copy}/tree`, place, false);
 	}
 
-	async #cache(
-		mount: ResolvedMount["mount"],
-		source: FileSource | undefined,
-		place: string,
+	/** The step's cache mounts, by their places in the list of its mounts. */
+	async #openCaches(
+		action: RunAction,
 		scope: BuildScope,
 		stack: AsyncDisposableStack,
 		signal: AbortSignal,
-	): Promise<string> {
-		const { cache, files } = this.#deps;
-		const id = mount.id ?? place;
-		const chain = source === undefined ? undefined : await chainOf(source, scope);
-		const base = sha256(JSON.stringify(["cache-mount", id, chain ?? ""]));
-		const key = mount.sharing === "private" ? this.#privateKey(base, stack) : base;
-		if (mount.sharing === "locked") await this.#lock(key, stack);
-		const lease = cache.lease();
-		stack.use(lease);
-		const record = cache.directory(key, "exec.cachemount", `cached mount ${place} from exec ${id}`, lease);
-		const directory = `${record.path}/fs`;
-		stack.defer(() => cache.measure(record.id));
-		if (files.resolve(record.path, "fs") === undefined) {
-			if (source !== undefined) {
-				const tree = await this.#tree(source, scope, signal);
-				const selection = { ...tree, sources: [mount.source ?? "."], exclude: [], parents: false };
-				await files.copy(selection, { root: record.path }, "/fs", {
-					owner: undefined,
-					chmod: undefined,
-					unpack: false,
-				});
-			} else {
-				files.makeDirectory(record.path, "/fs", { uid: mount.uid ?? 0, gid: mount.gid ?? 0 });
-				files.changeMode(record.path, "/fs", mount.mode ?? CACHE_MODE);
-			}
+	): Promise<ReadonlyMap<number, string>> {
+		const wanted = new Map<number, CacheMount>();
+		for (const [index, { mount, source }] of action.mounts.entries()) {
+			if (mount.type !== "cache") continue;
+			const place = absolutePath(action.workingDirectory, mount.target ?? "");
+			const chain = source === undefined ? undefined : await chainOf(source, scope);
+			const tree = source === undefined ? undefined : () => this.#tree(source, scope, signal);
+			wanted.set(index, { mount, place, chain, tree });
 		}
-		return directory;
-	}
-
-	/** The first one that no other step has now. */
-	#privateKey(base: Digest, stack: AsyncDisposableStack): Digest {
-		for (let number = 0; ; number++) {
-			const key = number === 0 ? base : sha256(`${base} ${number}`);
-			if (this.#privateInUse.has(key)) continue;
-			this.#privateInUse.add(key);
-			stack.defer(() => void this.#privateInUse.delete(key));
-			return key;
-		}
-	}
-
-	async #lock(key: Digest, stack: AsyncDisposableStack): Promise<void> {
-		const { promise: held, resolve: release } = Promise.withResolvers<void>();
-		const { promise: acquired, resolve: taken } = Promise.withResolvers<void>();
-		void this.#locks.run(key, async () => {
-			taken();
-			await held;
-		});
-		stack.defer(release);
-		await acquired;
+		const opened = await this.#caches.open([...wanted.values()], stack, signal);
+		return new Map([...wanted.keys()].map((index, count) => [index, opened[count] ?? ""]));
 	}
 
 	async #secret(
