@@ -54,6 +54,13 @@ export interface CopyOptions {
 	readonly unpack: boolean;
 }
 
+export interface WrittenFileOptions {
+	readonly permissions: number;
+	readonly owner: { readonly uid: number; readonly gid: number };
+	/** Its name where the path is a directory, or ends with a slash. */
+	readonly name?: string;
+}
+
 export interface CopyTarget {
 	/** Host directory that acts as `/`. */
 	readonly root: string;
@@ -81,12 +88,7 @@ export interface BuildFiles {
 		owner: { readonly uid: number; readonly gid: number } | undefined,
 	): boolean;
 	/** Writes a file, in place of what has its name. */
-	writeFile(
-		targetRoot: string,
-		path: string,
-		data: Uint8Array,
-		options: { readonly permissions: number; readonly owner: { readonly uid: number; readonly gid: number } },
-	): void;
+	writeFile(targetRoot: string, path: string, data: Uint8Array, options: WrittenFileOptions): void;
 	/** Writes a stream to a new file. @returns the digest of its contents */
 	saveFile(
 		targetRoot: string,
@@ -112,6 +114,8 @@ export interface BuildFiles {
 	removeStubs(root: string, paths: readonly string[]): void;
 	/** A regular file's bytes, symlinks resolved inside the root; undefined when there is none. @throws InvalidParameterError beyond the limit */
 	readFile(root: string, path: string, limitBytes: number): Uint8Array | undefined;
+	/** A regular file's bytes as they are read, symlinks resolved inside the root. @throws NotFoundError when there is none */
+	openFile(root: string, path: string): Readable;
 	/**
 	 * Unpacks a build context (plain or compressed), everything owned by root.
 	 * @returns digests of its files' contents by path

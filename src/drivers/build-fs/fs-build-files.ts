@@ -2,9 +2,15 @@ import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fchmodSync, fchownSync, fstatSync, readSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { type Digest, sha256FromHex } from "../../base/digest.ts";
-import { EngineError, errnoCode, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
+import { EngineError, errnoCode, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
-import type { BuildFiles, CopyOptions, CopyTarget, FileSelection } from "../../core/build/build-directories.ts";
+import type {
+	BuildFiles,
+	CopyOptions,
+	CopyTarget,
+	FileSelection,
+	WrittenFileOptions,
+} from "../../core/build/build-directories.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { O } from "../linux/file-descriptors.ts";
@@ -57,10 +63,11 @@ export class FsBuildFiles implements BuildFiles {
 	makeDirectory(targetRoot: string, path: string, owner: { uid: number; gid: number } | undefined): boolean {
 		return translatedNow("make a directory", () => {
 			using root = RootDirectory.open(targetRoot);
-			const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+			// Where a symlink leads is made, too, when it is not there.
+			const parts = resolveLinks(root, path).split("/").filter(Boolean);
 			let made = false;
 			for (let length = 1; length <= parts.length; length++) {
-				const name = encodePath(resolveLinks(root, parts.slice(0, length).join("/")).slice(1));
+				const name = encodePath(parts.slice(0, length).join("/"));
 				const status = root.statusIfExists(name);
 				if (status !== undefined && status.kind !== "directory")
 					throw new InvalidParameterError(`cannot mkdir: /${parts.slice(0, length).join("/")} is not a directory`);
@@ -74,19 +81,17 @@ export class FsBuildFiles implements BuildFiles {
 		});
 	}
 
-	writeFile(
-		targetRoot: string,
-		path: string,
-		data: Uint8Array,
-		options: { readonly permissions: number; readonly owner: { readonly uid: number; readonly gid: number } },
-	): void {
+	writeFile(targetRoot: string, path: string, data: Uint8Array, options: WrittenFileOptions): void {
 		translatedNow("write a file", () => {
 			using root = RootDirectory.open(targetRoot);
-			new TreeCopier(root, root, { owner: options.owner, chmod: undefined, mayLink: false }, undefined).makeParents(
-				path.replace(/^\/+/, ""),
-			);
-			const name = encodePath(path.replace(/^\/+/, ""));
-			if (root.statusIfExists(name) !== undefined) root.unlink(name);
+			const real = placeOfFile(root, path, options.name);
+			const copying = { owner: options.owner, chmod: undefined, mayLink: false };
+			new TreeCopier(root, root, copying, undefined).makeParents(real);
+			const name = encodePath(real);
+			const there = root.statusIfExists(name);
+			if (there?.kind === "directory")
+				throw new InvalidParameterError(`cannot replace the directory /${real} by a file`);
+			if (there !== undefined) root.unlink(name);
 			const fd = root.openFile(name, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
 			try {
 				for (let done = 0; done < data.length; ) done += writeSync(fd, data, done);
@@ -206,6 +211,17 @@ export class FsBuildFiles implements BuildFiles {
 		});
 	}
 
+	openFile(rootPath: string, path: string): Readable {
+		return translatedNow("read a file", () => {
+			using root = RootDirectory.open(rootPath);
+			const fd = openIfThere(root, path);
+			if (fd === undefined) throw new NotFoundError(`${path}: no such file or directory`);
+			if (fstatSync(fd).isFile()) return createReadStream("", { fd, autoClose: true });
+			closeSync(fd);
+			throw new NotFoundError(`${path} is no regular file`);
+		});
+	}
+
 	async unpack(archive: Readable, directory: string, signal: AbortSignal): Promise<ReadonlyMap<string, Digest>> {
 		const digests = new Map<string, Digest>();
 		const abort = () => void archive.destroy(new InvalidParameterError("build cancelled"));
@@ -280,6 +296,16 @@ async function limitTimesBelow(root: RootDirectory, path: string, limitNs: bigin
 		else if (status.modifiedNs > limitNs) root.setTimes(encodePath(child), limitNs, limitNs);
 	}
 	if (root.status(directory).modifiedNs > limitNs) root.setTimes(directory, limitNs, limitNs);
+}
+
+/** As COPY finds it: through symlinks, and in a directory under its own name. */
+function placeOfFile(root: RootDirectory, path: string, name: string | undefined): string {
+	const base = resolveLinks(root, path).slice(1);
+	if (name === undefined) return base;
+	const isDirectory =
+		path.endsWith("/") || root.statusIfExists(encodePath(base === "" ? "." : base))?.kind === "directory";
+	if (!isDirectory) return base;
+	return base === "" ? name : `${base}/${name}`;
 }
 
 function removeIfEmpty(root: RootDirectory, path: Uint8Array): void {

@@ -87,7 +87,9 @@ export class StepCommands {
 			exitCode = exit.exitCode;
 		} catch (error) {
 			if (!(error instanceof TaskStartError)) throw error;
-			tail.add(Buffer.from(`${errorMessage(error)}\n`));
+			const words = Buffer.from(`${errorMessage(error)}\n`);
+			tail.add(words);
+			await onOutput({ stream: 2, data: words });
 			exitCode = START_FAILURES[error.reason];
 			throw failure(step, action, exitCode, tail.text(), error);
 		}

@@ -104,10 +104,10 @@ export class StepCopies {
 			await this.#deps.files.copy(selection, target, action.destination, { owner, chmod, unpack });
 		}
 		for (const heredoc of action.heredocs) {
-			const path = action.destination.endsWith("/") ? `${action.destination}${heredoc.name}` : action.destination;
 			const permissions = chmod?.(0o644, false) ?? 0o644;
 			const data = Buffer.from(heredocText(heredoc));
-			this.#deps.files.writeFile(target.root, path, data, { permissions, owner: owner ?? ROOT });
+			const options = { permissions, owner: owner ?? ROOT, name: heredoc.name };
+			this.#deps.files.writeFile(target.root, action.destination, data, options);
 		}
 	}
 
