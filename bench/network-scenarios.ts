@@ -41,6 +41,7 @@ export class NetworkScenarios implements AsyncDisposable {
 			{
 				name: "network create + rm",
 				goal: 1 / 4,
+				prepare: removeAll,
 				measure: async (client) =>
 					(await client.time("network", "create", NETWORK)) + (await client.time("network", "rm", NETWORK)),
 				cleanUp: removeAll,
@@ -220,7 +221,7 @@ async function output(argv: readonly string[]): Promise<string> {
 }
 
 async function until(probe: () => Promise<boolean>): Promise<void> {
-	for (let attempt = 0; attempt < 100; attempt++) {
+	for (let attempt = 0; attempt < 600; attempt++) {
 		if (await probe()) return;
 		await Bun.sleep(50);
 	}
