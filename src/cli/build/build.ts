@@ -6,6 +6,7 @@ import { parseValues } from "../option-parser.ts";
 import { ExitError } from "../usage-error.ts";
 import { BUILD_OPTIONS } from "./build-options.ts";
 import { optionRequest } from "./build-request.ts";
+import { openCaches } from "./cache-directories.ts";
 import { failureText, warningsText } from "./failure-text.ts";
 import { parseOutputs } from "./output-options.ts";
 import { runBuild, type WireResult } from "./run-build.ts";
@@ -51,19 +52,28 @@ async function build(context: CliContext, options: ParsedOptions, sources: Build
 	const { environment, stdout, stderr } = context;
 	const outputs = parseValuesOfOutputs(options);
 	const secrets = parseValues(options, "secret", (text) => parseSecret(text, environment));
+	const plain = optionRequest(options, { environment, proxies: await proxies(context), outputs });
+	const caches = await openCaches(plain.cacheFrom, plain.cacheTo);
+	for (const path of caches.missing) stderr.line(`WARNING: there is no cache in ${path}`);
 	const call: BuildCall = {
 		method: "build",
 		id: randomUUID(),
 		dockerfile: sources.dockerfile,
 		context: sources.context,
 		namedContexts: sources.namedContexts,
-		...optionRequest(options, { environment, proxies: await proxies(context), outputs }),
+		...plain,
+		cacheFrom: caches.sources,
 	};
 	const kind = progressKind(options.text("progress"), { isQuiet: options.bool("quiet"), environment });
 	await checkDestinations(outputs);
 	await using agents = await openAgents(context, options);
-	const { directories, archives } = sources;
-	const offer = { directories, archives, secrets, ssh: agents.agents, outputs };
+	const offer = {
+		directories: new Map([...sources.directories, ...caches.directories]),
+		archives: sources.archives,
+		secrets,
+		ssh: agents.agents,
+		outputs: [...outputs, ...caches.outputs],
+	};
 	const progress = await startProgress(context, kind);
 	const { view } = progress;
 	const outcome = await runBuild(context, call, { offer, view }).finally(() => progress.stop());

@@ -22,7 +22,7 @@ export interface Offer {
 	readonly archives: ReadonlyMap<string, AsyncIterable<Uint8Array>>;
 	readonly secrets: readonly SecretSource[];
 	readonly ssh: SshAgents | undefined;
-	readonly outputs: readonly ParsedOutput[];
+	readonly outputs: readonly (ParsedOutput | undefined)[];
 }
 
 /** Answers the daemon's questions during a build. */

@@ -156,7 +156,7 @@ async function readIfExists(path: string): Promise<string | null> {
 	}
 }
 
-async function offerDirectory(
+export async function offerDirectory(
 	name: string,
 	path: string,
 	directories: Map<string, OfferedDirectory>,

@@ -39,6 +39,11 @@ export interface CacheEndpoint {
 	readonly attributes: Readonly<Record<string, string>>;
 }
 
+export interface CacheSource extends CacheEndpoint {
+	/** Of `type=local`: the client's directory, an OCI layout. Undefined when it is not there. */
+	readonly context?: BuildContext;
+}
+
 /** What becomes of the result. Archives and trees are written to the session's `output` with the index of the list. */
 export interface BuildOutput {
 	/** `image`: into the image store under the request's tags. */
@@ -66,7 +71,7 @@ export interface BuildRequest {
 	readonly noCache: "all" | readonly string[];
 	/** Look for newer base images. */
 	readonly pull: boolean;
-	readonly cacheFrom: readonly CacheEndpoint[];
+	readonly cacheFrom: readonly CacheSource[];
 	readonly cacheTo: readonly CacheEndpoint[];
 	/** `default`, `none`, `host`, or (classic API) a network's name or `container:<id>`. */
 	readonly network: string;
@@ -119,7 +124,7 @@ export interface BuildSession {
 	openSsh(id: string): Promise<BuildConnection>;
 	/** For pulls and pushes; undefined: none for that registry. @param host as in references, `docker.io` for Docker Hub */
 	credentials(host: string): Promise<RegistryCredentials | undefined>;
-	/** @param index of the output in the request's list */
+	/** @param index of the output in the request's list; those of `cacheTo` follow after the outputs */
 	output(index: number): Promise<OutputSink>;
 }
 

@@ -1,11 +1,13 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
-import type { Platform } from "../../api/oci/image.ts";
+import type { ImageConfig, Platform } from "../../api/oci/image.ts";
 import { NotFoundError } from "../../base/errors.ts";
+import { INLINE_CACHE_FIELD } from "../../core/build/inline-cache.ts";
 import type { BaseImage } from "../../core/build/plan/build-plan.ts";
 import type { ImageLookup, ImageNeed } from "../../core/build/plan/needed-stages.ts";
+import { parseIndexOrManifest, suitable } from "../../core/image/archive-manifest.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
-import { parseAnyReference } from "../../core/image/reference.ts";
+import { parseAnyReference, parseReference } from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import type { RegistryCredentials } from "../../core/remotes/remote.ts";
 import type { ImageService } from "../image/image-service.ts";
@@ -55,6 +57,33 @@ export class BaseImages {
 			chainId: image.chainId,
 			repoDigest: image.repoDigests[0],
 		});
+	}
+
+	/**
+	 * Configurations of the other images for the platform in the index that a cache's image came from. They do not stay in the store: what
+	 * they hold stays with this build.
+	 * @throws RemoteError
+	 */
+	async siblings(need: ImageNeed, signal: AbortSignal): Promise<ImageConfig[]> {
+		const { index } = this.#images.workshop;
+		const image = this.#local(need);
+		if (image === undefined || !(INLINE_CACHE_FIELD in image.config)) return [];
+		const found: ImageConfig[] = [];
+		for (const { digest, index: whole } of image.manifests ?? []) {
+			const bytes = whole === undefined ? undefined : await index.document(whole.digest);
+			const parsed = bytes === undefined ? undefined : parseIndexOrManifest(bytes, "index");
+			if (parsed === undefined || !("manifests" in parsed)) continue;
+			for (const other of suitable(parsed, need.platform).filter((each) => each.digest !== digest)) {
+				const { name } = parseReference(need.reference);
+				const reference = `${name}@${other.digest}`;
+				const known = new Set(index.all().map(({ id }) => id));
+				await this.resolve({ ...need, reference }, () => {}, signal);
+				const { id, config } = this.lookup({ ...need, reference }) ?? {};
+				if (config !== undefined) found.push(config);
+				if (id !== undefined && !known.has(id)) await this.#images.remove(id, { force: true, noPrune: false });
+			}
+		}
+		return found;
 	}
 
 	#local({ reference, platform }: ImageNeed): ImageRecord | undefined {

@@ -81,7 +81,8 @@ export class BuildRun implements AsyncDisposable {
 		const plan = await preparePlan(definition, request, planning, signal);
 		checkEntitlements(plan, request);
 		const importing = (reference: string, work: () => Promise<void>) => resolving(reference, work);
-		const imports = { cache, layers, lease: leases.cache, images: base, platform: options.platform, importing };
+		const { platform: wanted } = options;
+		const imports = { cache, layers, files: deps.files, leases, images: base, platform: wanted, importing };
 		await importCaches(request.cacheFrom, imports, signal);
 		const emptyDirectory = () => {
 			const path = directories.temporary();
@@ -135,10 +136,25 @@ export class BuildRun implements AsyncDisposable {
 		return { ...(await squash(deps, input, this.views, lease)), platform };
 	}
 
-	/** The image that carries the build's cache to a registry. */
-	cacheImage(outcome: StageOutcome): BuiltImage {
-		const document = withInlineCache(this.stages.document(outcome), this.#inlineSteps(outcome));
-		return { document, chain: outcome.chain, platform: outcome.stage.platform };
+	/**
+	 * Images that carry the build's cache elsewhere, the target's first.
+	 * @param isMax with those of all other stages, but for stages that another one goes on from
+	 */
+	async cacheImages(outcome: StageOutcome, isMax: boolean): Promise<BuiltImage[]> {
+		const indexes = isMax ? [...this.plan.stages.keys()].filter((index) => index !== this.plan.target) : [];
+		const others = await Promise.all(indexes.map((index) => this.stages.stage(index)));
+		const all = [outcome, ...others.filter(({ steps }) => steps.length > 0)];
+		const isPart = (each: StageOutcome, of: StageOutcome) => of.steps.some((step) => step.record === each.record);
+		const kept = all.filter(
+			(each, at) =>
+				at === 0 ||
+				!all.some((other, index) => index !== at && isPart(each, other) && (index < at || !isPart(other, each))),
+		);
+		return kept.map((each) => ({
+			document: withInlineCache(this.stages.document(each), this.#inlineSteps(each)),
+			chain: each.chain,
+			platform: each.stage.platform,
+		}));
 	}
 
 	#inlineSteps({ steps }: StageOutcome): InlineStep[] {

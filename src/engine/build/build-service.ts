@@ -58,7 +58,8 @@ export class BuildService implements Builder {
 		const stageCount = definition.dockerfile.stages.length;
 		await using runs = new AsyncDisposableStack();
 		const built: BuiltImage[] = [];
-		const caches: BuiltImage[] = [];
+		/** For each of `cacheTo`. */
+		const caches: BuiltImage[][] = [];
 		let last: BuildRun | undefined;
 		for (const platform of platforms) {
 			const steps = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount, showPlatform });
@@ -66,15 +67,14 @@ export class BuildService implements Builder {
 			last = runs.use(await BuildRun.begin(this.#deps, definition, request, options, signal));
 			const outcome = await last.stages.all();
 			built.push(await last.image(outcome));
-			caches.push(last.cacheImage(outcome));
+			for (const [at, { attributes }] of request.cacheTo.entries())
+				caches[at] = [...(caches[at] ?? []), ...(await last.cacheImages(outcome, attributes["mode"] === "max"))];
 		}
 		invariant(last !== undefined, "a build is for a platform");
 		const form = this.#form(request, last, definition, startedAt);
 		const context = { request, views: last.views, narrator, signal, form };
 		const result = await this.#export(built, context, last.plan.unusedBuildArgs);
-		for (const { type, attributes } of request.cacheTo)
-			for (const cache of type === "registry" ? caches : [])
-				await this.#exporters.exportCache(cache, attributes["ref"] ?? "", context);
+		for (const [at, images] of caches.entries()) await this.#exporters.exportCache(images, at, context);
 		void this.#deps.cache.collect();
 		return result;
 	}
@@ -171,11 +171,12 @@ export function checkSupported(request: BuildRequest): void {
 		throw new NotImplementedError(`${what} is not supported yet`);
 	};
 	for (const { type, attributes } of request.cacheTo) {
-		if (type === "local") missing("a cache export of type local");
-		if (attributes["mode"] === "max") missing("a cache export with mode=max");
-		if (type === "registry" && request.platforms.length > 1) missing("a cache in a registry for several platforms");
+		const { mode = "min" } = attributes;
+		if (mode !== "min" && mode !== "max") throw new InvalidParameterError(`invalid cache mode: ${mode}`);
+		// BuildKit's, too: there are no other images to put it into.
+		if (type === "inline" && mode === "max") missing("an inline cache with mode=max");
 	}
-	for (const { type } of request.cacheFrom) if (type !== "registry") missing(`a cache import of type ${type}`);
+	for (const { type } of request.cacheFrom) if (type === "inline") missing("a cache import of type inline");
 	if (request.annotations.some(({ level }) => level === "index-descriptor"))
 		missing("an annotation of an index's descriptor");
 	if (request.attestations.sbom !== undefined) missing("an SBOM of builds");

@@ -3,7 +3,7 @@ import { CancelledError, errorKind, errorMessage, NotImplementedError } from "..
 import type { Builder } from "../../core/build/builder.ts";
 import type { BuildContext } from "../../core/build/context.ts";
 import type { ContextCopies } from "../../core/build/context-copy.ts";
-import type { BuildRequest, BuildResult, NamedContext } from "../../core/build/request.ts";
+import type { BuildRequest, BuildResult, CacheSource, NamedContext } from "../../core/build/request.ts";
 import {
 	type BuildCall,
 	type BuildFailure,
@@ -83,11 +83,15 @@ export class BuildSessions {
 		const namedContexts = new Map<string, NamedContext>();
 		for (const [name, context] of Object.entries(call.namedContexts))
 			namedContexts.set(name, await this.#namedContext(context, open));
-		const { method: _, context, sourceDateEpoch, ...plain } = call;
+		const { method: _, context, sourceDateEpoch, cacheFrom: clientCaches, ...plain } = call;
+		const cacheFrom: CacheSource[] = [];
+		for (const { context, ...endpoint } of clientCaches)
+			cacheFrom.push(context === undefined ? endpoint : { ...endpoint, context: await open(context) });
 		return {
 			...plain,
 			context: context === null ? undefined : await open(context),
 			namedContexts,
+			cacheFrom,
 			buildArgs: new Map(Object.entries(call.buildArgs)),
 			labels: new Map(Object.entries(call.labels)),
 			allow: new Set(call.allow),

@@ -124,17 +124,31 @@ export class Exporters {
 		);
 	}
 
-	/** `--cache-to type=registry`: an image that nobody runs, for the cache in it. It does not stay in the store. */
-	async exportCache(built: BuiltImage, reference: string, context: ExportContext): Promise<void> {
+	/** One of `cacheTo`. @param built for each platform, the target's image first */
+	async exportCache(built: readonly BuiltImage[], at: number, context: ExportContext): Promise<void> {
+		const { cacheTo, outputs } = context.request;
+		const { type, attributes } = cacheTo[at] ?? {};
+		if (type === "registry") await this.#pushCache(built, attributes?.["ref"] ?? "", context);
+		if (type !== "local") return;
+		await context.narrator.vertex("exporting cache to client directory").around(async (vertex) => {
+			const archive = this.#deps.images.workshop.saver.saveBuilt(built.map(savedForm), [], PLAIN_FORM);
+			await send(archive, await context.request.session.output(outputs.length + at), vertex, context.signal);
+		});
+	}
+
+	/** Images that nobody runs, for the cache in them. They do not stay in the store. */
+	async #pushCache(built: readonly BuiltImage[], reference: string, context: ExportContext): Promise<void> {
 		const { index } = this.#deps.images.workshop;
 		const [normalised = ""] = ImageWriter.references([reference]);
 		await context.narrator.vertex(`exporting cache to ${reference}`).around(async () => {
 			const known = new Set(index.all().map(({ id }) => id));
-			const image = await this.#writer.write(built.document, built.chain, []);
+			const images: ImageRecord[] = [];
 			try {
-				await this.#pushIndex([image], [built], normalised, { ...context, form: PLAIN_FORM });
+				for (const { document, chain } of built) images.push(await this.#writer.write(document, chain, []));
+				await this.#pushIndex(images, built, normalised, { ...context, form: PLAIN_FORM });
 			} finally {
-				if (!known.has(image.id)) await this.#deps.images.remove(image.id, { force: true, noPrune: false });
+				for (const id of new Set(images.map((image) => image.id)))
+					if (!known.has(id)) await this.#deps.images.remove(id, { force: true, noPrune: false });
 			}
 		});
 	}
@@ -177,19 +191,18 @@ export class Exporters {
 				throw new InvalidParameterError(
 					"docker exporter does not support exporting manifest lists, use the oci exporter instead",
 				);
-			const images = built.map(({ document, chain, platform }) => ({
-				configBytes: Buffer.from(JSON.stringify(document)),
-				chainId: chain,
-				platform,
-			}));
 			const archive = this.#deps.images.workshop.saver.saveBuilt(
-				images,
+				built.map(savedForm),
 				Exporters.references(context.request),
 				context.form,
 			);
 			await send(archive, await context.request.session.output(index), vertex, context.signal);
 		});
 	}
+}
+
+function savedForm({ document, chain, platform }: BuiltImage) {
+	return { configBytes: Buffer.from(JSON.stringify(document)), chainId: chain, platform };
 }
 
 /** A client that reads slowly slows the reading of the files down. */

@@ -140,6 +140,16 @@ export class ImageIndex implements ImageTable {
 		});
 	}
 
+	/** Bytes of a manifest or an index that an image came with; undefined when they are not here any more. */
+	async document(digest: Digest): Promise<Uint8Array | undefined> {
+		try {
+			return await this.#deps.content.read(digest);
+		} catch (error) {
+			if (error instanceof NotFoundError) return undefined;
+			throw error;
+		}
+	}
+
 	/** Blobs that images need: configurations, manifests and indexes. */
 	blobs(): Set<Digest> {
 		return new Set(this.all().flatMap((image) => [image.id, ...manifestBlobs(image)]));

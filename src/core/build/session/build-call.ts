@@ -1,7 +1,7 @@
 import type { Platform } from "../../../api/oci/image.ts";
 import { InvalidParameterError } from "../../../base/errors.ts";
 import type { BuildEvent } from "../progress.ts";
-import type { BuildRequest, BuildResult } from "../request.ts";
+import type { BuildRequest, BuildResult, CacheEndpoint } from "../request.ts";
 import type { FailedStep } from "../step-error.ts";
 
 /** A context as the client names it in its request. */
@@ -24,9 +24,14 @@ export type ClientContext =
 
 export type ClientNamedContext = ClientContext | { readonly kind: "image"; readonly reference: string };
 
+export interface ClientCacheSource extends CacheEndpoint {
+	/** The directory of `type=local`. */
+	readonly context?: ClientContext;
+}
+
 type PlainFields = Omit<
 	BuildRequest,
-	"context" | "namedContexts" | "buildArgs" | "labels" | "allow" | "session" | "sourceDateEpoch"
+	"context" | "namedContexts" | "cacheFrom" | "buildArgs" | "labels" | "allow" | "session" | "sourceDateEpoch"
 >;
 
 /** What opens the client's stream: a build's request as plain data. */
@@ -34,6 +39,7 @@ export interface BuildCall extends PlainFields {
 	readonly method: "build";
 	readonly context: ClientContext | null;
 	readonly namedContexts: Readonly<Record<string, ClientNamedContext>>;
+	readonly cacheFrom: readonly ClientCacheSource[];
 	readonly buildArgs: Readonly<Record<string, string>>;
 	readonly labels: Readonly<Record<string, string>>;
 	readonly allow: readonly string[];
@@ -120,7 +126,9 @@ const SHAPE: Readonly<Record<Exclude<keyof BuildCall, "method">, Check>> = {
 	platforms: listOf(fields({ os: isText, architecture: isText }) as Check & ((value: Platform) => boolean)),
 	noCache: (value) => value === "all" || listOf(isText)(value),
 	pull: isFlag,
-	cacheFrom: listOf(fields({ type: oneOf("registry", "local", "inline"), attributes: mapOf(isText) })),
+	cacheFrom: listOf(
+		fields({ type: oneOf("registry", "local", "inline"), attributes: mapOf(isText), context: optional(isContext) }),
+	),
 	cacheTo: listOf(fields({ type: oneOf("registry", "local", "inline"), attributes: mapOf(isText) })),
 	network: isText,
 	extraHosts: listOf(isText),
