@@ -14,8 +14,27 @@ interface Running<T, Event> {
 export class SharedWork<T, Event> {
 	readonly #running = new Map<string, Running<T, Event>>();
 
+	/** @param isItsOwn whether a failure has to do with who began the work: others who wait for it then do it themselves */
+	constructor(private readonly isItsOwn: (error: unknown) => boolean) {}
+
 	/** @param work runs without any caller's signal: one that goes away stops it only when it was the last */
 	async run(
+		key: string,
+		work: (emit: (event: Event) => Promise<void>, signal: AbortSignal) => Promise<T>,
+		listener: (event: Event) => Promise<void> | void,
+		signal: AbortSignal,
+	): Promise<T> {
+		for (;;) {
+			const isJoined = this.#current(key) !== undefined;
+			try {
+				return await this.#take(key, work, listener, signal);
+			} catch (error) {
+				if (!isJoined || signal.aborted || !this.isItsOwn(error)) throw error;
+			}
+		}
+	}
+
+	async #take(
 		key: string,
 		work: (emit: (event: Event) => Promise<void>, signal: AbortSignal) => Promise<T>,
 		listener: (event: Event) => Promise<void> | void,
@@ -39,12 +58,17 @@ export class SharedWork<T, Event> {
 		}
 	}
 
+	#current(key: string): Running<T, Event> | undefined {
+		const running = this.#running.get(key);
+		return running?.controller.signal.aborted === true ? undefined : running;
+	}
+
 	#join(
 		key: string,
 		work: (emit: (event: Event) => Promise<void>, signal: AbortSignal) => Promise<T>,
 	): Running<T, Event> {
-		const known = this.#running.get(key);
-		if (known !== undefined && !known.controller.signal.aborted) return known;
+		const known = this.#current(key);
+		if (known !== undefined) return known;
 		const controller = new AbortController();
 		const listeners = new Set<(event: Event) => Promise<void> | void>();
 		const emit = async (event: Event) => {

@@ -6,6 +6,7 @@ import { Pool } from "../../base/pool.ts";
 import type { BuildFiles } from "../../core/build/build-directories.ts";
 import type { StepResult } from "../../core/build/cache-record.ts";
 import type { PlannedStage, PlannedStep, StepAction } from "../../core/build/plan/build-plan.ts";
+import { BuildStepError } from "../../core/build/step-error.ts";
 import { configKey, copyKey, directoryKey, type KeyScope, runKey } from "../../core/build/step-key.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
@@ -54,7 +55,10 @@ const PARALLEL_STEPS = 8;
  */
 export class StepSolver {
 	readonly #deps: StepSolverDependencies;
-	readonly #shared = new SharedWork<{ result: StepResult; record: string }, Event>();
+	/** A command's failure is everybody's; a client that has gone, or has no such secret, is one's own. */
+	readonly #shared = new SharedWork<{ result: StepResult; record: string }, Event>(
+		(error) => !(error instanceof BuildStepError),
+	);
 	readonly #pool = new Pool(PARALLEL_STEPS);
 
 	constructor(deps: StepSolverDependencies) {
