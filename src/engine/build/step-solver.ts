@@ -36,6 +36,8 @@ export interface StepPlace {
 	readonly imageId: () => Digest;
 	/** Cache record of the step before. */
 	readonly record: string | undefined;
+	/** Where users' names are looked up, when it is not where the step stands. */
+	readonly accounts?: Digest | undefined;
 }
 
 export interface SolvedStep {
@@ -73,6 +75,8 @@ export class StepSolver {
 		signal: AbortSignal,
 	): Promise<SolvedStep> {
 		signal.throwIfAborted();
+		if (isLinked(step.action) && place.chain !== undefined)
+			return await this.#solveLinked(step, place, scope, listener, signal);
 		const keys: Digest[] = [];
 		const isFresh = isWithoutCache(scope, place.stage);
 		for await (const key of this.#keys(step.action, step, place, scope, signal)) {
@@ -86,6 +90,32 @@ export class StepSolver {
 		}
 		if (step.action.kind === "config") return this.#noteConfig(step, place, keys, scope);
 		return { ...(await this.#execute(step, place, keys, scope, listener, signal)), isCached: false };
+	}
+
+	/**
+	 * `--link`: solved as if the stage were empty, then its layer is put on the stage's. What it stands on is in no key, and another base
+	 * image changes nothing but where the same layer lies.
+	 */
+	async #solveLinked(
+		step: PlannedStep,
+		place: StepPlace,
+		scope: BuildScope,
+		listener: StepListener,
+		signal: AbortSignal,
+	): Promise<SolvedStep> {
+		const { layers } = this.#deps;
+		const alone = { ...place, chain: undefined, record: undefined, accounts: place.chain };
+		const { result, record, isCached } = await this.solve(step, alone, scope, listener, signal);
+		// Of a cache that came from elsewhere the layer may stand on others: it is the topmost that counts.
+		const layer = result.isEmpty || result.chainId === undefined ? undefined : layers.get(result.chainId);
+		if (layer === undefined) return { result: { ...result, chainId: place.chain, isEmpty: true }, record, isCached };
+		const { diffId } = layer;
+		const open = () => layers.tar(layer);
+		const { chainId } = await layers.unpack(
+			{ parent: place.chain, diffId, open, isDeferred: true },
+			scope.leases.layers,
+		);
+		return { result: { ...result, chainId }, record, isCached };
 	}
 
 	/** From cheap to dear. Each stands for the same step; the last one says most about it. */
@@ -112,7 +142,7 @@ export class StepSolver {
 				return;
 			case "copy": {
 				const { copies } = this.#deps;
-				const owner = await copies.owner(action, place.chain, scope);
+				const owner = await copies.owner(action, place.accounts ?? place.chain, scope);
 				const definition = await copies.definition(action, scope, signal);
 				if (definition !== undefined) yield copyKey(action, keyScope, owner, definition);
 				yield copyKey(action, keyScope, owner, [await copies.contents(action, scope, signal)]);
@@ -188,7 +218,7 @@ export class StepSolver {
 			} else if (action.kind === "copy") {
 				const upper = { path: upperPath, detach: () => snapshotter.unmount(id) };
 				const target = { root: mergedPath, ...(isWholeTree || hasHeredocs(action) ? {} : { upper }) };
-				await copies.copy(action, target, place.chain, scope, signal);
+				await copies.copy(action, target, place.accounts ?? place.chain, scope, signal);
 			} else if (action.kind === "directory") copies.makeDirectory(action, mergedPath);
 			else throw new NotImplementedError(`a step of kind ${action.kind} changes no files`);
 			signal.throwIfAborted();
@@ -217,6 +247,10 @@ export class StepSolver {
 		const record = { kind, description: descriptionOf(step, place.stage), keys: [...keys], parents, result };
 		return this.#deps.cache.add(record, scope.leases.cache).id;
 	}
+}
+
+function isLinked(action: StepAction): boolean {
+	return action.kind === "copy" && action.link;
 }
 
 /** They are written afterwards, through the overlay. */
