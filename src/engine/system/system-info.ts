@@ -72,7 +72,12 @@ export function infoView(input: InfoInput): InfoResponse {
 		Images: input.images,
 		Driver: input.storage.name,
 		DriverStatus: input.storage.status.map(([key, value]) => [key, value]),
-		Plugins: { Volume: [...input.volumeDrivers], Network: ["bridge", "host", "null"], Authorization: null, Log: LOG_DRIVERS },
+		Plugins: {
+			Volume: [...input.volumeDrivers],
+			Network: ["bridge", "host", "null"],
+			Authorization: null,
+			Log: LOG_DRIVERS,
+		},
 		MemoryLimit: cgroups.memoryLimit,
 		SwapLimit: cgroups.swapLimit,
 		CpuCfsPeriod: cgroups.cpuQuota,
