@@ -10,7 +10,7 @@ import { openCaches } from "./cache-directories.ts";
 import { failureText, warningsText } from "./failure-text.ts";
 import { parseOutputs } from "./output-options.ts";
 import { runBuild, type WireResult } from "./run-build.ts";
-import { parseSecret, parseSsh } from "./secret-options.ts";
+import { checkSecrets, parseSecret, parseSsh } from "./secret-options.ts";
 import { progressKind, startProgress } from "./show-progress.ts";
 import { type BuildSources, openSources } from "./sources.ts";
 
@@ -66,6 +66,7 @@ async function build(context: CliContext, options: ParsedOptions, sources: Build
 	};
 	const kind = progressKind(options.text("progress"), { isQuiet: options.bool("quiet"), environment });
 	await checkDestinations(outputs);
+	await checkSecrets(secrets);
 	await using agents = await openAgents(context, options);
 	const offer = {
 		directories: new Map([...sources.directories, ...caches.directories]),

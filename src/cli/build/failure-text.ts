@@ -22,13 +22,13 @@ export function failureText(
 	const failed = state.steps.find(({ error, tail }) => error !== undefined && tail.length > 0);
 	if (failed !== undefined) parts.push(outputBlock(failed));
 	if (step?.lines !== undefined && dockerfile !== undefined) parts.push(excerpt(dockerfile, step.lines));
-	parts.push(`ERROR: failed to build: ${failure.message}`);
+	parts.push(`ERROR: failed to build: ${failure.message.split("\n").map(plainLine).join("\n")}`);
 	return parts.join("\n");
 }
 
 function outputBlock(step: BuildStep): string {
 	const lines = step.tail.map(({ text, seconds }) => `${seconds.toFixed(3)} ${plainLine(text)}`);
-	return [RULE, ` > ${step.name}:`, ...lines, RULE].join("\n");
+	return [RULE, ` > ${plainLine(step.name)}:`, ...lines, RULE].join("\n");
 }
 
 /**
@@ -47,7 +47,7 @@ export function excerpt({ name, text }: DockerfileText, { start, end }: { start:
 	const shown = lines.slice(first - 1, last).map((line, index) => {
 		const number = first + index;
 		const mark = number >= start && number <= end ? ">>> " : "    ";
-		return `${String(number).padStart(4)} | ${mark}${line.replace(/\r$/, "")}`.trimEnd();
+		return `${String(number).padStart(4)} | ${mark}${plainLine(line)}`.trimEnd();
 	});
 	return [`${name}:${start}`, LONG_RULE, ...shown, LONG_RULE].join("\n");
 }

@@ -1,3 +1,4 @@
+import { errnoCode } from "../../base/errors.ts";
 import { parseKeyValues } from "./key-values.ts";
 
 export interface SecretSource {
@@ -38,6 +39,18 @@ export function parseSecret(text: string, environment: Readonly<Record<string, s
 	if (variable !== undefined && file === undefined) return { id: id || variable, kind: "env", name: variable };
 	const path = file ?? "";
 	return { id: id || path.slice(path.lastIndexOf("/") + 1), kind: "file", name: path };
+}
+
+/** Before anything is built. @throws Error for a secret's file that cannot be read */
+export async function checkSecrets(secrets: readonly SecretSource[]): Promise<void> {
+	const { access, constants } = await import("node:fs/promises");
+	for (const { id, kind, name } of secrets) {
+		if (kind !== "file") continue;
+		await access(name, constants.R_OK).catch((cause: unknown) => {
+			const reason = errnoCode(cause) === "EACCES" ? "permission denied" : "no such file or directory";
+			throw new Error(`failed to read secret ${id} from ${name}: ${reason}`, { cause });
+		});
+	}
 }
 
 export interface SshSource {

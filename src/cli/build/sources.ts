@@ -25,6 +25,12 @@ export interface BuildSources {
 const CONTEXT_NAME = "context";
 const IGNORE_FILE = ".dockerignore";
 const MAX_DOCKERFILE_BYTES = 2 * 1024 * 1024;
+const REASONS: Readonly<Record<string, string>> = {
+	EISDIR: "is a directory",
+	EACCES: "permission denied",
+	ENOTDIR: "not a directory",
+	ELOOP: "too many levels of symbolic links",
+};
 
 export interface SourceArguments {
 	/** The positional argument. */
@@ -127,7 +133,8 @@ async function readDockerfile(context: string, file: string): Promise<{ source: 
 		} catch (error) {
 			const code = errnoCode(error);
 			if (code === undefined) throw error;
-			if (code !== "ENOENT") throw new Error(`failed to read dockerfile: open ${path}: ${code}`, { cause: error });
+			const reason = REASONS[code] ?? code;
+			if (code !== "ENOENT") throw new Error(`failed to read dockerfile: open ${path}: ${reason}`, { cause: error });
 		}
 	}
 	await checkDirectory(context);

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { errorMessage, InvalidParameterError, NotFoundError, UnavailableError } from "../../base/errors.ts";
+import { errnoCode, errorMessage, InvalidParameterError, NotFoundError, UnavailableError } from "../../base/errors.ts";
 import type { RemoteFile } from "../../core/build/remote-files.ts";
 
 /** @throws NotFoundError, UnavailableError, InvalidParameterError */
@@ -7,6 +7,7 @@ export async function downloadFile(address: string, signal: AbortSignal): Promis
 	const url = URL.canParse(address) ? new URL(address) : undefined;
 	if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
 		throw new InvalidParameterError(`unsupported address: ${address}`);
+	const shown = withoutPassword(url);
 	let response: Response;
 	try {
 		// As it is: a compressed file stays one.
@@ -18,11 +19,11 @@ export async function downloadFile(address: string, signal: AbortSignal): Promis
 		});
 	} catch (cause) {
 		signal.throwIfAborted();
-		throw new UnavailableError(`failed to fetch ${address}: ${errorMessage(cause)}`, { cause });
+		throw new UnavailableError(`failed to fetch ${shown}: ${reasonOf(cause)}`, { cause });
 	}
 	if (!response.ok || response.body === null) {
 		await response.body?.cancel();
-		const message = `invalid response status ${response.status} for ${address}`;
+		const message = `invalid response status ${response.status} for ${shown}`;
 		throw response.status === 404 ? new NotFoundError(message) : new UnavailableError(message);
 	}
 	const modifiedAt = Date.parse(response.headers.get("last-modified") ?? "");
@@ -32,6 +33,25 @@ export async function downloadFile(address: string, signal: AbortSignal): Promis
 		contentType: (response.headers.get("content-type") ?? "").split(";")[0]?.trim() ?? "",
 		body: Readable.fromWeb(response.body as import("node:stream/web").ReadableStream),
 	};
+}
+
+/** As Go shows addresses in messages. */
+function withoutPassword(url: URL): string {
+	if (url.password === "") return url.href;
+	const shown = new URL(url);
+	shown.password = "xxxxx";
+	return shown.href;
+}
+
+/** Without the advice that fetch() gives to programmers. */
+function reasonOf(cause: unknown): string {
+	const code = errnoCode(cause);
+	if (code === "ECONNREFUSED" || code === "ConnectionRefused") return "connection refused";
+	if (code === "UnsupportedRedirectProtocol") return "redirected to an address that is neither http nor https";
+	if (code === "TooManyRedirects") return "too many redirects";
+	return errorMessage(cause)
+		.replace(/ For more information, pass .*$/, "")
+		.replace(/ Is the computer able to access .*$/, "");
 }
 
 /** Never anything that leads elsewhere. */

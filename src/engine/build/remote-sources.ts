@@ -70,7 +70,8 @@ export class RemoteSources implements AsyncDisposable {
 		const digest = await files.saveFile(root, name, body, { permissions: FILE_MODE, modifiedAt, signal });
 		if (wanted !== undefined && digest !== wanted)
 			throw new InvalidParameterError(`digest mismatch for ${url}: expected ${wanted}, got ${digest}`);
-		return { root, source: name };
+		// A name, whatever is in it: no pattern.
+		return { root, source: name.replace(/[*?[\]\\]/g, "\\$&") };
 	}
 
 	async #repository(

@@ -206,9 +206,16 @@ describe("gantry build fails", () => {
 		],
 		[
 			"a secret's file that is not there",
-			["FROM busybox", "RUN --mount=type=secret,id=x true"],
+			["FROM busybox"],
 			["--secret", "id=x,src=/nowhere"],
-			/failed to read secret x from \/nowhere/,
+			/failed to read secret x from \/nowhere: no such file or directory/,
+		],
+		["a Dockerfile that is a directory", ["FROM busybox"], ["-f", "/etc"], /open \/etc: is a directory/],
+		[
+			"a command with control characters, which are not shown",
+			["FROM busybox", "RUN false \x1b[2J\x07"],
+			[],
+			/^[^\x1b\x07]*RUN false[^\x1b\x07]*$/,
 		],
 		["a stage that there is not", ["FROM busybox"], ["--target", "tset"], /tset/],
 		["a file that the context lacks", ["FROM busybox", "COPY nothing /"], [], /nothing/],

@@ -23,6 +23,9 @@ const web = Bun.serve({
 			return new Response("named", { headers: { "Content-Disposition": 'attachment; filename="../given"' } });
 		if (pathname === "/Dockerfile")
 			return new Response("FROM busybox\nRUN echo text > /how\n", { headers: { "Content-Type": "text/plain" } });
+		if (pathname === "/pattern")
+			return new Response("stars", { headers: { "Content-Disposition": 'attachment; filename="a*[b"' } });
+		if (pathname === "/elsewhere") return Response.redirect("file:///etc/hostname");
 		if (pathname === "/moved") return Response.redirect("/file.txt");
 		if (pathname === "/missing") return new Response("", { status: 404 });
 		if (pathname === "/context.tar.gz") return new Response(Bun.file(join(directory, "context.tar.gz")));
@@ -118,6 +121,21 @@ describe("ADD fetches", () => {
 			"fetchedfetchedfile.txt\ngiven\n600 1577836800\n644 1577836800",
 		);
 		expect((await build(dockerfile, "fetched")).output.match(/Using cache/g)?.length).toBe(3);
+	});
+
+	test("a file whose name looks like a pattern", async () => {
+		const { output } = await build(["FROM busybox", `ADD ${web.url.href}pattern /in/`, "RUN ls /in"], "pattern");
+		expect(output).toContain("a*[b");
+	});
+
+	test("nothing that is on the daemon's machine, and says so without passwords", async () => {
+		const address = `http://me:hidden@127.0.0.1:${web.port}/elsewhere`;
+		context.write({ Dockerfile: ["FROM scratch", `ADD ${address} /in/`] });
+		const { code, stderr } = await daemon.gantry(["build", "--progress=plain", context.directory]);
+		expect(code).toBe(1);
+		expect(stderr.split("ERROR: failed to build:")[1]).toBe(
+			` failed to fetch ${address.replace("hidden", "xxxxx")}: redirected to an address that is neither http nor https\n`,
+		);
 	});
 
 	test("what has the checksum, without asking again, and nothing else", async () => {

@@ -1,7 +1,7 @@
 import type { WireEvent } from "../../../core/build/session/build-call.ts";
 import { BuildState, type BuildStep } from "./build-state.ts";
 import type { ProgressView } from "./progress-view.ts";
-import { endText, partText } from "./step-text.ts";
+import { endText, partText, plainLine } from "./step-text.ts";
 
 /** While a step writes, others wait at most so long for their turn. */
 const TURN_MS = 5000;
@@ -34,7 +34,7 @@ export class PlainView implements ProgressView {
 			for (const change of this.#state.apply(event)) {
 				const { step } = change;
 				if (change.kind === "started") this.#put(step, [], now);
-				else if (change.kind === "ended") this.#put(step, [endText(step)], now);
+				else if (change.kind === "ended") this.#put(step, [endText(step).split("\n").map(plainLine).join("\n")], now);
 				else if (change.kind === "output")
 					this.#put(
 						step,
@@ -78,7 +78,7 @@ export class PlainView implements ProgressView {
 		const before = this.#current;
 		if (before?.isRunning === true) this.write(`#${before.number} ...\n`);
 		if (this.#hasWritten) this.write("\n");
-		this.write(`#${step.number} ${step.name}\n`);
+		this.write(`#${step.number} ${plainLine(step.name)}\n`);
 		this.#hasWritten = true;
 		this.#current = step;
 		this.#turnStart = now;
