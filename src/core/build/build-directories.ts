@@ -114,6 +114,8 @@ export interface BuildFiles {
 	removeStubs(root: string, paths: readonly string[]): void;
 	/** A regular file's bytes, symlinks resolved inside the root; undefined when there is none. @throws InvalidParameterError beyond the limit */
 	readFile(root: string, path: string, limitBytes: number): Uint8Array | undefined;
+	/** Names in a directory, sorted, symlinks resolved inside the root; none when there is no directory. */
+	list(root: string, path: string): string[];
 	/** A regular file's bytes as they are read, symlinks resolved inside the root. @throws NotFoundError when there is none */
 	openFile(root: string, path: string): Readable;
 	/**

@@ -23,15 +23,20 @@ const STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1";
 const PREDICATE_TYPE = "https://slsa.dev/provenance/v0.2";
 const BUILD_TYPE = "https://mobyproject.org/buildkit@v1";
 
+/** What a statement is about: the manifest, by each of the image's names. */
+export function statementSubjects(manifest: Digest, platform: Platform, names: readonly string[]) {
+	const subjects = names.length === 0 ? ["_"] : names.map((name) => packageUrl(name, platform));
+	return subjects.map((name) => ({ name, digest: { sha256: digestHex(manifest) } }));
+}
+
 /** @param names the image's names; the subject of the statement */
 export function provenance(input: ProvenanceInput, manifest: Digest, names: readonly string[]): Statement {
 	const { request, plan, platform, buildId } = input;
 	const isMax = request.attestations.provenance?.mode === "max";
-	const subjects = names.length === 0 ? ["_"] : names.map((name) => packageUrl(name, platform));
 	const statement = {
 		_type: STATEMENT_TYPE,
 		predicateType: PREDICATE_TYPE,
-		subject: subjects.map((name) => ({ name, digest: { sha256: digestHex(manifest) } })),
+		subject: statementSubjects(manifest, platform, names),
 		predicate: {
 			builder: { id: "" },
 			buildType: BUILD_TYPE,

@@ -2,7 +2,14 @@ import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fchmodSync, fchownSync, fstatSync, readSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { type Digest, sha256FromHex } from "../../base/digest.ts";
-import { EngineError, errnoCode, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
+import {
+	EngineError,
+	errnoCode,
+	errorMessage,
+	InvalidParameterError,
+	NotFoundError,
+	SystemError,
+} from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import type {
 	BuildFiles,
@@ -207,6 +214,18 @@ export class FsBuildFiles implements BuildFiles {
 				return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0));
 			} finally {
 				closeSync(fd);
+			}
+		});
+	}
+
+	list(rootPath: string, path: string): string[] {
+		return translatedNow("read a directory", () => {
+			using root = RootDirectory.open(rootPath);
+			try {
+				return root.readDirectory(encodePath(path)).map(decodePath).sort();
+			} catch (error) {
+				if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoCode(error) ?? "")) return [];
+				throw error;
 			}
 		});
 	}

@@ -8,6 +8,7 @@ import type { Builder } from "../../core/build/builder.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
 import { provenance } from "../../core/build/provenance.ts";
 import type { BuildAnnotation, BuildRequest, BuildResult } from "../../core/build/request.ts";
+import { type PackageInventory, sbomStatement } from "../../core/build/sbom/spdx.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import { checkFrontend } from "../../core/dockerfile/frontend.ts";
 import type { LintWarning } from "../../core/dockerfile/lint/lint-rules.ts";
@@ -20,6 +21,7 @@ import { BuildRun, type BuildRunDependencies, type RunOptions } from "./build-ru
 import type { OnSync } from "./context-files.ts";
 import { asVertexWarning } from "./dockerfile-checks.ts";
 import { type BuiltImage, type ExportContext, Exporters } from "./exporters.ts";
+import { PackageScan } from "./package-scan.ts";
 import type { RunningBuilds } from "./running-builds.ts";
 
 export interface BuildServiceDependencies extends BuildRunDependencies {
@@ -71,7 +73,8 @@ export class BuildService implements Builder {
 				caches[at] = [...(caches[at] ?? []), ...(await last.cacheImages(outcome, attributes["mode"] === "max"))];
 		}
 		invariant(last !== undefined, "a build is for a platform");
-		const form = this.#form(request, last, definition, startedAt);
+		const sboms = await this.#sboms(built, request, last, narrator, signal);
+		const form = this.#form(request, last, definition, startedAt, sboms);
 		const context = { request, views: last.views, narrator, signal, form };
 		const result = await this.#export(built, context, last.plan.unusedBuildArgs);
 		for (const [at, images] of caches.entries()) await this.#exporters.exportCache(images, at, context);
@@ -102,7 +105,33 @@ export class BuildService implements Builder {
 		};
 	}
 
-	#form(request: BuildRequest, { plan }: BuildRun, { dockerfile }: BuildDefinition, startedAt: number): PublishedForm {
+	/** What is in each platform's image; undefined when nobody asked. */
+	async #sboms(
+		built: readonly BuiltImage[],
+		request: BuildRequest,
+		{ views }: BuildRun,
+		narrator: VertexNarrator,
+		signal: AbortSignal,
+	): Promise<ReadonlyMap<string, PackageInventory> | undefined> {
+		if (request.attestations.sbom === undefined) return undefined;
+		const found = new Map<string, PackageInventory>();
+		for (const { chain, document, platform } of built) {
+			const name = formatPlatform(platform);
+			await narrator.vertex(`[${name}] generating sbom`).around(async () => {
+				const scan = new PackageScan(this.#deps.files, await views.path(chain), signal);
+				found.set(name, await scan.run(String(document.config?.["WorkingDir"] ?? "")));
+			});
+		}
+		return found;
+	}
+
+	#form(
+		request: BuildRequest,
+		{ plan }: BuildRun,
+		{ dockerfile }: BuildDefinition,
+		startedAt: number,
+		sboms: ReadonlyMap<string, PackageInventory> | undefined,
+	): PublishedForm {
 		const at = (level: BuildAnnotation["level"]) =>
 			Object.fromEntries(
 				request.annotations.filter((each) => each.level === level).map(({ key, value }) => [key, value]),
@@ -112,7 +141,8 @@ export class BuildService implements Builder {
 			index: at("index"),
 			manifestDescriptor: at("manifest-descriptor"),
 		};
-		if (request.attestations.provenance === undefined) return { annotations, attest: undefined };
+		const hasProvenance = request.attestations.provenance !== undefined;
+		if (!hasProvenance && sboms === undefined) return { annotations, attest: undefined };
 		const common = {
 			request,
 			plan,
@@ -122,7 +152,15 @@ export class BuildService implements Builder {
 			finishedAt: this.#deps.clock.now(),
 		};
 		const names = Exporters.references(request);
-		const attest = (manifest: Digest, platform: Platform) => [provenance({ ...common, platform }, manifest, names)];
+		const { sourceDateEpoch } = request;
+		const createdAt = sourceDateEpoch === undefined ? common.finishedAt : sourceDateEpoch * 1000;
+		const attest = (manifest: Digest, platform: Platform) => {
+			const inventory = sboms?.get(formatPlatform(platform));
+			return [
+				...(inventory === undefined ? [] : [sbomStatement({ inventory, platform, names, createdAt }, manifest)]),
+				...(hasProvenance ? [provenance({ ...common, platform }, manifest, names)] : []),
+			];
+		};
 		return { annotations, attest };
 	}
 
@@ -179,7 +217,8 @@ export function checkSupported(request: BuildRequest): void {
 	for (const { type } of request.cacheFrom) if (type === "inline") missing("a cache import of type inline");
 	if (request.annotations.some(({ level }) => level === "index-descriptor"))
 		missing("an annotation of an index's descriptor");
-	if (request.attestations.sbom !== undefined) missing("an SBOM of builds");
+	const generator = request.attestations.sbom?.generator ?? "";
+	if (generator !== "") missing(`an SBOM by a generator (${generator}; without one, the builder looks by itself)`);
 	if (request.sourceDateEpoch !== undefined && !Number.isSafeInteger(request.sourceDateEpoch))
 		throw new InvalidParameterError("SOURCE_DATE_EPOCH is no whole number of seconds");
 }
