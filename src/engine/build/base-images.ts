@@ -7,11 +7,14 @@ import type { ImageLookup, ImageNeed } from "../../core/build/plan/needed-stages
 import { parseIndexOrManifest, suitable } from "../../core/image/archive-manifest.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
-import { parseAnyReference, parseReference } from "../../core/image/reference.ts";
+import { formatReference, parseAnyReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import type { RegistryCredentials } from "../../core/remotes/remote.ts";
 import type { ImageService } from "../image/image-service.ts";
 import type { LayerLease } from "../image/layer-registry.ts";
+
+/** Of an ID; docker shows twelve digits at least. */
+const SHORT_ID = /^(sha256:)?[0-9a-f]{1,11}$/;
 
 export interface ImageSourceOptions {
 	/** Look for a newer one even when there is one here. */
@@ -89,6 +92,7 @@ export class BaseImages {
 	#local({ reference, platform }: ImageNeed): ImageRecord | undefined {
 		try {
 			const image = this.#images.resolve(reference);
+			if (isGuess(reference, image)) return undefined;
 			return suitsPlatform(platform, image.config) ? image : undefined;
 		} catch (error) {
 			if (error instanceof NotFoundError) return undefined;
@@ -121,4 +125,10 @@ export class BaseImages {
 
 function keyOf({ reference, platform }: ImageNeed): string {
 	return `${formatPlatform(platform)} ${reference}`;
+}
+
+/** Found by the beginning of its ID, which is so short that a name was meant. */
+function isGuess(reference: string, { tags }: ImageRecord): boolean {
+	if (!SHORT_ID.test(reference)) return false;
+	return !tags.includes(formatReference(withDefaultTag(parseReference(reference))));
 }

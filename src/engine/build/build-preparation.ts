@@ -1,6 +1,7 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Platform } from "../../api/oci/image.ts";
-import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import { EngineError, errorKind, errorMessage, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import { nearest } from "../../base/nearest-word.ts";
 import type { BuildContext } from "../../core/build/context.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
 import { neededStages } from "../../core/build/plan/needed-stages.ts";
@@ -100,7 +101,22 @@ export async function preparePlan(
 			return plan;
 		}
 		await Promise.all(
-			missing.map((need) => resolving(need.reference, (onProgress) => images.resolve(need, onProgress, signal))),
+			missing.map(({ reference, platform }) =>
+				resolving(reference, (onProgress) =>
+					images
+						.resolve({ reference, platform }, onProgress, signal)
+						.catch((error: unknown) => Promise.reject(withSuggestion(error, reference, dockerfile))),
+				),
+			),
 		);
 	}
+}
+
+/** A stage's name that was mistyped means an image, which there is not. */
+function withSuggestion(error: unknown, reference: string, { stages }: Dockerfile): unknown {
+	const names = stages.map(({ name }) => name).filter((name) => name !== "" && name !== reference);
+	const suggestion = nearest(reference.toLowerCase(), names);
+	if (suggestion === undefined || !(error instanceof EngineError) || error.kind === "cancelled") return error;
+	const message = `${errorMessage(error)} (did you mean the stage ${suggestion}?)`;
+	return new EngineError(errorKind(error), message, { cause: error });
 }
