@@ -21,11 +21,11 @@ import type {
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { O } from "../linux/file-descriptors.ts";
+import { resolveLinks } from "../linux/resolve-links.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isArchive } from "./archive-magic.ts";
 import { ContentDigests } from "./content-digests.ts";
 import { PathFilter } from "./path-filter.ts";
-import { resolveLinks } from "./resolve-links.ts";
 import { SelectionDigest } from "./selection-digest.ts";
 import { type SourceItem, sourceItems } from "./source-items.ts";
 import { TreeCopier } from "./tree-copier.ts";

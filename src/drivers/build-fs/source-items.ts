@@ -4,8 +4,8 @@ import type { FileSelection } from "../../core/build/build-directories.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { PathGlob } from "../../core/dockerfile/path-glob.ts";
 import type { FileStatus } from "../linux/file-status.ts";
+import { resolveLinks } from "../linux/resolve-links.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
-import { resolveLinks } from "./resolve-links.ts";
 
 export interface SourceItem {
 	/** Where it is in the tree, without a slash in front and without symlinks on the way; "" is the root. */

@@ -6,9 +6,9 @@ import type { CopyOptions } from "../../core/build/build-directories.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { closeDescriptor, copyRange, dataRanges, O } from "../linux/file-descriptors.ts";
 import type { FileStatus } from "../linux/file-status.ts";
+import { resolveLinks } from "../linux/resolve-links.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import type { PathFilter } from "./path-filter.ts";
-import { resolveLinks } from "./resolve-links.ts";
 import { attributeNames } from "./selection-digest.ts";
 import type { SourceItem } from "./source-items.ts";
 

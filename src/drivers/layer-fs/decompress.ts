@@ -1,7 +1,8 @@
-/** Archives come plain, gzipped or as zstd; their first bytes tell. */
+/** Archives come plain, gzipped, as zstd, bzip2 or xz; their first bytes tell. */
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { EngineError, errnoCode, errorMessage, InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { EngineError, errnoCode, errorMessage, InvalidParameterError } from "../../base/errors.ts";
+import { decompressedBy } from "./decompress-program.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
 const CHUNK_BYTES = 1 << 18;
@@ -17,7 +18,7 @@ type Compression = "none" | "gzip" | "zstd" | "bzip2" | "xz";
 
 /**
  * The uncompressed bytes. Leaving the loop early ends the source, too.
- * @throws InvalidParameterError for damaged data, NotImplementedError for bzip2 and xz
+ * @throws InvalidParameterError for damaged data, UnavailableError for bzip2 and xz where their programs are missing
  */
 export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
 	const iterator = source[Symbol.asyncIterator]();
@@ -53,8 +54,10 @@ async function* inflate(
 	head: Uint8Array,
 	iterator: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-	if (compression === "bzip2" || compression === "xz")
-		throw new NotImplementedError(`archives compressed with ${compression} are not supported; use gzip or zstd`);
+	if (compression === "bzip2" || compression === "xz") {
+		yield* decompressedBy(compression, rest(head, iterator, undefined));
+		return;
+	}
 	const decoder =
 		compression === "gzip"
 			? createGunzip({ chunkSize: CHUNK_BYTES })

@@ -4,11 +4,12 @@ import { Pacer, pieces } from "../../base/pacer.ts";
 import type { PathStat, TreeArchiver, WriteTreeOptions } from "../../core/diff/archiver.ts";
 import { goFileMode } from "../../core/diff/file-mode.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
+import { resolveLinks } from "../linux/resolve-links.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isErrno, memberError } from "./archive-error.ts";
 import { decompressed } from "./decompress.ts";
 import { tarStream } from "./tar-stream.ts";
-import { locate, resolveLinks, type TreePath } from "./tree-path.ts";
+import { locate, type TreePath } from "./tree-path.ts";
 import { TreeTar } from "./tree-tar.ts";
 import { TreeWriter } from "./tree-writer.ts";
 

@@ -1,5 +1,5 @@
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
-import type { RootDirectory } from "../linux/root-directory.ts";
+import type { RootDirectory } from "./root-directory.ts";
 
 const LINK_LIMIT = 255;
 
@@ -14,12 +14,13 @@ export function resolveLinks(root: RootDirectory, path: string): string {
 			done.pop();
 			continue;
 		}
-		const here = encodePath([...done, part].join("/"));
-		if (root.statusIfExists(here)?.kind !== "symlink" || ++links > LINK_LIMIT) {
+		const here = `/${[...done, part].join("/")}`;
+		const status = root.statusIfExists(encodePath(here));
+		if (status?.kind !== "symlink" || ++links > LINK_LIMIT) {
 			done.push(part);
 			continue;
 		}
-		const target = decodePath(root.readLink(here));
+		const target = decodePath(root.readLink(encodePath(here)));
 		if (target.startsWith("/")) done.length = 0;
 		pending.push(...target.split("/").reverse());
 	}
