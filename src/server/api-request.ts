@@ -15,7 +15,10 @@ export interface ApiRequest {
 	/** Values of the route's `{placeholders}`, decoded. */
 	readonly parameters: Readonly<Record<string, string>>;
 	readonly query: Query;
+	/** The one in the path, or the newest. */
 	readonly version: ApiVersion;
+	/** The client named a version, so that it knows what that one answers. */
+	readonly isVersioned: boolean;
 	readonly body: RequestBody;
 	/** Aborted when the client goes away. */
 	readonly signal: AbortSignal;

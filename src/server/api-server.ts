@@ -132,6 +132,7 @@ export class ApiServer {
 			parameters: match.parameters,
 			query: new Query(question < 0 ? "" : target.slice(question + 1)),
 			version,
+			isVersioned: versioned !== null,
 			body: exchange.body,
 			get signal() {
 				return exchange.signal;

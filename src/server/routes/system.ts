@@ -60,15 +60,19 @@ async function* withoutLegacyFields(messages: AsyncIterable<EventMessage>): Asyn
 
 const OBJECT_TYPES = ["container", "image", "volume", "build-cache"] as const;
 
-/** From API 1.53 on only the new shape; with 1.52 both, unless `verbose` shows a client that knows the new one. */
-async function diskUsage(system: SystemBackend, { query, version }: ApiRequest): Promise<Reply> {
+/**
+ * From API 1.53 on only the new shape; with 1.52 both, unless `verbose` shows a client that knows the new one. A client that names no
+ * version is mostly an old one: it gets both.
+ */
+async function diskUsage(system: SystemBackend, { query, version, isVersioned }: ApiRequest): Promise<Reply> {
 	const asked = atLeast(version, 42) ? query.list("type") : [];
 	const types = new Set(asked.length === 0 ? OBJECT_TYPES : asked.map(objectType));
 	const usage = await system.diskUsage(types, version);
 	if (!atLeast(version, 52)) return json(legacyDiskUsage(usage, version));
 	const isVerbose = query.flag("verbose");
+	const knowsNewShape = isVerbose || (isVersioned && atLeast(version, 53));
 	return json({
-		...(atLeast(version, 53) || isVerbose ? {} : legacyDiskUsage(usage, version)),
+		...(knowsNewShape ? {} : legacyDiskUsage(usage, version)),
 		...diskUsageResponse(usage, isVerbose),
 	});
 }
