@@ -37,7 +37,7 @@ export interface TreeArchiver {
 	stat(root: string, path: string): Promise<PathStat>;
 	/** A tar of `path` (file, directory with its contents, link) named by its base name, as `GET /containers/{id}/archive`. */
 	read(root: string, path: string): Promise<{ readonly stat: PathStat; readonly tar: Readable }>;
-	/** Unpacks `tar` (also gzip, bzip2 not, zstd) into the existing directory `path`. @throws NotFoundError, InvalidParameterError */
+	/** Unpacks `tar` (also gzip, zstd, bzip2, xz) into the existing directory `path`. @throws NotFoundError, InvalidParameterError */
 	write(root: string, path: string, tar: Readable, options: WriteTreeOptions): Promise<void>;
 	/**
 	 * A tar of the whole tree, for `export`. Sockets are left out.
@@ -85,7 +85,7 @@ export interface LayerApplier {
 	 * @throws InvalidParameterError for a broken or hostile archive, or another one than `diffId` says; the caller aborts the ingest.
 	 */
 	apply(tar: Readable, directory: string, options?: ApplyOptions): Promise<AppliedLayer>;
-	/** The uncompressed bytes of an archive that may be plain, gzip or zstd. @throws InvalidParameterError, NotImplementedError */
+	/** The uncompressed bytes of an archive that may be plain, gzip, zstd, bzip2 or xz. @throws InvalidParameterError, UnavailableError */
 	decompress(archive: Readable): AsyncIterable<Uint8Array>;
 	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */
 	tar(directory: string, assembly: Digest): Readable;

@@ -1,8 +1,8 @@
 import { readSync } from "node:fs";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { encodePath } from "../../core/diff/path-text.ts";
-import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import { type DecompressProgram, decompressedBeginning } from "../layer-fs/decompress-program.ts";
+import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 
 const HEAD_BYTES = 1 << 16;

@@ -62,16 +62,13 @@ describe("gantry build takes", () => {
 		["plain", "-c"],
 		["gzip", "-cz"],
 		["xz", "-cJ"],
+		["bzip2", "-cj"],
 		["zstd", "-c --zstd"],
 	] as const)
 		test(`an archive from standard input, ${how}`, async () => {
 			const tar = Bun.spawnSync(["tar", "-C", context.directory, ...flags.split(" "), "."]);
 			if (tar.exitCode !== 0) throw new Error(tar.stderr.toString());
-			const built = daemon.gantry(["build", "-q", "-"], { stdin: tar.stdout });
-			const { code, stderr } = await built;
-			// What the daemon can't unpack it says so.
-			if (how === "xz" && code !== 0) expect(stderr).toContain("xz");
-			else expect(await filesOf(["-"], tar.stdout)).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+			expect(await filesOf(["-"], tar.stdout)).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
 		});
 
 	test("another Dockerfile of an archive", async () => {
