@@ -71,11 +71,7 @@ export interface Snapshotter {
 	 * Creates (or finds) the writable snapshot of a container on `parent` (undefined: an image without layers). A `readOnly` one
 	 * shows the image just as it is, without the mount points that a container needs, and so does a `bare` one, which can be written to.
 	 */
-	prepare(
-		containerId: string,
-		parent: ChainId | undefined,
-		options?: SnapshotOptions,
-	): Promise<ContainerSnapshot>;
+	prepare(containerId: string, parent: ChainId | undefined, options?: SnapshotOptions): Promise<ContainerSnapshot>;
 	/**
 	 * Mounts the merged tree; idempotent.
 	 * @param options.volatile what is written need not survive a crash of the machine, and unmounting waits for no disk
