@@ -47,3 +47,28 @@ test("the one who is cancelled does nothing again", async () => {
 	failed.resolve("done");
 	expect(await first).toBe("done");
 });
+
+test("one who has stopped listening holds up nobody else", async () => {
+	const shared = new SharedWork<string, number>(() => false);
+	const begun = Promise.withResolvers<void>();
+	const work = async (emit: (event: number) => Promise<void>) => {
+		await Promise.resolve();
+		for (let event = 0; event < 1000; event++) {
+			await emit(event);
+		}
+		return "done";
+	};
+	let unheard = 0;
+	const deaf = () => {
+		unheard++;
+		begun.resolve();
+		return new Promise<void>(() => {});
+	};
+	const first = shared.run("key", work, deaf, never);
+	await begun.promise;
+	const heard: number[] = [];
+	const second = shared.run("key", work, (event) => void heard.push(event), never);
+	expect(await Promise.all([first, second])).toEqual(["done", "done"]);
+	expect(heard).toEqual(Array.from({ length: 999 }, (_, index) => index + 1));
+	expect(unheard).toBeLessThan(300);
+});

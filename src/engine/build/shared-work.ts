@@ -3,13 +3,35 @@ import { CancelledError } from "../../base/errors.ts";
 interface Running<T, Event> {
 	readonly result: Promise<T>;
 	readonly controller: AbortController;
-	readonly listeners: Set<(event: Event) => Promise<void> | void>;
+	readonly listeners: Set<Listener<Event>>;
+	/** Resolved and replaced when somebody joins. */
+	joined: PromiseWithResolvers<void>;
 	users: number;
 }
 
+/** Events that one who is slower than others may be behind; he does without those after. */
+const UNHEARD_EVENTS = 256;
+
+/** One who hears the events. */
+class Listener<Event> {
+	#unheard = 0;
+	#last: Promise<void> = Promise.resolve();
+
+	constructor(private readonly hear: (event: Event) => Promise<void> | void) {}
+
+	/** Resolves when he is ready for more. */
+	tell(event: Event, isAlone: boolean): Promise<void> {
+		if (this.#unheard >= UNHEARD_EVENTS && !isAlone) return this.#last;
+		this.#unheard++;
+		this.#last = (async () => await this.hear(event))().finally(() => this.#unheard--);
+		this.#last.catch(() => undefined);
+		return this.#last;
+	}
+}
+
 /**
- * Work that several callers want at the same time is done once. Everyone hears its events from when he joined; it is stopped when
- * nobody wants it any more.
+ * Work that several callers want at the same time is done once. Everyone hears its events from when he joined, and it goes as fast as
+ * the fastest of them listens; it is stopped when nobody wants it any more.
  */
 export class SharedWork<T, Event> {
 	readonly #running = new Map<string, Running<T, Event>>();
@@ -43,7 +65,10 @@ export class SharedWork<T, Event> {
 		signal.throwIfAborted();
 		const running = this.#join(key, work);
 		running.users++;
-		running.listeners.add(listener);
+		const own = new Listener(listener);
+		running.listeners.add(own);
+		running.joined.resolve();
+		running.joined = Promise.withResolvers();
 		const { promise: gone, reject } = Promise.withResolvers<never>();
 		const leave = () => reject(new CancelledError("build cancelled"));
 		signal.addEventListener("abort", leave, { once: true });
@@ -51,7 +76,7 @@ export class SharedWork<T, Event> {
 			return await Promise.race([running.result, gone]);
 		} finally {
 			signal.removeEventListener("abort", leave);
-			running.listeners.delete(listener);
+			running.listeners.delete(own);
 			if (--running.users === 0) running.controller.abort(new CancelledError("build cancelled"));
 			// Who leaves last waits until nothing is left of it.
 			if (running.users === 0) await running.result.catch(() => undefined);
@@ -70,15 +95,16 @@ export class SharedWork<T, Event> {
 		const known = this.#current(key);
 		if (known !== undefined) return known;
 		const controller = new AbortController();
-		const listeners = new Set<(event: Event) => Promise<void> | void>();
+		const listeners = new Set<Listener<Event>>();
 		const emit = async (event: Event) => {
-			await Promise.all([...listeners].map((listen) => listen(event)));
+			const told = [...listeners].map((one) => one.tell(event, listeners.size === 1));
+			if (told.length > 0) await Promise.race([Promise.any(told), running.joined.promise]);
 		};
 		const result = work(emit, controller.signal).finally(() => {
 			if (this.#running.get(key) === running) this.#running.delete(key);
 		});
 		result.catch(() => undefined);
-		const running: Running<T, Event> = { result, controller, listeners, users: 0 };
+		const running: Running<T, Event> = { result, controller, listeners, users: 0, joined: Promise.withResolvers() };
 		this.#running.set(key, running);
 		return running;
 	}
