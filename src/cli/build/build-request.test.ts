@@ -256,7 +256,15 @@ test("namedContextArgument() reads images, URLs and directories, and refuses the
 	expect(namedContextArgument("a=docker-image://busybox:1").source).toEqual({ kind: "image", reference: "busybox:1" });
 	expect(namedContextArgument("a=https://h/x.git#main").source.kind).toBe("git");
 	expect(namedContextArgument("a=../b=c")).toEqual({ name: "a", source: { kind: "directory", path: "../b=c" } });
-	for (const text of ["a", "a=", "=b", "a=oci-layout://x", "a=-"]) expect(() => namedContextArgument(text)).toThrow();
+	const digest = `sha256:${"a".repeat(64)}`;
+	for (const [text, path, image] of [
+		["oci-layout:///x/y", "/x/y", ""],
+		["oci-layout://x:1.2", "x", "1.2"],
+		[`oci-layout://../x@${digest}`, "../x", digest],
+		["oci-layout:///a:b/c", "/a:b/c", ""],
+	])
+		expect(namedContextArgument(`a=${text}`).source).toEqual({ kind: "layout", path, image } as never);
+	for (const text of ["a", "a=", "=b", "a=oci-layout://", "a=-"]) expect(() => namedContextArgument(text)).toThrow();
 });
 
 test("isArchive() tells archives from Dockerfiles by their first bytes", () => {

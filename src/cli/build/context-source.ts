@@ -16,7 +16,13 @@ export function contextArgument(text: string): ContextArgument {
 	return { kind: "directory", path: text };
 }
 
-export type NamedContextArgument = ContextArgument | { readonly kind: "image"; readonly reference: string };
+export type NamedContextArgument =
+	| ContextArgument
+	| { readonly kind: "image"; readonly reference: string }
+	/** A directory that is an OCI layout; `image` is a tag or a digest of it, empty for the only one. */
+	| { readonly kind: "layout"; readonly path: string; readonly image: string };
+
+const LAYOUT_SCHEME = "oci-layout://";
 
 /** One `--build-context name=value`. @throws Error */
 export function namedContextArgument(text: string): { name: string; source: NamedContextArgument } {
@@ -26,7 +32,12 @@ export function namedContextArgument(text: string): { name: string; source: Name
 	if (equals <= 0 || value === "") throw new Error(`invalid context value: ${text}, expected key=value`);
 	if (value.startsWith("docker-image://"))
 		return { name, source: { kind: "image", reference: value.slice("docker-image://".length) } };
-	if (value.startsWith("oci-layout://")) throw new Error("build contexts of type oci-layout are not supported yet");
+	if (value.startsWith(LAYOUT_SCHEME)) {
+		const [, path = "", digest, tag] =
+			/^(.+?)(?:@(sha256:[0-9a-f]{64})|:([\w][\w.-]{0,127}))?$/.exec(value.slice(LAYOUT_SCHEME.length)) ?? [];
+		if (path === "") throw new Error(`invalid context value: ${text}, expected oci-layout://DIRECTORY[:TAG][@DIGEST]`);
+		return { name, source: { kind: "layout", path, image: digest ?? tag ?? "" } };
+	}
 	if (value === "-") throw new Error("a named context cannot come from standard input");
 	return { name, source: contextArgument(value) };
 }

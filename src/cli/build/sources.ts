@@ -50,8 +50,11 @@ export async function openSources({ context, file, named, stdin }: SourceArgumen
 	for (const text of named) {
 		const { name, source } = namedContextArgument(text);
 		if (source.kind === "stdin") throw new Error("a named context cannot come from standard input");
-		namedContexts[name] =
-			source.kind === "directory" ? await offerDirectory(name, source.path, directories, {}) : source;
+		const offer = (path: string) => offerDirectory(name, path, directories, {});
+		if (source.kind === "directory") namedContexts[name] = await offer(source.path);
+		else if (source.kind === "layout")
+			namedContexts[name] = { kind: "layout", context: await offer(source.path), image: source.image };
+		else namedContexts[name] = source;
 	}
 	const rest = { namedContexts, directories, archives };
 	const argument = contextArgument(context);

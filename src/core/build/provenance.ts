@@ -5,6 +5,7 @@ import { formatPlatform } from "../image/platform.ts";
 import type { Statement } from "../image/published-form.ts";
 import { familiar, parseReference } from "../image/reference.ts";
 import type { BuildPlan } from "./plan/build-plan.ts";
+import { layoutName } from "./plan/stage-graph.ts";
 import type { BuildRequest } from "./request.ts";
 
 export interface ProvenanceInput {
@@ -67,7 +68,8 @@ function materials(plan: BuildPlan, platform: Platform): { uri: string; digest: 
 		if (from.kind !== "image") continue;
 		const { reference, repoDigest, id } = from.image;
 		const digest = repoDigest?.slice(repoDigest.indexOf("@") + 1) ?? id;
-		found.set(packageUrl(reference, platform), digest.replace(/^sha256:/, ""));
+		const uri = layoutName(reference) === undefined ? packageUrl(reference, platform) : reference;
+		found.set(uri, digest.replace(/^sha256:/, ""));
 	}
 	return [...found].map(([uri, sha256]) => ({ uri, digest: { sha256 } }));
 }

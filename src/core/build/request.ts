@@ -16,6 +16,8 @@ export type DockerfileSource =
 export type NamedContext =
 	| { readonly kind: "context"; readonly context: BuildContext }
 	| { readonly kind: "image"; readonly reference: string }
+	/** An image of an OCI layout: by tag or digest; empty: the only one for the platform. */
+	| { readonly kind: "layout"; readonly context: BuildContext; readonly image: string }
 	| { readonly kind: "git" | "http"; readonly url: string };
 
 export interface BuildLimits {

@@ -1,9 +1,12 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { ImageConfig, Platform } from "../../api/oci/image.ts";
 import { NotFoundError } from "../../base/errors.ts";
+import type { BuildFiles } from "../../core/build/build-directories.ts";
 import { INLINE_CACHE_FIELD } from "../../core/build/inline-cache.ts";
 import type { BaseImage } from "../../core/build/plan/build-plan.ts";
 import type { ImageLookup, ImageNeed } from "../../core/build/plan/needed-stages.ts";
+import { layoutName } from "../../core/build/plan/stage-graph.ts";
+import type { NamedContext } from "../../core/build/request.ts";
 import { parseIndexOrManifest, suitable } from "../../core/image/archive-manifest.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
@@ -12,6 +15,7 @@ import { placeOf } from "../../core/remotes/endpoint.ts";
 import type { RegistryCredentials } from "../../core/remotes/remote.ts";
 import type { ImageService } from "../image/image-service.ts";
 import type { LayerLease } from "../image/layer-registry.ts";
+import { LayoutImages } from "./layout-images.ts";
 
 /** Of an ID; docker shows twelve digits at least. */
 const SHORT_ID = /^(sha256:)?[0-9a-f]{1,11}$/;
@@ -22,6 +26,9 @@ export interface ImageSourceOptions {
 	readonly credentials: (host: string) => Promise<RegistryCredentials | undefined>;
 	/** The machine's own; pulling for another one says so to the registry. */
 	readonly platform: Platform;
+	/** Named contexts; those that are OCI layouts are images, too. */
+	readonly layouts: ReadonlyMap<string, NamedContext>;
+	readonly files: BuildFiles;
 }
 
 /** Images that one build starts from and copies from: looked up once, pulled when they are not here, held until the build is over. */
@@ -44,6 +51,8 @@ export class BaseImages {
 	 * @throws NotFoundError, RemoteError in Docker's words
 	 */
 	async resolve(need: ImageNeed, onProgress: (message: ProgressMessage) => void, signal: AbortSignal): Promise<void> {
+		const name = layoutName(need.reference);
+		if (name !== undefined) return await this.#fromLayout(need, name, signal);
 		const local = this.#options.pull ? undefined : this.#local(need);
 		if (local === undefined) await this.#pull(need, onProgress, signal);
 		const image = local ?? this.#local(need);
@@ -60,6 +69,17 @@ export class BaseImages {
 			chainId: image.chainId,
 			repoDigest: image.repoDigests[0],
 		});
+	}
+
+	/** Its layers are this build's alone, until the cache has them. */
+	async #fromLayout(need: ImageNeed, name: string, signal: AbortSignal): Promise<void> {
+		const { layouts, files } = this.#options;
+		const layout = layouts.get(name) ?? layouts.get(name.toLowerCase());
+		if (layout?.kind !== "layout") throw new NotFoundError(`there is no build context "${name}"`);
+		const { layers } = this.#images.workshop;
+		const images = new LayoutImages({ layers, files }, layout.context, need.platform);
+		const { id, config, chainId } = await images.image(layout.image, this.#lease, signal);
+		this.#found.set(keyOf(need), { reference: need.reference, id, config, chainId, repoDigest: undefined });
 	}
 
 	/**

@@ -75,6 +75,8 @@ export class BuildRun implements AsyncDisposable {
 			pull: request.pull,
 			credentials: (host) => request.session.credentials(host),
 			platform,
+			layouts: request.namedContexts,
+			files: deps.files,
 		});
 		const { resolving, onWarnings } = options;
 		const planning = { platform: options.platform, buildPlatform: platform, images: base, resolving, onWarnings };

@@ -106,6 +106,7 @@ export class BuildSessions {
 	): Promise<NamedContext> {
 		if (context.kind === "directory" || context.kind === "tar")
 			return { kind: "context", context: await open(context) };
+		if (context.kind === "layout") return { ...context, context: await open(context.context) };
 		return context;
 	}
 

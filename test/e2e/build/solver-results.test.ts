@@ -185,6 +185,51 @@ test("a directory takes the place of an image", async () => {
 	expect(readFileSync(context.path("out/all/copied"), "utf8")).toBe("copied");
 });
 
+test("an OCI layout of the client takes the place of an image", async () => {
+	const layout = context.path("layout");
+	await mustBuild(
+		["FROM busybox", "RUN echo laid > /out && ln -s out /link", "ENV FROM_LAYOUT=yes", "WORKDIR /w"],
+		"-t",
+		"laid:7",
+		"--provenance",
+		"true",
+		"-o",
+		`type=oci,tar=false,dest=${layout}`,
+	);
+	await daemon.api("POST", "/v1.43/build/prune?all=1");
+	context.write({ ".dockerignore": "layout" });
+	const images = await daemon.mustDocker(["images", "-aq"]);
+	const dockerfile = [
+		"FROM base",
+		"RUN echo $FROM_LAYOUT $PWD > /env",
+		"FROM scratch",
+		"COPY --from=0 /env /out /all/",
+		"COPY --from=base /link /all/",
+	];
+	for (const named of ["", ":7"]) {
+		await mustBuild(
+			dockerfile,
+			"--no-cache",
+			"--build-context",
+			`base=oci-layout://${layout}${named}`,
+			"-o",
+			context.path("out"),
+		);
+		expect(readFileSync(context.path("out/all/env"), "utf8")).toBe("yes /w\n");
+		expect(readFileSync(context.path("out/all/link"), "utf8")).toBe("laid\n");
+	}
+	expect(await daemon.mustDocker(["images", "-aq"])).toBe(images);
+	const archive = context.path("stated.tar");
+	const base = ["--build-context", `base=oci-layout://${layout}`];
+	await mustBuild(dockerfile, ...base, "--provenance", "true", "-o", `type=oci,dest=${archive}`);
+	await expect(mustBuild(dockerfile, "--build-context", `base=oci-layout://${layout}:8`)).rejects.toThrow(
+		"the OCI layout has no image 8 for linux/",
+	);
+	await expect(mustBuild(dockerfile, "--build-context", `base=oci-layout://${context.path("other")}`)).rejects.toThrow(
+		"not found",
+	);
+});
+
 test("SOURCE_DATE_EPOCH makes the same image whenever it is built", async () => {
 	const dockerfile = ["FROM busybox", "WORKDIR /w", "RUN mkdir d && echo x > d/f && ln -s d/f l", "ENV A=1"];
 	context.write({ Dockerfile: dockerfile });

@@ -102,9 +102,22 @@ export function fromNames(instruction: StageInstruction): string[] {
 	return instruction.mounts.flatMap(({ from }) => (from === undefined ? [] : [from]));
 }
 
+const LAYOUT_SCHEME = "oci-layout://";
+
+/** What stands in a plan for the image of a named OCI layout. */
+function layoutReference(name: string): string {
+	return `${LAYOUT_SCHEME}${name}`;
+}
+
+/** The named context that a reference stands for; undefined for an image's own. */
+export function layoutName(reference: string): string | undefined {
+	return reference.startsWith(LAYOUT_SCHEME) ? reference.slice(LAYOUT_SCHEME.length) : undefined;
+}
+
 function namedContext({ namedContexts }: GraphInput, name: string): SourceName | undefined {
 	const context = namedContexts.get(name) ?? namedContexts.get(name.toLowerCase());
 	if (context === undefined) return undefined;
+	if (context.kind === "layout") return { kind: "image", reference: layoutReference(name) };
 	return context.kind === "image" ? { kind: "image", reference: context.reference } : { kind: "context", name };
 }
 

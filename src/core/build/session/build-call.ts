@@ -22,7 +22,10 @@ export type ClientContext =
 	/** Fetched by the daemon: a git repository, or an archive or Dockerfile by HTTP. */
 	| { readonly kind: "git" | "http"; readonly url: string };
 
-export type ClientNamedContext = ClientContext | { readonly kind: "image"; readonly reference: string };
+export type ClientNamedContext =
+	| ClientContext
+	| { readonly kind: "image"; readonly reference: string }
+	| { readonly kind: "layout"; readonly context: ClientContext; readonly image: string };
 
 export interface ClientCacheSource extends CacheEndpoint {
 	/** The directory of `type=local`. */
@@ -118,7 +121,12 @@ const SHAPE: Readonly<Record<Exclude<keyof BuildCall, "method">, Check>> = {
 		fields({ kind: oneOf("text"), text: isText, name: isText })(value) ||
 		fields({ kind: oneOf("context"), path: isText })(value),
 	context: optional(isContext),
-	namedContexts: mapOf((value) => isContext(value) || fields({ kind: oneOf("image"), reference: isText })(value)),
+	namedContexts: mapOf(
+		(value) =>
+			isContext(value) ||
+			fields({ kind: oneOf("image"), reference: isText })(value) ||
+			fields({ kind: oneOf("layout"), context: isContext, image: isText })(value),
+	),
 	target: isText,
 	buildArgs: mapOf(isText),
 	labels: mapOf(isText),
