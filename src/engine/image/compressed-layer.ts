@@ -3,11 +3,9 @@ import { Readable } from "node:stream";
 import { type Digest, sha256FromHex } from "../../base/digest.ts";
 import { invariant, SystemError } from "../../base/errors.ts";
 import type { LayerRecord } from "../../core/image/image-record.ts";
-import { parallelGzip } from "./parallel-gzip.ts";
+import { gzipMembers } from "./gzip-members.ts";
 
 const BUFFER_BYTES = 1 << 20;
-/** Most of what is to be gained, in a third of the time of the default. */
-const GZIP_LEVEL = 3;
 
 /** A layer being compressed for a registry; its digest is known when all of it has been read. */
 export class CompressedLayer {
@@ -41,7 +39,7 @@ export class CompressedLayer {
 	async *#bytes(onRead: (bytes: number) => void): AsyncGenerator<Uint8Array> {
 		const hash = createHash("sha256");
 		let sizeBytes = 0;
-		for await (const chunk of parallelGzip(this.#checkedTar(onRead), GZIP_LEVEL)) {
+		for await (const chunk of gzipMembers(this.#checkedTar(onRead))) {
 			hash.update(chunk);
 			sizeBytes += chunk.length;
 			yield chunk;
