@@ -1,7 +1,7 @@
 import { readSync } from "node:fs";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { encodePath } from "../../core/diff/path-text.ts";
-import { type DecompressProgram, decompressedBeginning } from "../layer-fs/decompress-program.ts";
+import { type DecompressProgram, decompressedBeginning } from "../linux/decompress-program.ts";
 import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { InvalidParameterError } from "../../base/errors.ts";
+import { type DecompressProgram, decompressedBeginning } from "../linux/decompress-program.ts";
 import { decompressed } from "./decompress.ts";
-import { type DecompressProgram, decompressedBeginning } from "./decompress-program.ts";
 
 const PROGRAMS: readonly DecompressProgram[] = ["bzip2", "xz"];
 const isThere = (program: string) => Bun.which(program) !== null;

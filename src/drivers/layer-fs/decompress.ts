@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { EngineError, errnoCode, errorMessage, InvalidParameterError } from "../../base/errors.ts";
-import { decompressedBy } from "./decompress-program.ts";
+import { decompressedBy } from "../linux/decompress-program.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
 const CHUNK_BYTES = 1 << 18;
