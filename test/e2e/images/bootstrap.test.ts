@@ -8,23 +8,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mustRun, waitFor } from "../../support/commands.ts";
 import { TestDaemon } from "../../support/daemon.ts";
+import { whyNoPackages } from "../../support/package-mirror.ts";
 import { type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 /** Packages have to come over the network, on a machine that may have much else to do. */
 const LONG_MS = 10 * 60_000;
 
-const missing = await whyNotHere();
+const missing = await whyNoPackages();
 if (missing !== undefined) console.log(`skipped: ${missing}`);
-
-async function whyNotHere(): Promise<string | undefined> {
-	if (Bun.which("apt-get") === null) return "base images are made of Debian packages, and there is no apt-get";
-	const { hostMirrors } = await import("../../../src/cli/image/bootstrap/debian.ts");
-	const url = `${hostMirrors().main}/dists/bookworm/InRelease`;
-	const reply = await fetch(url, { signal: AbortSignal.timeout(15_000) }).catch((error: Error) => error);
-	if (reply instanceof Response && reply.ok) return undefined;
-	return `the package mirror cannot be reached: ${url}: ${reply instanceof Response ? reply.status : reply.message}`;
-}
 
 const directory = mkdtempSync(join(tmpdir(), "gantry-bootstrap-"));
 const caches = { XDG_CACHE_HOME: join(directory, "cache"), SOURCE_DATE_EPOCH: undefined };
