@@ -25,6 +25,10 @@ export const TEST_PACKAGES = [
 	{ name: "btrfs-progs", purpose: "a file system that shares blocks" },
 	{ name: "e2fsprogs", purpose: "volumes on disks of their own" },
 	{ name: "mount", purpose: "volumes on disks of their own" },
+	{ name: "git", purpose: "repositories to build from" },
+	{ name: "bzip2", purpose: "archives to build from" },
+	{ name: "xz-utils", purpose: "archives to build from" },
+	{ name: "zstd", purpose: "archives to build from" },
 ];
 
 /** Checks the machine and installs the missing ones of `packages`. Throws SetupError with one message that says what to do. */

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { TestContext } from "../../support/build-context.ts";
 import { waitFor } from "../../support/commands.ts";
-import { TestDaemon } from "../../support/daemon.ts";
+import { dockerClient, TestDaemon } from "../../support/daemon.ts";
 import { whyNoPackages } from "../../support/package-mirror.ts";
 import { type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
 
@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined)("Debian packages", () => {
 		LONG_MS,
 	);
 
-	test.concurrent(
+	test.concurrent.skipIf(dockerClient === undefined)(
 		"nine layers of utilities, built by both clients once",
 		async () => {
 			const packages = ["jq", "less", "nano", "file", "tree", "bc", "zip", "unzip", "net-tools"];

@@ -368,6 +368,8 @@ test("a full disk is an error that says so, and what has come is kept for the ne
 	await mustRun(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place]);
 	try {
 		writeFileSync(join(client, "small"), "s".repeat(1_000_000));
+		await settle();
+		await sync();
 		writeFileSync(join(client, "too-large"), "l".repeat(5_000_000));
 		await settle();
 		await expect(sync()).rejects.toMatchObject({
