@@ -145,7 +145,7 @@ export function openDrivers(
 			canRun: (platform: Platform) => canRunPlatform(host.architecture, platform),
 			contextCopies: new FsContextCopies(),
 		},
-		remotes: openRemotes(config, clock),
+		remotes: openRemotes(config, clock, logger),
 		logs: new LogFileReader(),
 		volumes: guard("volumes", new FsVolumeDriver(join(dataRoot, "volumes"), volumeTrees)),
 		volumeTrees,
@@ -182,7 +182,7 @@ function openLayerWorkers(contentRoot: string): LayerWorkers | undefined {
 	return new LayerWorkers({ script: layerWorkerScript(), contentRoot, limit, idleMs: LAYER_WORKER_IDLE_MS });
 }
 
-function openRemotes({ registry }: DaemonConfig, clock: Clock): HttpRemotes {
+function openRemotes({ registry }: DaemonConfig, clock: Clock, logger: Logger): HttpRemotes {
 	forgetEnvironmentProxies(process.env);
 	return new HttpRemotes({
 		clock,
@@ -191,6 +191,7 @@ function openRemotes({ registry }: DaemonConfig, clock: Clock): HttpRemotes {
 		proxies: registry.proxies,
 		attempts: registry.downloadAttempts,
 		userAgent: `gantry/${VERSION} (linux)`,
+		logger,
 	});
 }
 

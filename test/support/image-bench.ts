@@ -58,6 +58,7 @@ export function localRemotes(options: Partial<HttpRemotesOptions> = {}): HttpRem
 		proxies: { http: undefined, https: undefined, exceptions: [] },
 		attempts: 3,
 		userAgent: "gantry-test",
+		logger: silentLogger,
 		...options,
 	});
 }

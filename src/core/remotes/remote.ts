@@ -41,6 +41,12 @@ export interface Fetcher {
 	 * @throws RemoteError
 	 */
 	blob(blob: RemoteBlob, signal: AbortSignal): Promise<Readable>;
+	/**
+	 * What came of a blob the last time was wrong: who gave it is not asked for it again.
+	 * @param why for the log
+	 * @returns whether there is somebody else to ask
+	 */
+	distrust(digest: Digest, why: string): boolean;
 	/** All tags, page by page. @throws RemoteError */
 	tags(signal: AbortSignal): Promise<string[]>;
 }

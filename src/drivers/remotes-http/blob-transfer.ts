@@ -10,6 +10,8 @@ export interface TransferSource {
 	readonly path: string;
 	/** In the order to try them. */
 	readonly connections: readonly EndpointConnection[];
+	/** Hosts that gave wrong bytes of it before, as `givers` had them. */
+	readonly distrusted: ReadonlySet<string>;
 	readonly retry: RetryOptions;
 }
 
@@ -20,6 +22,8 @@ export class BlobTransfer {
 	#failures = 0;
 	#answer: HttpAnswer | undefined;
 	readonly #places: Place[];
+	/** Who gave bytes of it so far. */
+	readonly givers = new Set<string>();
 
 	constructor(
 		readonly source: TransferSource,
@@ -27,13 +31,20 @@ export class BlobTransfer {
 		readonly signal: AbortSignal,
 	) {
 		const target = `/${source.path}/blobs/${blob.digest}`;
-		const own = source.connections.map((connection): Place => ({ connection, target }));
+		const own = source.connections.map(
+			(connection): Place => ({ connection, target, host: connection.endpoint.origin + connection.endpoint.prefix }),
+		);
 		const [first] = source.connections;
 		// A foreign layer's addresses are the image's word: asked last, and without anybody's credentials.
 		const foreign = (blob.urls ?? [])
 			.filter((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))
-			.flatMap((url) => (first === undefined ? [] : [{ connection: first, target: new URL(url) }]));
-		this.#places = [...own, ...foreign];
+			.flatMap((url) => (first === undefined ? [] : [{ connection: first, target: new URL(url), host: url }]));
+		this.#places = [...own, ...foreign].filter(({ host }) => !source.distrusted.has(host));
+	}
+
+	/** Whether somebody is left who has given nothing of it. */
+	get hasOthers(): boolean {
+		return this.#places.some(({ host }) => !this.givers.has(host));
 	}
 
 	/** Waits for the first answer. @throws RemoteError, CancelledError */
@@ -47,6 +58,7 @@ export class BlobTransfer {
 			try {
 				const answer = this.#answer ?? (await this.#open());
 				this.#answer = undefined;
+				if (this.#places[0] !== undefined) this.givers.add(this.#places[0].host);
 				for await (const chunk of this.#rest(answer)) {
 					this.#offset += chunk.length;
 					this.#failures = 0;
@@ -111,4 +123,6 @@ export class BlobTransfer {
 interface Place {
 	readonly connection: EndpointConnection;
 	readonly target: string | URL;
+	/** What it goes by in the log. */
+	readonly host: string;
 }

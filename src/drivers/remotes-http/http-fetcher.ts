@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
-import { isDigest, sha256 } from "../../base/digest.ts";
-import { CancelledError, InvalidParameterError } from "../../base/errors.ts";
+import { type Digest, isDigest, sha256 } from "../../base/digest.ts";
+import { CancelledError, errorKind, errorMessage, InvalidParameterError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
 import { ACCEPTED_MANIFESTS, MANIFEST_LIMIT_BYTES, mediaTypeOf } from "../../core/remotes/manifest.ts";
 import type { Fetcher, RemoteBlob, RemoteManifest } from "../../core/remotes/remote.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
@@ -16,10 +17,16 @@ const TAG_PAGE_BYTES = 8 << 20;
 
 /** Reads a repository: mirrors first, in order, the registry itself last. */
 export class HttpFetcher implements Fetcher {
+	/** The last one of each blob. */
+	readonly #transfers = new Map<Digest, BlobTransfer>();
+	/** Who gave wrong bytes of which blob. */
+	readonly #distrusted = new Map<Digest, Set<string>>();
+
 	constructor(
 		readonly path: string,
 		readonly connections: readonly EndpointConnection[],
 		readonly retry: RetryOptions,
+		readonly logger: Logger,
 	) {}
 
 	async manifest(reference: string, signal: AbortSignal): Promise<RemoteManifest> {
@@ -31,10 +38,29 @@ export class HttpFetcher implements Fetcher {
 
 	async blob(blob: RemoteBlob, signal: AbortSignal): Promise<Readable> {
 		const connections = this.connections.filter(({ endpoint }) => endpoint.canPull);
-		const transfer = new BlobTransfer({ path: this.path, connections, retry: this.retry }, blob, signal);
+		const distrusted = this.#distrusted.get(blob.digest) ?? new Set();
+		const transfer = new BlobTransfer({ path: this.path, connections, retry: this.retry, distrusted }, blob, signal);
+		this.#transfers.set(blob.digest, transfer);
 		// The first answer comes before the stream, so that a missing blob is told at once.
 		await transfer.begin();
 		return Readable.from(transfer.bytes(), { objectMode: false, highWaterMark: STREAM_BUFFER_BYTES });
+	}
+
+	distrust(digest: Digest, why: string): boolean {
+		const transfer = this.#transfers.get(digest);
+		if (transfer === undefined || !transfer.hasOthers) return false;
+		const distrusted = this.#distrusted.get(digest) ?? new Set();
+		this.#distrusted.set(digest, distrusted);
+		for (const host of transfer.givers) {
+			distrusted.add(host);
+			this.logger.warn("a host gave wrong bytes; the next one is asked", {
+				host: host.replace(/\/v2$/, ""),
+				repository: this.path,
+				digest,
+				error: why,
+			});
+		}
+		return true;
 	}
 
 	async tags(signal: AbortSignal): Promise<string[]> {
@@ -55,12 +81,20 @@ export class HttpFetcher implements Fetcher {
 				return await work(connection);
 			} catch (error) {
 				if (error instanceof CancelledError) throw error;
+				this.#passOver(connection, error);
 			}
 		}
 		const last = usable.at(-1);
 		if (last === undefined)
 			throw new RemoteError(`no host of ${this.path} may be asked`, { status: 0, isTransient: false });
 		return await work(last);
+	}
+
+	/** That a mirror lacks something is nothing special. */
+	#passOver({ endpoint: { origin: host } }: EndpointConnection, error: unknown): void {
+		const fields = { host, repository: this.path, error: errorMessage(error) };
+		if (errorKind(error) === "not-found") this.logger.debug("a host lacks it; the next one is asked", fields);
+		else this.logger.warn("a host failed; the next one is asked", fields);
 	}
 
 	async #manifestFrom(connection: EndpointConnection, reference: string, signal: AbortSignal): Promise<RemoteManifest> {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
 import { DEFAULT_DOMAIN } from "../../core/image/reference.ts";
 import { type Endpoint, placeOf, type RegistrySettings } from "../../core/remotes/endpoint.ts";
 import type { Fetcher, Pusher, RegistryCredentials, Remotes, SearchResult } from "../../core/remotes/remote.ts";
@@ -23,6 +24,7 @@ export interface HttpRemotesOptions {
 	readonly attempts: number;
 	readonly userAgent: string;
 	readonly timeouts?: HttpTimeouts;
+	readonly logger: Logger;
 }
 
 const SEARCH_ANSWER_LIMIT_BYTES = 4 << 20;
@@ -53,7 +55,7 @@ export class HttpRemotes implements Remotes {
 		const connections = this.#hosts
 			.endpoints(domain)
 			.map((endpoint) => this.#connection(endpoint, credentials, [`repository:${path}:pull`]));
-		return new HttpFetcher(path, connections, this.#retry);
+		return new HttpFetcher(path, connections, this.#retry, this.options.logger);
 	}
 
 	async pusher(repository: string, credentials: RegistryCredentials | undefined): Promise<Pusher> {

@@ -24,7 +24,7 @@ import type { ImageIndex } from "./image-index.ts";
 import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
 import { ProgressQueue } from "./progress-queue.ts";
 import { KEEP_MS, type LayerPuller, type WantedLayer } from "./pull-layers.ts";
-import { verified } from "./verified-stream.ts";
+import { readBlob } from "./verified-stream.ts";
 
 /** Indexes in indexes; nobody nests them deeper. */
 const INDEX_DEPTH_LIMIT = 4;
@@ -212,11 +212,7 @@ export class ImagePuller {
 			throw new InvalidParameterError(`image configuration is larger than ${CONFIG_LIMIT_BYTES} bytes`);
 		if (!config.digest.startsWith("sha256:"))
 			throw new InvalidParameterError(`unsupported digest algorithm: ${config.digest}`);
-		const blob = { digest: config.digest, sizeBytes: config.size };
-		const { stream } = verified(await fetcher.blob(blob, signal), blob);
-		const parts: Uint8Array[] = [];
-		for await (const part of stream) parts.push(part);
-		return Buffer.concat(parts);
+		return readBlob(fetcher, { digest: config.digest, sizeBytes: config.size }, signal);
 	}
 }
 

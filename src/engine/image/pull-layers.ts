@@ -7,7 +7,7 @@ import { chainIds } from "../../core/image/chain-id.ts";
 import type { Fetcher } from "../../core/remotes/remote.ts";
 import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
 import type { ProgressQueue } from "./progress-queue.ts";
-import { type VerifiedStream, verified } from "./verified-stream.ts";
+import { fromAnyHost, type VerifiedStream, verified } from "./verified-stream.ts";
 
 /** So much any layer may unpack to, and so many times its own size more: beyond it is a bomb. */
 const FREE_TAR_BYTES = 4 * 2 ** 30;
@@ -81,9 +81,9 @@ export class LayerPuller {
 	}
 
 	async #layer(place: LayerPlace, lease: LayerLease, context: LayerPullContext): Promise<void> {
-		const { layer, parent, chainId } = place;
-		const { descriptor, diffId } = layer;
-		const { progress, repository, keepUntil } = context;
+		const { layer, chainId } = place;
+		const { descriptor } = layer;
+		const { progress, repository } = context;
 		const id = shortId(descriptor.digest);
 		const blob = {
 			digest: descriptor.digest,
@@ -96,22 +96,35 @@ export class LayerPuller {
 			if (!context.isKnown) progress.state(id, "Already exists");
 		} else {
 			progress.state(id, "Pulling fs layer");
-			const download = new LayerDownload(id, blob, context);
-			const request = {
-				parent,
-				diffId,
-				parentReady: place.below,
-				tarLimitBytes: FREE_TAR_BYTES + TAR_RATIO_LIMIT * descriptor.size,
-				keepUntil,
-				isDeferred: true,
-				open: () => download.open(),
-				verify: () => download.verify(),
-				schedule: <T>(work: () => Promise<T>) => this.#schedule(work, download, context),
+			let download: LayerDownload | undefined;
+			const unpack = () => {
+				download = new LayerDownload(id, blob, context);
+				return this.#unpack(place, download, lease, context);
 			};
-			await abandonable(this.layers.unpack(request, lease), () => download.isOwn, context.signal);
+			await fromAnyHost(context.fetcher, blob.digest, unpack, () => download?.mayBeWrong === true);
 			progress.state(id, "Pull complete");
 		}
 		this.layers.noteBlob(chainId, blob, repository);
+	}
+
+	async #unpack(
+		{ layer, parent, below }: LayerPlace,
+		download: LayerDownload,
+		lease: LayerLease,
+		context: LayerPullContext,
+	): Promise<void> {
+		const request = {
+			parent,
+			diffId: layer.diffId,
+			parentReady: below,
+			tarLimitBytes: FREE_TAR_BYTES + TAR_RATIO_LIMIT * layer.descriptor.size,
+			keepUntil: context.keepUntil,
+			isDeferred: true,
+			open: () => download.open(),
+			verify: () => download.verify(),
+			schedule: <T>(work: () => Promise<T>) => this.#schedule(work, download, context),
+		};
+		await abandonable(this.layers.unpack(request, lease), () => download.isOwn, context.signal);
 	}
 
 	#schedule<T>(work: () => Promise<T>, download: LayerDownload, { progress, signal }: LayerPullContext): Promise<T> {
@@ -153,6 +166,11 @@ class LayerDownload {
 			progress.state(this.id, "Download complete");
 		});
 		return this.#verified.stream;
+	}
+
+	/** Bytes came, and are not known to be the blob's. */
+	get mayBeWrong(): boolean {
+		return this.#verified !== undefined && !this.#verified.isRight();
 	}
 
 	verify(): void {

@@ -17,7 +17,7 @@ import type {
 	SearchResult,
 } from "../../core/remotes/remote.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
-import { verified } from "./verified-stream.ts";
+import { readBlob, verified } from "./verified-stream.ts";
 
 const SEARCH_LIMIT = 100;
 const DEFAULT_SEARCH_LIMIT = 25;
@@ -161,10 +161,9 @@ async function platformOfConfig(
 ): Promise<Platform[]> {
 	if (config.size > CONFIG_LIMIT_BYTES) return [];
 	const blob = { digest: config.digest, sizeBytes: config.size };
-	const parts: Uint8Array[] = [];
-	for await (const part of verified(await fetcher.blob(blob, signal), blob).stream) parts.push(part);
+	const bytes = Buffer.from(await readBlob(fetcher, blob, signal));
 	try {
-		const { architecture, os, variant } = JSON.parse(Buffer.concat(parts).toString("utf8")) as Partial<Platform>;
+		const { architecture, os, variant } = JSON.parse(bytes.toString("utf8")) as Partial<Platform>;
 		if (typeof architecture !== "string" || typeof os !== "string") return [];
 		return [{ architecture, os, ...(typeof variant === "string" ? { variant } : {}) }];
 	} catch {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { type Digest, sha256 } from "../../../src/base/digest.ts";
+import { type LogFields, silentLogger } from "../../../src/base/logger.ts";
 import { FakeRegistry } from "../../support/fake-registry.ts";
 import { ImageBench, localRemotes } from "../../support/image-bench.ts";
 import { FOREIGN_TYPE, TYPES } from "../../support/registry-content.ts";
@@ -420,4 +421,54 @@ test("a mirror that hangs, at once or in the middle, is passed over for the next
 		await user.service.remove("app:1", { force: true, noPrune: false });
 		good.requests.length = 0;
 	}
+});
+
+test("a mirror's wrong bytes of the right length are left alone, with a warning, and the next host is asked", async () => {
+	await using good = await FakeRegistry.open();
+	const { layers, config } = good.addImage("1", FILES);
+	for (const [name, manifest] of good.manifests) registry.manifests.set(name, manifest);
+	const warnings: unknown[] = [];
+	const logger = { ...silentLogger, warn: (_message: string, fields?: LogFields) => warnings.push(fields) };
+	const settings = { mirrors: [registry, good].map(({ host }) => `http://${host}`), insecure: [] };
+	await using user = new ImageBench(undefined, undefined, localRemotes({ attempts: 1, settings, logger }));
+	const request = { image: "app", tag: "1", platform: "", credentials: undefined };
+	const pulled = async () => {
+		for await (const _ of user.service.pull(request, new AbortController().signal));
+	};
+	const wrong: readonly ((right: Buffer) => Buffer)[] = [
+		(right) => Buffer.alloc(right.length, "lie"),
+		// Another time in the header of gzip: it unpacks to the right files all the same.
+		(right) => Buffer.from(right).fill(0xff, 4, 8),
+	];
+	for (const lie of wrong)
+		for (const digest of [config, ...layers]) {
+			for (const [name, bytes] of good.blobs) registry.blobs.set(name, name === digest ? lie(bytes) : bytes);
+			await pulled();
+			expect(good.requests).toEqual([`GET /v2/library/app/blobs/${digest}`]);
+			expect(warnings).toEqual([expect.objectContaining({ host: `http://${registry.host}`, digest })]);
+			await user.service.remove("app:1", { force: true, noPrune: false });
+			good.requests.length = 0;
+			warnings.length = 0;
+		}
+	// When all lie, it is said what is wrong, and nothing stays.
+	for (const [name, bytes] of good.blobs) good.blobs.set(name, Buffer.alloc(bytes.length, "lie"));
+	await expect(pulled()).rejects.toMatchObject({ kind: "invalid-parameter" });
+	good.blobs.clear();
+	await expect(pulled()).rejects.toThrow("verification failed");
+	expect(readdirSync(join(user.root, "snapshots/layers"))).toEqual([]);
+	expect(readdirSync(join(user.root, "snapshots/ingest"))).toEqual([]);
+});
+
+test("a mirror's wrong manifest for a digest is left alone, with a warning", async () => {
+	await using good = await FakeRegistry.open();
+	good.addImage("1", FILES);
+	const digest = [...good.manifests.keys()].find((name) => name !== "1") ?? "";
+	registry.manifests.set(digest, { type: "application/vnd.oci.image.manifest.v1+json", bytes: Buffer.from("{}") });
+	const warnings: unknown[] = [];
+	const logger = { ...silentLogger, warn: (_message: string, fields?: LogFields) => warnings.push(fields) };
+	const settings = { mirrors: [registry, good].map(({ host }) => `http://${host}`), insecure: [] };
+	await using user = new ImageBench(undefined, undefined, localRemotes({ attempts: 1, settings, logger }));
+	const request = { image: "app", tag: digest, platform: "", credentials: undefined };
+	for await (const _ of user.service.pull(request, new AbortController().signal));
+	expect(warnings).toEqual([expect.objectContaining({ host: `http://${registry.host}` })]);
 });
