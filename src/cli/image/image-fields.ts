@@ -1,6 +1,6 @@
 import type { ImageSummary } from "../../api/engine/image.ts";
 import { humanSize } from "../../base/units.ts";
-import { humanAge, localTime, truncateId } from "../formatter/human.ts";
+import { humanAge, localTime, preciseSize, truncateId } from "../formatter/human.ts";
 import type { Fields } from "../formatter/rows.ts";
 
 const NONE = "<none>";
@@ -26,7 +26,7 @@ export function imageFields(isTruncated: boolean): Fields<ImageRow> {
 			header: "CONTAINERS",
 			value: ({ image }) => (image.Containers < 0 ? "N/A" : String(image.Containers)),
 		},
-		VirtualSize: { header: "SIZE", value: ({ image }) => humanSize(image.Size) },
+		VirtualSize: { header: "SIZE", value: ({ image }) => preciseSize(image.Size) },
 		SharedSize: {
 			header: "SHARED SIZE",
 			value: ({ image }) => (image.SharedSize < 0 ? "N/A" : humanSize(image.SharedSize)),

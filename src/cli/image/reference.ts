@@ -16,7 +16,8 @@ export function splitImageName(text: string): ImageName {
 	const isTag = colon > text.lastIndexOf("/");
 	const repository = isTag ? text.slice(0, colon) : text;
 	if (repository === "" || /\s/.test(text)) throw new InvalidParameterError("invalid reference format");
-	if (/[A-Z]/.test(repository.slice(repository.indexOf("/") + 1)))
-		throw new InvalidParameterError("invalid reference format: repository name must be lowercase");
+	const path = repository.includes("/") ? repository.slice(repository.indexOf("/") + 1) : `library/${repository}`;
+	if (/[A-Z]/.test(path))
+		throw new InvalidParameterError(`invalid reference format: repository name (${path}) must be lowercase`);
 	return { repository, tag: isTag ? text.slice(colon + 1) : "" };
 }

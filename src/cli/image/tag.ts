@@ -1,6 +1,7 @@
+import { errorMessage } from "../../base/errors.ts";
 import { tagImage } from "../../client/images.ts";
+import { type NamedReference, parseReference } from "../../core/image/reference.ts";
 import type { Command } from "../command.ts";
-import { splitImageName } from "./reference.ts";
 
 export const command: Command = {
 	usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
@@ -9,9 +10,20 @@ export const command: Command = {
 	minArguments: 2,
 	maxArguments: 2,
 	async run(context, _options, [source = "", target = ""]) {
-		if (target.includes("@")) throw new Error("refusing to create a tag with a digest reference");
-		const { repository, tag } = splitImageName(target);
-		await tagImage(await context.client(), source, repository, tag);
+		const { name, tag = "" } = targetName(target);
+		await tagImage(await context.client(), source, name, tag);
 		return 0;
 	},
 };
+
+/** @throws Error in docker's words */
+function targetName(target: string): NamedReference {
+	let reference: NamedReference;
+	try {
+		reference = parseReference(target);
+	} catch (error) {
+		throw new Error(`Error parsing reference: "${target}" is not a valid repository/tag: ${errorMessage(error)}`);
+	}
+	if (reference.digest !== undefined) throw new Error("refusing to create a tag with a digest reference");
+	return reference;
+}

@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { ManifestLists, normalised } from "./list-file.ts";
+import { isPlatformOfLists } from "./platforms.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] MANIFEST_LIST MANIFEST",
@@ -24,7 +25,14 @@ export const command: Command = {
 		if (options.has("variant")) platform.variant = options.text("variant");
 		if (options.has("os-version")) platform["os.version"] = options.text("os-version");
 		if (options.has("os-features"))
-			platform["os.features"] = options.list("os-features").flatMap((text) => text.split(","));
+			platform["os.features"] = [
+				...(platform["os.features"] ?? []),
+				...options.list("os-features").flatMap((text) => text.split(",")),
+			];
+		if (!isPlatformOfLists(platform.os, platform.architecture))
+			throw new Error(
+				`manifest entry for image has unsupported os/arch combination: ${options.text("os")}/${options.text("arch")}`,
+			);
 		await lists.save(list);
 		return 0;
 	},

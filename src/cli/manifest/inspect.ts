@@ -1,12 +1,12 @@
 import { type Index, MEDIA_TYPE, type Platform } from "../../api/oci/image.ts";
 import { sha256 } from "../../base/digest.ts";
 import { fetchManifest, inspectDistribution } from "../../client/registries.ts";
-import { parseReference, splitReference } from "../../core/image/reference.ts";
+import { familiar, parseReference, splitReference } from "../../core/image/reference.ts";
 import type { Command } from "../command.ts";
 import type { CliContext } from "../context.ts";
 import { registryAuth } from "../image/registry-auth.ts";
 import { missingManifest } from "./entry.ts";
-import { indexOf, type ManifestEntry, type ManifestList, ManifestLists, normalised } from "./list-file.ts";
+import { indexOf, inOrder, type ManifestEntry, type ManifestList, ManifestLists, normalised } from "./list-file.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] [MANIFEST_LIST] MANIFEST",
@@ -23,15 +23,17 @@ export const command: Command = {
 		const [first = "", second] = names;
 		if (second !== undefined) {
 			const entry = entryOf(await lists.get(normalised(first)), second);
-			const { name } = splitReference(entry.reference);
-			const found = await fetch(context, second, `${name}@${entry.descriptor.digest}`);
-			print(context, isVerbose ? details(entry.reference, found, entry.platform) : found);
+			print(context, isVerbose ? await entryDetails(context, entry) : await fetchOf(context, entry));
 			return 0;
 		}
 		// One that is being put together here wins, as long as it is not pushed and purged.
 		const list = await lists.find(normalised(first));
-		const found = list === undefined ? await fetch(context, first) : localList(list);
-		print(context, isVerbose ? await allDetails(context, first, found) : found);
+		if (list !== undefined && isVerbose)
+			print(context, await Promise.all(list.entries.map((entry) => entryDetails(context, entry))));
+		else {
+			const found = list === undefined ? await fetch(context, first) : localList(list);
+			print(context, isVerbose ? await allDetails(context, first, found) : found);
+		}
 		return 0;
 	},
 };
@@ -45,6 +47,14 @@ interface Found {
 function localList(list: ManifestList): Found {
 	const { mediaType, text } = indexOf(list);
 	return { mediaType, digest: sha256(text), text };
+}
+
+function fetchOf(context: CliContext, { reference, descriptor }: ManifestEntry): Promise<Found> {
+	return fetch(context, familiar(reference), `${splitReference(reference).name}@${descriptor.digest}`);
+}
+
+async function entryDetails(context: CliContext, entry: ManifestEntry): Promise<unknown> {
+	return details(entry.reference, await fetchOf(context, entry), entry.platform);
 }
 
 /** @param reference what to ask for, when it is not what the user wrote */
@@ -80,7 +90,7 @@ function details(reference: string, found: Found, platform: Platform | undefined
 	const size = Buffer.byteLength(text);
 	return {
 		Ref: reference,
-		Descriptor: { mediaType, digest, size, ...(platform === undefined ? {} : { platform }) },
+		Descriptor: { mediaType, digest, size, ...(platform === undefined ? {} : { platform: inOrder(platform) }) },
 		Raw: Buffer.from(text).toString("base64"),
 		[mediaType.includes("oci") ? "OCIManifest" : "SchemaV2Manifest"]: JSON.parse(text) as unknown,
 	};

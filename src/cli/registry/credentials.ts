@@ -46,17 +46,14 @@ export class Credentials {
 		return `${this.configFolder}/config.json`;
 	}
 
-	/** @returns whether there was anything to forget */
-	async forget(server: string): Promise<boolean> {
+	async forget(server: string): Promise<void> {
 		const keys = Object.keys(this.config.auths ?? {}).filter((key) => serverKey(key) === server);
 		const helper = this.helperOf(server);
-		const isKept = keys.length > 0 || (helper !== undefined && (await helperGet(helper, server)) !== undefined);
 		if (helper !== undefined) await helperErase(helper, server);
 		if (keys.length > 0)
 			await updateConfigFile(this.configFolder, (config) => {
 				for (const key of keys) delete config.auths?.[key];
 			});
-		return isKept;
 	}
 
 	#fromFile(server: string): AuthConfig | undefined {

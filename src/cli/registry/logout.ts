@@ -11,7 +11,7 @@ export const command: Command = {
 		const key = serverKey(server);
 		const credentials = new Credentials(await context.config(), context.globals.configFolder);
 		context.stdout.line(`Removing login credentials for ${key === DEFAULT_SERVER ? DEFAULT_SERVER : key}`);
-		if (!(await credentials.forget(key))) context.stdout.line(`Not logged in to ${key}`);
+		await credentials.forget(key);
 		return 0;
 	},
 };

@@ -20,6 +20,6 @@ test.each([
 });
 
 test("refuses what is no time, and more than one", () => {
-	expect(() => until("soon")).toThrow('time: invalid duration "soon"');
+	expect(() => until("soon")).toThrow('failed to parse value as time or duration: "soon"');
 	expect(() => until("1m", "2m")).toThrow("more than one until filter specified");
 });

@@ -1,6 +1,6 @@
 import { checkFilterKeys, type Filters } from "../../api/engine/filters.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
-import { parseDurationMs } from "../../base/units.ts";
+import { parsePastTime } from "../event/timestamp-filter.ts";
 import type { ImageRecord } from "./image-record.ts";
 import { findImage, type ImageTable } from "./lookup.ts";
 import { familiar, splitReference } from "./reference.ts";
@@ -30,7 +30,7 @@ export function matchImages(table: ImageTable, filters: Filters): ImageRecord[] 
 		tests.push((image) => createdAtMs(image) > limit);
 	}
 	for (const text of filters.get("until") ?? []) {
-		const limit = untilMs(text, Date.now());
+		const limit = parsePastTime(text, Date.now());
 		tests.push((image) => createdAtMs(image) < limit);
 	}
 	tests.push((image) => matchLabels(image, filters.get("label") ?? []));
@@ -69,14 +69,6 @@ export function matchLabels(image: ImageRecord, wanted: readonly string[]): bool
 		const value = labels[at < 0 ? text : text.slice(0, at)];
 		return value !== undefined && (at < 0 || value === text.slice(at + 1));
 	});
-}
-
-/** A date, Unix seconds, or a duration before now (`24h`). @throws InvalidParameterError */
-export function untilMs(text: string, nowMs: number): number {
-	if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-	const date = Date.parse(text);
-	if (!Number.isNaN(date) && /^\d{4}-/.test(text)) return date;
-	return nowMs - parseDurationMs(text);
 }
 
 function withMatching(image: ImageRecord, patterns: readonly string[]): ImageRecord[] {

@@ -115,9 +115,10 @@ export class ImagePuller {
 	): Promise<{ readonly image: ImageRecord; readonly isNew: boolean }> {
 		const { progress } = context;
 		const wanted = reference.digest ?? reference.tag ?? "";
-		const chosen = await translated(reference, () => this.#choose(wanted, context));
+		const top = await translated(reference, () => context.fetcher.manifest(wanted, context.signal));
 		const id = reference.digest === undefined ? wanted : familiar(nameOf(reference));
 		progress.say({ status: `Pulling from ${placeOf(reference.name).path}`, id });
+		const chosen = await translated(reference, () => this.#choose(top, context));
 		const before = this.deps.index.byReference(nameOf(reference))?.id;
 		using lease = this.deps.layers.lease();
 		const image = await this.#fetchImage(reference, chosen, lease, context);
@@ -128,8 +129,7 @@ export class ImagePuller {
 	}
 
 	/** Down from the index to the manifest for the platform. */
-	async #choose(wanted: string, { fetcher, platform, signal }: PullContext): Promise<ChosenManifest> {
-		const top = await fetcher.manifest(wanted, signal);
+	async #choose(top: RemoteManifest, { fetcher, platform, signal }: PullContext): Promise<ChosenManifest> {
 		let current = top;
 		let index: RemoteManifest | undefined;
 		for (let depth = 0; depth < INDEX_DEPTH_LIMIT; depth++) {

@@ -5,8 +5,9 @@ import type { Digest } from "../../base/digest.ts";
 import { ConflictError, errorKind, InvalidParameterError } from "../../base/errors.ts";
 import { shortId } from "../../base/ids.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
+import { parsePastTime } from "../../core/event/timestamp-filter.ts";
 import type { ContainerImageUse } from "../../core/image/container-image-use.ts";
-import { createdAtMs, danglingFilter, matchLabels, untilMs } from "../../core/image/image-filters.ts";
+import { createdAtMs, danglingFilter, matchLabels } from "../../core/image/image-filters.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
 import { isIdPrefix } from "../../core/image/lookup.ts";
 import {
@@ -103,7 +104,7 @@ export class ImageRemover {
 		const [until] = filters.get("until") ?? [];
 		if ((filters.get("until")?.length ?? 0) > 1)
 			throw new InvalidParameterError("more than one until filter specified");
-		const limit = until === undefined ? undefined : untilMs(until, this.deps.now());
+		const limit = until === undefined ? undefined : parsePastTime(until, this.deps.now());
 		const unwanted = filters.get("label!") ?? [];
 		return this.deps.index.all().filter((image) => {
 			if (danglingOnly && image.tags.length > 0) return false;

@@ -16,7 +16,13 @@ import {
 	PLAIN_FORM,
 	type PublishedForm,
 } from "../../core/image/published-form.ts";
-import { familiar, parseAnyReference, splitReference } from "../../core/image/reference.ts";
+import {
+	type AnyReference,
+	familiar,
+	formatReference,
+	parseAnyReference,
+	splitReference,
+} from "../../core/image/reference.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
 import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
@@ -111,9 +117,19 @@ export class ImageSaver {
 			for (const { image, tag } of tagged) this.#add(saved, image, tag);
 			if (tagged.length > 0) return;
 		}
-		const image = this.deps.index.resolve(name);
+		const image = this.#resolve(name, reference);
 		const tag = reference.kind === "named" ? `${reference.named.name}:${reference.named.tag ?? "latest"}` : "";
 		this.#add(saved, image, image.tags.includes(tag) ? tag : undefined);
+	}
+
+	/** Without the tag that was not asked for: all of the repository's would have done. */
+	#resolve(name: string, reference: AnyReference): ImageRecord {
+		try {
+			return this.deps.index.resolve(name);
+		} catch (error) {
+			if (!(error instanceof NotFoundError) || reference.kind === "digest") throw error;
+			throw new NotFoundError(`No such image: ${familiar(formatReference(reference.named))}`, { cause: error });
+		}
 	}
 
 	#add(saved: Map<Digest, SavedImage>, image: ImageRecord, tag: string | undefined): void {

@@ -158,9 +158,14 @@ describe("manifest", () => {
 			["create", "--insecure", list, `${app}:amd64`, `${app}:arm64`],
 			["create", "--insecure", list, `${app}:amd64`],
 			["annotate", "--variant", "v8", "--os-version", "10", "--os-features", "a,b", list, `${app}:arm64`],
+			["annotate", "--os-features", "c", list, `${app}:arm64`],
 			["annotate", "--arch", "x", list, `${app}:oci`],
+			["annotate", "--arch", "nonsense", list, `${app}:arm64`],
+			["annotate", "--os", "windows", list, `${app}:arm64`],
 			["inspect", list],
 			["inspect", list, `${app}:arm64`],
+			["inspect", "--insecure", "--verbose", list],
+			["inspect", "--insecure", "--verbose", list, `${app}:arm64`],
 		])
 			await expectSame(["manifest", ...words]);
 		for (const said of await both(["manifest", "push", "--insecure", "--purge", list])) {
@@ -168,6 +173,7 @@ describe("manifest", () => {
 			digests.push(said.stdout);
 		}
 		expect(digests[0]).toBe(digests[1] ?? "");
+		await expectSame(["pull", "--platform", "plan9/amd64", list]);
 		expect(await suite.must(["pull", list])).toContain(digests[0]?.trim().split("\n").at(-1) ?? "none");
 		for (const words of [
 			["inspect", "--insecure", list],
@@ -191,6 +197,19 @@ describe("manifest", () => {
 		expect(JSON.parse(stdout).manifests).toHaveLength(2);
 		await expectSame(["manifest", "rm", list]);
 	});
+});
+
+compared("names that are none, and logins that are not there", async () => {
+	await suite.must(["pull", "-q", `${app}:oci`]);
+	for (const words of [
+		...["BAD", "a b", "", "x:y:z", "a//b"].map((name) => ["tag", `${app}:oci`, name]),
+		["save", "-o", join(suite.folder, "none.tar"), "missing"],
+		["import", "-", "BAD"],
+		["logout", registry.host],
+	])
+		await expectSame(words);
+	const [docker, gantry] = await both(["images", "--format", "{{.Size}} {{.VirtualSize}}", `${app}:oci`]);
+	expect(gantry).toEqual(docker);
 });
 
 test("GET /distribution tells digest and platforms of images and lists", async () => {

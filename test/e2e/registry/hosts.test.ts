@@ -182,7 +182,7 @@ describe("hosts.toml", () => {
 			].join("\n"),
 		});
 		expect(await refusal("toml.test/app:1")).toContain("connection refused");
-		expect(tls.log()).toContain("path=/v2/mirror/of/app/manifests/1");
+		await waitFor("the request", async () => tls.log().includes("path=/v2/mirror/of/app/manifests/1"));
 		settingsOf("_default", {
 			"hosts.toml": `[host."http://${fake.host}"]\n[host."http://${fake.host}".header]\nX-Key = ["one", "two"]\n`,
 		});
@@ -217,7 +217,7 @@ describe("hosts.toml", () => {
 		// The server may be pushed to, whatever it is; the mirror is what answers a pull.
 		expect((await daemon.docker(["push", "certified.test/app:1"])).stderr).toContain("connection refused");
 		expect(await refusal("certified.test/app:1")).toContain("connection refused");
-		expect(registry.log()).toContain("path=/v2/app/manifests/1 status=404");
+		await waitFor("the request", async () => registry.log().includes("path=/v2/app/manifests/1 status=404"));
 	});
 
 	test("a file that makes no sense is an error that names it, not a registry without mirrors", async () => {
