@@ -44,6 +44,27 @@ describe("readInvocation()", () => {
 		]).toEqual([["unix:///var/run/gantry.sock"], "/var/lib/gantry", "/run/gantry", "gantry0", 67_108_864]);
 	});
 
+	test("reads what is said of networks", () => {
+		const ranges = { bip6: "fd00::1/64", "fixed-cidr-v6": "fd00::100/120", "default-gateway-v6": "fd00::2" };
+		const options = { bridge: { "com.docker.network.driver.mtu": "1400" } };
+		const config = read({ ipv6: true, ...ranges, "default-network-opts": options }, ["--allow-direct-routing"]).bridge;
+		expect([config.v6, config.directRouting, config.networkOptions]).toEqual([
+			{ address: "fd00::1/64", range: "fd00::100/120", nextHop: "fd00::2" },
+			true,
+			options,
+		]);
+		expect(read(ranges).bridge.v6).toBeUndefined();
+		expect(
+			read({}, ["--default-network-opt=bridge=a=b", "--default-network-opt=bridge=c=d=e"]).bridge.networkOptions,
+		).toEqual({ bridge: { a: "b", c: "d=e" } });
+		expect(failure(() => read({}, ["--default-network-opt=bridge=a"]))).toBe(
+			'invalid argument "bridge=a" for "--default-network-opt" flag: invalid value "bridge=a" for map option, should be root-key=key=value',
+		);
+		expect(failure(() => read({ "fixed-cidr-v6": "10.0.0.0/8" }))).toBe(
+			`${IN_FILE}invalid fixed-cidr-v6: '10.0.0.0/8' is not a valid IPv6 subnet`,
+		);
+	});
+
 	test("reads flags in every spelling", () => {
 		const config = read({}, [
 			"-D",

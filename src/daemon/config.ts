@@ -6,6 +6,8 @@ import { errnoCode, errorMessage, InvalidParameterError, NotImplementedError } f
 import { LOG_LEVELS, type LogLevel } from "../base/logger.ts";
 import { parseCacheRules } from "../core/build/gc-rules.ts";
 import { DEFAULT_GC_POLICY, type GcPolicy, parseGcPolicy } from "../core/gc/policy.ts";
+import type { DefaultBridgeFamily } from "../core/network/default-bridge.ts";
+import { parseCidr, tryParseIp } from "../core/network/ip-address.ts";
 import { parseMirror } from "../core/remotes/endpoint.ts";
 import { type OptionValues, optionName, parseConfigFile, parseFlags } from "./option-parser.ts";
 import { OPTIONS, type OptionRow } from "./option-table.ts";
@@ -51,9 +53,9 @@ export interface DaemonConfig {
 	readonly allowInsecureTcp: boolean;
 	readonly bridge: {
 		readonly name: string;
-		readonly address: string | undefined;
-		readonly address6: string | undefined;
-		readonly fixedCidr: string | undefined;
+		readonly v4: DefaultBridgeFamily;
+		/** Undefined: no IPv6 on the default bridge. */
+		readonly v6: DefaultBridgeFamily | undefined;
 		readonly mtu: number;
 		readonly interContainer: boolean;
 		readonly masquerade: boolean;
@@ -62,6 +64,10 @@ export interface DaemonConfig {
 		readonly ipForward: boolean;
 		/** Published ports obey the host's own input chains. */
 		readonly inputFirewall: boolean;
+		/** Published ports are reached at the containers' own addresses, too, from wherever there is a route. */
+		readonly directRouting: boolean;
+		/** Options of new networks, by driver. */
+		readonly networkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
 		readonly addressPools: readonly PoolValue[];
 		readonly hostGatewayAddresses: readonly string[];
 	};
@@ -345,25 +351,52 @@ function bridgeConfig(values: Values): DaemonConfig["bridge"] {
 	if (!/^[^\s/:]{1,15}$/.test(name)) throw new InvalidParameterError(`invalid bridge name "${name}"`);
 	const hostAddress = values.text("ip") ?? "";
 	const [address] = checkAddresses("ip", hostAddress === "" ? [] : [hostAddress]);
+	// As with Docker, what is said of IPv6 counts only when it is switched on; it is checked all the same.
+	const v6 = bridgeFamily(values, 6);
 	return {
 		name,
-		address: checkCidr("bip", values.text("bip")),
-		address6: checkCidr("bip6", values.text("bip6")),
-		fixedCidr: checkCidr("fixed-cidr", values.text("fixed-cidr")),
+		v4: bridgeFamily(values, 4),
+		v6: values.flag("ipv6", false) ? v6 : undefined,
 		mtu: values.number("mtu", 1500, 0) || 1500,
 		interContainer: values.flag("icc", true),
 		masquerade: values.flag("ip-masq", true),
 		hostAddress: address ?? "",
 		ipForward: values.flag("ip-forward", true),
 		inputFirewall: values.flag("input-firewall", true),
+		directRouting: values.flag("allow-direct-routing", false),
+		networkOptions: values.record("default-network-opt"),
 		addressPools: values.list("default-address-pool") as unknown as readonly PoolValue[],
 		hostGatewayAddresses: checkAddresses("host-gateway-ip", values.list("host-gateway-ip")),
 	};
 }
 
-function checkCidr(name: string, text: string | undefined): string | undefined {
-	if (text !== undefined && !/^[0-9a-fA-F.:]+\/\d{1,3}$/.test(text))
-		throw new InvalidParameterError(`invalid CIDR address for ${name}: ${text}`);
+function bridgeFamily(values: Values, family: 4 | 6): DefaultBridgeFamily {
+	const [bip, fixed, gateway] =
+		family === 4
+			? (["bip", "fixed-cidr", "default-gateway"] as const)
+			: (["bip6", "fixed-cidr-v6", "default-gateway-v6"] as const);
+	const address = checkCidr(bip, values.text(bip), family);
+	const range = checkCidr(fixed, values.text(fixed), family);
+	const nextHop = values.text(gateway);
+	if (nextHop !== undefined && tryParseIp(nextHop)?.family !== family)
+		throw new InvalidParameterError(`invalid value "${nextHop}" for ${gateway}: not an IPv${family} address`);
+	return {
+		...(address !== undefined && { address }),
+		...(range !== undefined && { range }),
+		...(nextHop !== undefined && { nextHop }),
+	};
+}
+
+function checkCidr(name: string, text: string | undefined, family: 4 | 6): string | undefined {
+	if (text === undefined) return undefined;
+	let found: number;
+	try {
+		found = parseCidr(text).address.family;
+	} catch (cause) {
+		throw new InvalidParameterError(`invalid CIDR address for ${name}: ${text}`, { cause });
+	}
+	if (found !== family)
+		throw new InvalidParameterError(`invalid ${name}: '${text}' is not a valid IPv${family} subnet`);
 	return text;
 }
 

@@ -12,6 +12,8 @@ export type OptionKind =
 	| "list"
 	/** Repeatable `key=value` flag, object of texts in the file. */
 	| "map"
+	/** Repeatable `name=key=value` flag, object of objects of texts in the file. */
+	| "maps"
 	/** `name=soft:hard`; in the file `{"nofile": {"Name": …, "Soft": …, "Hard": …}}`. */
 	| "ulimits"
 	/** `base=10.0.0.0/8,size=24`; in the file `[{"base": …, "size": …}]`. */
@@ -43,7 +45,6 @@ export const OPTIONS = [
 		key: "allow-direct-routing",
 		kind: "boolean",
 		help: "Let other hosts reach published ports on container addresses",
-		refused: NOT_YET,
 	},
 	{
 		flag: "allow-insecure-tcp",
@@ -125,15 +126,13 @@ export const OPTIONS = [
 		flag: "default-gateway",
 		key: "default-gateway",
 		kind: "text",
-		help: "IPv4 gateway of the default bridge",
-		refused: NOT_YET,
+		help: "IPv4 gateway of containers on the default bridge",
 	},
 	{
 		flag: "default-gateway-v6",
 		key: "default-gateway-v6",
 		kind: "text",
-		help: "IPv6 gateway of the default bridge",
-		refused: NOT_YET,
+		help: "IPv6 gateway of containers on the default bridge",
 	},
 	{
 		flag: "default-ipc-mode",
@@ -144,9 +143,8 @@ export const OPTIONS = [
 	{
 		flag: "default-network-opt",
 		key: "default-network-opts",
-		kind: "object",
-		help: "Default network options",
-		refused: NOT_YET,
+		kind: "maps",
+		help: "Options of new networks that do not say otherwise (driver=key=value)",
 	},
 	{ flag: "default-runtime", key: "default-runtime", kind: "text", help: "OCI runtime of containers that name none" },
 	{ flag: "default-shm-size", key: "default-shm-size", kind: "bytes", help: "Size of /dev/shm" },
@@ -176,8 +174,7 @@ export const OPTIONS = [
 		flag: "fixed-cidr-v6",
 		key: "fixed-cidr-v6",
 		kind: "text",
-		help: "IPv6 subnet of the default bridge",
-		refused: NOT_YET,
+		help: "IPv6 range of containers on the default bridge; its subnet without --bip6",
 	},
 	{ key: "gc", kind: "object", help: "Disk budget of images and build cache" },
 	{ flag: "group", short: "G", key: "group", kind: "text", help: "Group of the unix socket" },
@@ -236,7 +233,7 @@ export const OPTIONS = [
 	{ flag: "ip-masq", key: "ip-masq", kind: "boolean", help: "Masquerade the default bridge's traffic" },
 	{ flag: "ip6tables", key: "ip6tables", kind: "boolean", help: "Write IPv6 firewall rules" },
 	{ flag: "iptables", key: "iptables", kind: "boolean", help: "Write firewall rules (nftables)" },
-	{ flag: "ipv6", key: "ipv6", kind: "boolean", help: "IPv6 on the default bridge", refused: NOT_YET },
+	{ flag: "ipv6", key: "ipv6", kind: "boolean", help: "IPv6 on the default bridge" },
 	{ flag: "label", key: "labels", kind: "list", help: "Labels of the daemon (key=value)" },
 	{
 		flag: "live-restore",

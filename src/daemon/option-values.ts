@@ -37,6 +37,10 @@ export function addFlagValue(row: OptionRow, text: string, earlier: OptionValue 
 		case "map":
 		case "object":
 			return { ...asObject(earlier), ...keyValue(text) };
+		case "maps": {
+			const [name, pair] = splitMap(text);
+			return { ...asObject(earlier), [name]: { ...asObject(asObject(earlier)[name] as OptionValue), ...pair } };
+		}
 		case "ulimits": {
 			const ulimit = parseUlimit(text);
 			return { ...asObject(earlier), [ulimit.Name]: ulimit };
@@ -66,6 +70,12 @@ export function readFileValue(row: OptionRow, value: unknown): OptionValue {
 			return expect(value, isTextList(value), "a list of strings") as readonly string[];
 		case "map":
 			return expect(value, isTextMap(value), "an object of strings") as Readonly<Record<string, string>>;
+		case "maps":
+			return expect(
+				value,
+				isObject(value) && Object.values(value).every(isTextMap),
+				"an object of objects of strings",
+			) as Readonly<Record<string, unknown>>;
 		case "object":
 			return expect(value, isObject(value), "an object") as Readonly<Record<string, unknown>>;
 		case "ulimits":
@@ -104,6 +114,13 @@ function splitPair(text: string): readonly [string, string] {
 function keyValue(text: string): Record<string, string> {
 	const equals = text.indexOf("=");
 	return equals < 0 ? { [text]: "" } : { [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+function splitMap(text: string): readonly [string, Record<string, string>] {
+	const match = /^([^=]+)=([^=]+=.*)$/s.exec(text);
+	if (match === null)
+		throw new InvalidParameterError(`invalid value "${text}" for map option, should be root-key=key=value`);
+	return [match[1] ?? "", keyValue(match[2] ?? "")];
 }
 
 function parseUlimit(text: string): UlimitValue {

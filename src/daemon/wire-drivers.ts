@@ -87,6 +87,7 @@ export function openDrivers(
 			gateName: config.bridge.inputFirewall ? inputGateName(config) : undefined,
 			poolSize: WARM_SANDBOXES,
 			forwarding: config.bridge.ipForward,
+			directRouting: config.bridge.directRouting,
 		},
 	);
 	stack.defer(() => network.close());

@@ -204,15 +204,15 @@ async function wireNetworks(wiring: NetworkWiring): Promise<NetworkService> {
 		},
 		{
 			bridge: bridge.name,
-			...(bridge.address === undefined ? {} : { address: bridge.address }),
-			...(bridge.address6 === undefined ? {} : { address6: bridge.address6 }),
-			...(bridge.fixedCidr === undefined ? {} : { range: bridge.fixedCidr }),
+			v4: bridge.v4,
+			...(bridge.v6 === undefined ? {} : { v6: bridge.v6 }),
 			mtu: bridge.mtu,
 			networkMtu: DEFAULT_NETWORK_MTU,
 			interContainer: bridge.interContainer,
 			masquerade: bridge.masquerade,
 			hostAddress: bridge.hostAddress,
 			addressPools: subnetPools(config),
+			networkOptions: bridge.networkOptions,
 			hostSubnets: () => occupied,
 		},
 	);

@@ -36,6 +36,9 @@ export interface BridgeNetwork {
 	/** IPv6 subnet and gateway where the network has IPv6. */
 	readonly subnet6?: string;
 	readonly gateway6?: string;
+	/** Where containers' default routes go; absent: the gateway (`default-gateway`). */
+	readonly nextHop?: string;
+	readonly nextHop6?: string;
 	/** How IPv4 gets in and out; absent means `nat`. */
 	readonly gatewayMode?: GatewayMode;
 	readonly gatewayMode6?: GatewayMode;

@@ -47,6 +47,18 @@ describe("planNetwork() without wishes", () => {
 		});
 	});
 
+	test("has the daemon's options for its driver, unless it says otherwise", () => {
+		const MTU = "com.docker.network.driver.mtu";
+		const defaultOptions = { bridge: { [MTU]: "1400", "com.docker.network.enable_ipv6": "true" }, macvlan: { x: "y" } };
+		const own = plan({ Options: { [MTU]: "1300" }, EnableIPv6: false }, { defaultOptions });
+		expect([own.options, own.enableIpv6, own.bridge?.mtu]).toEqual([{ [MTU]: "1300" }, false, 1300]);
+		const bare = plan({}, { defaultOptions });
+		expect([bare.options, bare.enableIpv6, bare.bridge?.mtu]).toEqual([defaultOptions.bridge, true, 1400]);
+		const source = plan({ ConfigOnly: true, Options: { [MTU]: "1350" } });
+		const made = plan({ Name: "b", ConfigFrom: { Network: "lab" } }, { defaultOptions, existing: [source] });
+		expect(made.options).toEqual({ [MTU]: "1350" });
+	});
+
 	test("never takes a subnet twice, and says when there is none left", () => {
 		const first = plan({});
 		const second = plan({ Name: "b" }, { id: `b${ID.slice(1)}`, existing: [first] });

@@ -22,6 +22,8 @@ export interface NetworkCreationInput {
 	/** Pool of unique local addresses that IPv6 subnets are cut from. */
 	readonly pool6: readonly SubnetPool[];
 	readonly defaultMtu: number;
+	/** By driver: options of networks that do not say otherwise (`default-network-opts`). */
+	readonly defaultOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** What is wrong with a name, before anything else is looked at. @throws InvalidParameterError, ForbiddenError */
@@ -35,11 +37,23 @@ export function checkNetworkName(name: string): void {
 export function planNetwork(input: NetworkCreationInput): NetworkRecord {
 	const driver = checkedDriver(input.request);
 	checkIpamConfigs(input.request.IPAM?.Config ?? []);
-	if (input.request.ConfigOnly === true) return configurationRecord(input.id, input.createdAt, input.request);
-	const request = withConfiguration(input.request, input.existing);
+	const asked = withDefaults(input.request, input.defaultOptions?.[driver] ?? {});
+	if (asked.ConfigOnly === true) return configurationRecord(input.id, input.createdAt, asked);
+	const request = withConfiguration(asked, input.existing);
 	checkIpamDriver(request.IPAM?.Driver ?? "");
 	const settled = { ...input, request };
 	return driver === "bridge" ? planBridge(settled) : planOnParent(settled, driver);
+}
+
+/** What the request says itself wins; a network from a configuration has that one's options and no others. */
+function withDefaults(request: NetworkCreateRequest, defaults: Readonly<Record<string, string>>): NetworkCreateRequest {
+	if ((request.ConfigFrom?.Network ?? "") !== "") return request;
+	const overruled: ReadonlySet<string> = new Set([
+		...(request.EnableIPv4 === undefined ? [] : [BRIDGE_OPTION.enableIpv4]),
+		...(request.EnableIPv6 === undefined ? [] : [BRIDGE_OPTION.enableIpv6]),
+	]);
+	const wanted = Object.entries(defaults).filter(([name]) => !overruled.has(name));
+	return wanted.length === 0 ? request : { ...request, Options: { ...Object.fromEntries(wanted), ...request.Options } };
 }
 
 function planBridge(input: NetworkCreationInput): NetworkRecord {
@@ -120,7 +134,7 @@ function subnetsOf(family: 4 | 6, input: NetworkCreationInput, hasGateway: boole
 }
 
 /** Subnets that a network gives addresses from; a configuration for others, and a family that is off, have none. */
-function occupiedSubnets({ bridge, parent, ipam, enableIpv4, enableIpv6 }: NetworkRecord): string[] {
+export function occupiedSubnets({ bridge, parent, ipam, enableIpv4, enableIpv6 }: NetworkRecord): string[] {
 	if (bridge !== undefined) return [bridge.subnet, bridge.subnet6].filter((each) => each !== undefined);
 	if (parent === undefined) return [];
 	return ipam.map(({ subnet }) => subnet).filter((subnet) => (subnet.includes(":") ? enableIpv6 : enableIpv4));

@@ -58,54 +58,6 @@ export function isPredefinedNetwork(name: string): name is PredefinedNetwork {
 	return PREDEFINED_NETWORKS.some((predefined) => predefined === name);
 }
 
-export interface DefaultBridgeSettings {
-	readonly id: string;
-	readonly createdAt: number;
-	readonly bridge: string;
-	readonly subnet: string;
-	readonly gateway: string;
-	/** Part of the subnet to give addresses from (`fixed-cidr`). */
-	readonly range?: string;
-	readonly subnet6?: string;
-	readonly gateway6?: string;
-	readonly mtu: number;
-	readonly interContainer: boolean;
-	readonly masquerade: boolean;
-	/** Host address ports go to by default (`ip`). */
-	readonly hostAddress: string;
-}
-
-/** The network named `bridge`, with the options Docker shows for it. */
-export function defaultBridgeRecord(settings: DefaultBridgeSettings): NetworkRecord {
-	const { id, createdAt, bridge, subnet, gateway, subnet6, gateway6, mtu, interContainer, masquerade } = settings;
-	const range = settings.range === undefined ? {} : { range: settings.range };
-	const v6 = subnet6 === undefined ? undefined : { subnet6, ...(gateway6 !== undefined && { gateway6 }) };
-	return {
-		id,
-		name: "bridge",
-		createdAt,
-		driver: "bridge",
-		enableIpv4: true,
-		enableIpv6: v6 !== undefined,
-		internal: false,
-		attachable: false,
-		labels: {},
-		options: {
-			"com.docker.network.bridge.default_bridge": "true",
-			"com.docker.network.bridge.enable_icc": String(interContainer),
-			"com.docker.network.bridge.enable_ip_masquerade": String(masquerade),
-			"com.docker.network.bridge.host_binding_ipv4": settings.hostAddress,
-			"com.docker.network.bridge.name": bridge,
-			"com.docker.network.driver.mtu": String(mtu),
-		},
-		ipam: [
-			{ subnet, gateway, ...range },
-			...(subnet6 === undefined ? [] : [{ subnet: subnet6, ...(gateway6 !== undefined && { gateway: gateway6 }) }]),
-		],
-		bridge: { id, bridge, subnet, gateway, ...v6, mtu, interContainer, masquerade, internal: false },
-	};
-}
-
 /** The networks named `host` and `none`. */
 export function builtinRecord(name: "host" | "none", id: string, createdAt: number): NetworkRecord {
 	return {

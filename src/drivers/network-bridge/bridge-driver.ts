@@ -69,6 +69,8 @@ export interface LinuxBridgeDriverOptions {
 	readonly gateName: string | undefined;
 	/** Turn the host's packet forwarding on when it is off (dockerd's `ip-forward`). */
 	readonly forwarding: boolean;
+	/** Published ports are reached at containers' own addresses as if every interface were trusted (`allow-direct-routing`). */
+	readonly directRouting?: boolean;
 }
 
 export interface LinuxBridgeDriverDependencies {
@@ -105,6 +107,7 @@ export class LinuxBridgeDriver implements NetworkDriver {
 		this.#firewall = new Firewall(this.#nftables, dependencies.logger, {
 			table: options.tableName,
 			families: tableFamilies(),
+			directRouting: options.directRouting === true,
 			gate: options.gateName === undefined ? undefined : inputGate(options.gateName),
 			prepareGate: (gate) => ensureInputGate(this.#netlink, gate),
 		});

@@ -36,6 +36,8 @@ export interface FirewallOptions {
 	readonly table: string;
 	/** Those the kernel has: `ip6` is missing where IPv6 was switched off at boot. */
 	readonly families: readonly TableFamily[];
+	/** Published ports are reached at containers' own addresses by every interface. */
+	readonly directRouting: boolean;
 	/** Undefined: published ports are open whatever the host's input chains say. */
 	readonly gate: InputGate | undefined;
 	/** Makes the gate's interfaces when they are missing: rules name them by number. */
@@ -154,7 +156,8 @@ export class Firewall {
 	}
 
 	#elementsOf(endpoint: EndpointState) {
-		return portElements(endpoint).filter(({ family }) => this.options.families.includes(family));
+		const asked: EndpointState = this.options.directRouting ? { ...endpoint, direct: true } : endpoint;
+		return portElements(asked).filter(({ family }) => this.options.families.includes(family));
 	}
 
 	#base(): string {
@@ -163,8 +166,9 @@ export class Firewall {
 	}
 
 	#networkText(network: BridgeNetwork): string {
-		const { table, families } = this.options;
-		return families.map((family) => networkRules(table, family, network)).join("");
+		const { table, families, directRouting } = this.options;
+		const asked: BridgeNetwork = directRouting ? { ...network, trustedInterfaces: ["*"] } : network;
+		return families.map((family) => networkRules(table, family, asked)).join("");
 	}
 
 	#runOrReset(text: string, step: string): void {

@@ -118,13 +118,13 @@ function openPools(network: NetworkRecord, family: 4 | 6): OwnedPool[] {
 	}
 	const [subnet, gateway] = family === 4 ? [bridge.subnet, bridge.gateway] : [bridge.subnet6, bridge.gateway6];
 	if (subnet === undefined) return [];
-	return [
-		openPool(
-			subnet,
-			gateway,
-			ipam.find((entry) => entry.subnet === subnet),
-		),
-	];
+	const own = openPool(
+		subnet,
+		gateway,
+		ipam.find((entry) => entry.subnet === subnet),
+	);
+	const nextHop = family === 4 ? bridge.nextHop : bridge.nextHop6;
+	return [nextHop === undefined ? own : { ...own, gateway: nextHop }];
 }
 
 /** @param gateway next hop; one that is only configured (an isolated bridge's) is not handed out either */

@@ -15,34 +15,30 @@ import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { EndpointNetwork } from "../../core/container/endpoints.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import { parseUntil } from "../../core/event/timestamp-filter.ts";
-import { AddressPool } from "../../core/network/address-pool.ts";
+import { type DefaultBridgeFamily, planDefaultBridge } from "../../core/network/default-bridge.ts";
 import type { NetworkDriver } from "../../core/network/driver.ts";
-import { formatSubnet, parseSubnet } from "../../core/network/ip-address.ts";
-import { checkNetworkName, planNetwork } from "../../core/network/network-creation.ts";
+import { checkNetworkName, occupiedSubnets, planNetwork } from "../../core/network/network-creation.ts";
 import { matchesNetwork, NETWORK_FILTERS } from "../../core/network/network-filters.ts";
 import {
 	builtinRecord,
-	defaultBridgeRecord,
 	driverNetworkOf,
 	isPredefinedNetwork,
 	type NetworkRecord,
 } from "../../core/network/network-record.ts";
 import type { NetworkStore } from "../../core/network/network-store.ts";
 import { networkView } from "../../core/network/network-view.ts";
-import { chooseSubnet, type SubnetPool, uniqueLocalPool } from "../../core/network/subnet-choice.ts";
+import { type SubnetPool, uniqueLocalPool } from "../../core/network/subnet-choice.ts";
 import { hasLabel } from "../../core/volume/volume-filters.ts";
 import type { ContainerRegistry } from "../container/registry.ts";
 import type { AddressBook } from "./address-book.ts";
 
-/** What the daemon's configuration says of the default bridge. */
-export interface DefaultBridgeOptions {
-	/** Interface name; `none`: no default bridge. */
+/** What the daemon's configuration says of networks. */
+export interface NetworkServiceOptions {
+	/** Interface name of the default bridge; `none`: no default bridge. */
 	readonly bridge: string;
-	/** `bip`: the bridge's own address in CIDR form; undefined: chosen, then kept. */
-	readonly address?: string;
-	readonly address6?: string;
-	/** `fixed-cidr` */
-	readonly range?: string;
+	readonly v4: DefaultBridgeFamily;
+	/** Absent: no IPv6 on the default bridge. */
+	readonly v6?: DefaultBridgeFamily;
 	readonly mtu: number;
 	/** Of networks that do not say theirs. */
 	readonly networkMtu: number;
@@ -51,6 +47,8 @@ export interface DefaultBridgeOptions {
 	/** `ip`: where ports go that name no host address; empty: all addresses. */
 	readonly hostAddress: string;
 	readonly addressPools: readonly SubnetPool[];
+	/** `default-network-opts`: options that new networks of a driver have unless they say otherwise. */
+	readonly networkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
 	/** Destinations of the host's routes, CIDR form: what a chosen subnet must not overlap. */
 	readonly hostSubnets: () => readonly string[];
 }
@@ -71,11 +69,11 @@ const CHANGES = "changes";
 /** The networks of this machine: the predefined `bridge`, `host` and `none`, and the user's bridges. */
 export class NetworkService {
 	readonly #deps: NetworkServiceDependencies;
-	readonly #options: DefaultBridgeOptions;
+	readonly #options: NetworkServiceOptions;
 	readonly #records = new Map<string, NetworkRecord>();
 	readonly #mutex = new KeyedMutex();
 
-	constructor(deps: NetworkServiceDependencies, options: DefaultBridgeOptions) {
+	constructor(deps: NetworkServiceDependencies, options: NetworkServiceOptions) {
 		this.#deps = deps;
 		this.#options = options;
 	}
@@ -135,6 +133,7 @@ export class NetworkService {
 				pools: this.#poolsOf(4),
 				pool6: this.#poolsOf(6),
 				defaultMtu: this.#options.networkMtu,
+				defaultOptions: this.#options.networkOptions,
 			});
 			await this.#make(record);
 			this.#publish(record, "create");
@@ -281,32 +280,24 @@ export class NetworkService {
 			this.#records.delete("bridge");
 			return;
 		}
-		const { bridge, mtu, interContainer, masquerade, hostAddress, range } = this.#options;
-		const v6 = this.#options.address6 === undefined ? undefined : splitAddress(this.#options.address6);
-		const record = defaultBridgeRecord({
+		const { bridge, v4, v6, mtu, interContainer, masquerade, hostAddress } = this.#options;
+		const others = this.all().filter(({ name }) => name !== "bridge");
+		const record = planDefaultBridge({
 			id: stored?.id ?? newId(),
 			createdAt: stored?.createdAt ?? this.#deps.clock.now(),
 			bridge,
-			...this.#subnet(stored),
-			...(v6 === undefined ? {} : { subnet6: v6.subnet, gateway6: v6.gateway }),
-			...(range === undefined ? {} : { range }),
+			v4,
+			...(v6 === undefined ? {} : { v6 }),
 			mtu,
 			interContainer,
 			masquerade,
 			hostAddress: hostAddress || "0.0.0.0",
+			stored,
+			taken: [...this.#options.hostSubnets(), ...others.flatMap(occupiedSubnets)],
+			pools: { v4: this.#poolsOf(4), v6: this.#poolsOf(6) },
 		});
 		if (JSON.stringify(record) !== JSON.stringify(stored)) this.#put(record);
 		else this.#records.set("bridge", record);
-	}
-
-	#subnet(stored: NetworkRecord | undefined): { readonly subnet: string; readonly gateway: string } {
-		if (this.#options.address !== undefined) return splitAddress(this.#options.address);
-		const { subnet: storedSubnet, gateway: storedGateway } = stored?.bridge ?? {};
-		if (storedSubnet !== undefined && storedGateway !== undefined)
-			return { subnet: storedSubnet, gateway: storedGateway };
-		const others = this.all().flatMap(({ bridge }) => bridge?.subnet ?? []);
-		const subnet = chooseSubnet(this.#poolsOf(4), [...this.#options.hostSubnets(), ...others]);
-		return { subnet, gateway: new AddressPool(subnet).firstUsable() };
 	}
 }
 
@@ -315,11 +306,6 @@ export function endpointNetwork({ ipam, userSubnets, enableIpv4, enableIpv6 }: N
 	const isOpen = (subnet: string) =>
 		subnet.includes(":") ? enableIpv6 && userSubnets?.v6 === true : enableIpv4 && userSubnets?.v4 === true;
 	return { userSubnets: ipam.map(({ subnet }) => subnet).filter(isOpen) };
-}
-
-/** `172.20.0.1/16` -> the subnet it is in, and itself as the gateway. */
-function splitAddress(cidr: string): { readonly subnet: string; readonly gateway: string } {
-	return { subnet: formatSubnet(parseSubnet(cidr)), gateway: cidr.slice(0, cidr.lastIndexOf("/")) };
 }
 
 function notFound(name: string): NotFoundError {

@@ -110,13 +110,14 @@ export async function startDaemon(world: World, fault = new Fault(), clock: Cloc
 		},
 		{
 			bridge: "fake0",
-			address: "10.9.0.1/24",
+			v4: { address: "10.9.0.1/24" },
 			mtu: 1500,
 			networkMtu: 1500,
 			interContainer: true,
 			masquerade: true,
 			hostAddress: "0.0.0.0",
 			addressPools: [],
+			networkOptions: {},
 			hostSubnets: () => [],
 		},
 	);
