@@ -14,7 +14,7 @@ import { formatReference, parseAnyReference, parseReference, withDefaultTag } fr
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import type { RegistryCredentials } from "../../core/remotes/remote.ts";
 import type { ImageService } from "../image/image-service.ts";
-import type { LayerLease } from "../image/layer-registry.ts";
+import type { LayerLease } from "../image/layer-lease.ts";
 import { LayoutImages } from "./layout-images.ts";
 
 /** Of an ID; docker shows twelve digits at least. */

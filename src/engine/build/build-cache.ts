@@ -10,7 +10,8 @@ import type { BuildStore, CacheKind, CacheRecord, StepResult } from "../../core/
 import type { CacheRule } from "../../core/build/gc-rules.ts";
 import { type PrunableRecord, type PruneLimits, planPrune } from "../../core/build/prune-plan.ts";
 import { timestamp } from "../../core/image/timestamp.ts";
-import type { LayerLease, LayerRegistry } from "../image/layer-registry.ts";
+import type { LayerLease } from "../image/layer-lease.ts";
+import type { LayerRegistry } from "../image/layer-registry.ts";
 
 export interface BuildCacheDependencies {
 	readonly store: BuildStore;

@@ -7,7 +7,7 @@ import type { BuildRequest } from "../../core/build/request.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { ImageService } from "../image/image-service.ts";
-import type { LayerLease } from "../image/layer-registry.ts";
+import type { LayerLease } from "../image/layer-lease.ts";
 import { BaseImages } from "./base-images.ts";
 import type { BuildCache } from "./build-cache.ts";
 import { type BuildDefinition, type PlanOptions, preparePlan } from "./build-preparation.ts";

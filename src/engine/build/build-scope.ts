@@ -1,7 +1,7 @@
 import type { Platform } from "../../api/oci/image.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
-import type { LayerLease } from "../image/layer-registry.ts";
+import type { LayerLease } from "../image/layer-lease.ts";
 import type { CacheLease } from "./build-cache.ts";
 import type { ContextFiles } from "./context-files.ts";
 import type { OutputPart } from "./output-frames.ts";

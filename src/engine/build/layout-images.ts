@@ -7,7 +7,8 @@ import { type ArchivedImage, imageOfManifest, parseIndexOrManifest } from "../..
 import { chainId } from "../../core/image/chain-id.ts";
 import { parseImageConfig } from "../../core/image/parse-image-config.ts";
 import { formatPlatform, suitsPlatform } from "../../core/image/platform.ts";
-import type { LayerLease, LayerRegistry } from "../image/layer-registry.ts";
+import type { LayerLease } from "../image/layer-lease.ts";
+import type { LayerRegistry } from "../image/layer-registry.ts";
 
 export interface LayoutImagesDependencies {
 	readonly layers: LayerRegistry;

@@ -2,7 +2,8 @@ import type { ImageConfig } from "../../api/oci/image.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
-import type { LayerLease, LayerRegistry } from "../image/layer-registry.ts";
+import type { LayerLease } from "../image/layer-lease.ts";
+import type { LayerRegistry } from "../image/layer-registry.ts";
 import type { StageViews } from "./stage-views.ts";
 
 export interface SquashDependencies {

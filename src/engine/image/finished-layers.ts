@@ -43,6 +43,10 @@ export class FinishedLayers {
 		return unwanted.length;
 	}
 
+	totalBytes(): number {
+		return this.all().reduce((sum, { applied }) => sum + applied.contentSizeBytes, 0);
+	}
+
 	all(): FinishedLayer[] {
 		return [...this.#layers.values()];
 	}

@@ -10,7 +10,8 @@ import { timestamp } from "../../core/image/timestamp.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
-import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
+import type { LayerLease } from "./layer-lease.ts";
+import type { LayerRegistry } from "./layer-registry.ts";
 
 export interface CommitOptions {
 	readonly container: string;

@@ -23,7 +23,8 @@ import { abortable } from "./abortable.ts";
 import { type ArchiveMember, ArchiveMembers } from "./archive-members.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
-import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
+import type { LayerLease } from "./layer-lease.ts";
+import type { LayerRegistry } from "./layer-registry.ts";
 
 const JSON_LIMIT_BYTES = 8 << 20;
 /** Indexes may hold indexes; nobody nests them deeper. */

@@ -21,7 +21,8 @@ import type { Fetcher, RegistryCredentials, RemoteManifest, Remotes } from "../.
 import { RemoteError } from "../../core/remotes/remote-error.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
-import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
+import type { LayerLease } from "./layer-lease.ts";
+import type { LayerRegistry } from "./layer-registry.ts";
 import { ProgressQueue } from "./progress-queue.ts";
 import { KEEP_MS, type LayerPuller, type WantedLayer } from "./pull-layers.ts";
 import { readBlob } from "./verified-stream.ts";

@@ -25,7 +25,8 @@ import {
 } from "../../core/image/reference.ts";
 import type { ImageEvents } from "./image-events.ts";
 import type { ImageIndex } from "./image-index.ts";
-import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
+import type { LayerLease } from "./layer-lease.ts";
+import type { LayerRegistry } from "./layer-registry.ts";
 
 export interface SaveDependencies {
 	readonly index: ImageIndex;

@@ -218,9 +218,9 @@ export class ImageService {
 	/** What unsuccessful pulls left goes, too. */
 	async prune(filters: Filters): Promise<ImagePruneResponse> {
 		const response = await this.#remover.prune(filters);
-		await this.#layers.forget();
+		const droppedBytes = await this.#layers.forget();
 		const freed = await this.#layers.collect(() => this.#index.all().map((image) => image.chainId));
-		const freedBytes = freed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+		const freedBytes = freed.reduce((sum, { sizeBytes }) => sum + sizeBytes, droppedBytes);
 		return { ...response, SpaceReclaimed: response.SpaceReclaimed + freedBytes };
 	}
 

@@ -1,3 +1,4 @@
+import type { Digest } from "../../base/digest.ts";
 import { shortId } from "../../base/ids.ts";
 import type { GcConsumer, GcItem, GcPart } from "../../core/gc/consumer.ts";
 import type { LayerRegistry } from "./layer-registry.ts";
@@ -14,7 +15,7 @@ export class InterruptedPulls implements GcConsumer {
 
 	items(): GcItem[] {
 		const { layers } = this;
-		return layers.interrupted().map(({ chainId, diffId, keepUntil = 0 }) => ({
+		const stacked = layers.interrupted().map(({ chainId, diffId, keepUntil = 0 }) => ({
 			id: chainId,
 			name: `layer ${shortId(diffId)}`,
 			lastUsedAt: keepUntil - KEEP_MS,
@@ -25,6 +26,16 @@ export class InterruptedPulls implements GcConsumer {
 			keptBecause: layers.isLeased(chainId) ? "a running operation uses it" : undefined,
 			dependants: [],
 		}));
+		const unstacked = layers.unstacked().map(({ applied: { diffId, contentSizeBytes: sizeBytes }, keepUntil }) => ({
+			id: unstackedId(diffId),
+			name: `layer ${shortId(diffId)}`,
+			lastUsedAt: keepUntil - KEEP_MS,
+			isExpendable: true,
+			parts: [{ id: unstackedId(diffId), sizeBytes }],
+			keptBecause: undefined,
+			dependants: [],
+		}));
+		return [...stacked, ...unstacked];
 	}
 
 	/** Those of pulls under way are held by leases, which images count. */
@@ -34,6 +45,8 @@ export class InterruptedPulls implements GcConsumer {
 
 	async remove(id: string): Promise<number | undefined> {
 		const { layers } = this;
+		const unstacked = layers.unstacked().find(({ applied }) => unstackedId(applied.diffId) === id);
+		if (unstacked !== undefined) return await layers.forget(({ chainId }) => chainId === unstacked.applied.diffId);
 		const layer = layers.interrupted().find(({ chainId }) => chainId === id);
 		if (layer === undefined || layers.isLeased(layer.chainId)) return undefined;
 		const before = layers.totalBytes();
@@ -44,4 +57,9 @@ export class InterruptedPulls implements GcConsumer {
 
 	/** Nobody has heard of them. */
 	collected(): void {}
+}
+
+/** The lowest layer of an image has one digest for itself and for its stack. */
+function unstackedId(diffId: Digest): string {
+	return `unstacked ${diffId}`;
 }

@@ -5,7 +5,8 @@ import { shortId } from "../../base/ids.ts";
 import type { Pool } from "../../base/pool.ts";
 import { chainIds } from "../../core/image/chain-id.ts";
 import type { Fetcher } from "../../core/remotes/remote.ts";
-import type { LayerLease, LayerRegistry } from "./layer-registry.ts";
+import type { LayerLease } from "./layer-lease.ts";
+import type { LayerRegistry } from "./layer-registry.ts";
 import type { ProgressQueue } from "./progress-queue.ts";
 import { fromAnyHost, type VerifiedStream, verified } from "./verified-stream.ts";
 

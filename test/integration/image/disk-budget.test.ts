@@ -37,12 +37,13 @@ const image = (name: string, size = 1000) =>
 	bench.import(tarOf({ name: "f", content: name.padEnd(size) }), `${name}:1`);
 const names = (entries: readonly { Name: string }[]) => entries.map(({ Name }) => Name);
 const layers = () => readdirSync(join(bench.root, "snapshots/layers"));
+const ingests = () => readdirSync(join(bench.root, "snapshots/ingest"));
 
-test("what interrupted pulls have left goes before any image", async () => {
-	await using registry = await FakeRegistry.open();
-	const { layers: digests } = registry.addImage("1", [{ a: "one" }, { b: "two" }, { c: "three" }]);
+/** A pull that ends when all layers but one are complete. @param missing its position */
+async function interruptedPull(registry: FakeRegistry, missing: number): Promise<void> {
+	const { layers: digests } = registry.addImage("1", [{ a: "one" }, { b: "two" }, { c: "six" }]);
 	registry.misbehave = (request, response) => {
-		if (request.url?.endsWith(digests[2] ?? "") !== true) return false;
+		if (request.url?.endsWith(digests[missing] ?? "") !== true) return false;
 		response.writeHead(200, { "Content-Length": 1000 }).write("x");
 		return true;
 	};
@@ -56,6 +57,11 @@ test("what interrupted pulls have left goes before any image", async () => {
 		}
 	};
 	await expect(pull()).rejects.toMatchObject({ kind: "cancelled" });
+}
+
+test.each([2, 1, 0])("what interrupted pulls have left goes before any image: all layers but %p", async (missing) => {
+	await using registry = await FakeRegistry.open();
+	await interruptedPull(registry, missing);
 	await image("old");
 	bench.clockOffsetMs = HOUR_MS;
 	const usage = bench.service.layerUsage();
@@ -66,8 +72,16 @@ test("what interrupted pulls have left goes before any image", async () => {
 		["pull", 3],
 		["pull", 3],
 	]);
-	expect(layers()).toHaveLength(1);
+	expect([layers().length, ingests().length]).toEqual([1, 0]);
 	expect(bench.service.resolve("old:1").tags).toHaveLength(1);
+	expect(bench.service.layerUsage().totalBytes).toBe(1000);
+});
+
+test.each([2, 1, 0])("a prune tells what it has freed of interrupted pulls: all layers but %p", async (missing) => {
+	await using registry = await FakeRegistry.open();
+	await interruptedPull(registry, missing);
+	expect(await bench.service.prune(new Map())).toMatchObject({ SpaceReclaimed: 6 });
+	expect([layers().length, ingests().length]).toEqual([0, 0]);
 });
 
 test("an image that is used between plan and removal stays", async () => {
