@@ -1,11 +1,20 @@
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** What a process finds without anyone having asked for it. HOME is set by the OCI runtime, from the container's passwd file. */
-export function baseEnvironment(options: { readonly hostname?: string; readonly terminal: boolean }): string[] {
+/**
+ * What a process finds without anyone having asked for it. HOME is set by the OCI runtime, from the container's passwd file;
+ * for a user who is not in there runc sets it to `/`, and crun not at all.
+ */
+export function baseEnvironment(options: {
+	readonly hostname?: string;
+	readonly terminal: boolean;
+	/** The user has an entry in the passwd file. */
+	readonly hasAccount: boolean;
+}): string[] {
 	return [
 		DEFAULT_PATH,
 		...(options.hostname === undefined ? [] : [`HOSTNAME=${options.hostname}`]),
 		...(options.terminal ? ["TERM=xterm"] : []),
+		...(options.hasAccount ? [] : ["HOME=/"]),
 	];
 }
 

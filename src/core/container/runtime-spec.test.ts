@@ -55,6 +55,12 @@ test("the environment: terminal, links, own variables over defaults, bare names 
 	expect(spec.process.env).toEqual(["PATH=/x", "HOSTNAME=0123456789ab", "DB_PORT=own", "DB_NAME=/web/db"]);
 });
 
+test("who has no account is at home in /, unless the container says otherwise", () => {
+	const home = (User: string, Env: string[] = []) =>
+		buildRuntimeSpec(specInput({ User, Env })).process.env.filter((line) => line.startsWith("HOME="));
+	expect([home("1234"), home("1234", ["HOME=/own"]), home("0")]).toEqual([["HOME=/"], ["HOME=/own"], []]);
+});
+
 test("a privileged container gets what the daemon has, and nothing hidden", () => {
 	const device: HostDevice = { path: "/dev/kvm", type: "c", major: 10, minor: 232, mode: 0o660, uid: 0, gid: 5 };
 	const { process, linux, mounts } = build(

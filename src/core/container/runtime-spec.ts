@@ -20,7 +20,7 @@ import type { SeccompCompiler } from "./seccomp-compiler.ts";
 import { parseSecurityOptions, type SecurityOptions } from "./security-options.ts";
 import { buildMounts, INIT_TARGET, type MountInput, rootPropagation } from "./spec-mounts.ts";
 import { type BlockDevices, buildResources } from "./spec-resources.ts";
-import { resolveUser, type UserFiles } from "./user.ts";
+import { hasAccount, resolveUser, type UserFiles } from "./user.ts";
 
 export interface RuntimeSpecInput {
 	readonly record: Pick<ContainerRecord, "id" | "config" | "hostConfig" | "mounts">;
@@ -118,7 +118,14 @@ function buildProcess(input: RuntimeSpecInput, security: SecurityOptions): Proce
 		user,
 		args: input.initPath === undefined ? command : [INIT_TARGET, "--", ...command],
 		env: overrideEnvironment(
-			[...baseEnvironment({ hostname: config.Hostname ?? "", terminal }), ...(input.linkEnvironment ?? [])],
+			[
+				...baseEnvironment({
+					hostname: config.Hostname ?? "",
+					terminal,
+					hasAccount: hasAccount(user.uid, input.userFiles),
+				}),
+				...(input.linkEnvironment ?? []),
+			],
 			config.Env ?? [],
 		),
 		cwd: config.WorkingDir || "/",

@@ -47,6 +47,11 @@ export function resolveUser(spec: string, files: UserFiles, groupAdd: readonly s
 	return { uid, gid, additionalGids: [...new Set([gid, ...memberships, ...added])] };
 }
 
+/** Whether the user has an entry, and with it a home directory. */
+export function hasAccount(uid: number, { passwd }: UserFiles): boolean {
+	return parsePasswd(passwd).some((entry) => entry.uid === uid);
+}
+
 function groupId(text: string, groups: readonly GroupEntry[]): number {
 	const entry = groups.find(({ name, gid }) => name === text || String(gid) === text);
 	const gid = entry?.gid ?? numericId(text);

@@ -9,7 +9,7 @@ import type { HostFacts } from "../container/host-facts.ts";
 import { buildRlimits } from "../container/rlimits.ts";
 import { capabilitySets, type SpecDefaults } from "../container/runtime-spec.ts";
 import { parseSecurityOptions } from "../container/security-options.ts";
-import { resolveUser, type UserFiles } from "../container/user.ts";
+import { hasAccount, resolveUser, type UserFiles } from "../container/user.ts";
 
 export interface ExecSpecInput {
 	readonly record: Pick<ContainerRecord, "config" | "hostConfig">;
@@ -50,7 +50,11 @@ export function buildExecProcess(input: ExecSpecInput): ProcessSpec {
 		noNewPrivileges: input.daemon.noNewPrivileges,
 		appArmor: input.host.appArmor,
 	});
-	const base = [...baseEnvironment({ hostname: config.Hostname ?? "", terminal }), ...(input.linkEnvironment ?? [])];
+	const known = hasAccount(user.uid, input.userFiles);
+	const base = [
+		...baseEnvironment({ hostname: config.Hostname ?? "", terminal, hasAccount: known }),
+		...(input.linkEnvironment ?? []),
+	];
 	const [height, width] = input.consoleSize ?? request.ConsoleSize ?? [0, 0];
 	const rlimits = buildRlimits(hostConfig.Ulimits ?? [], input.daemon.ulimits, input.host);
 	return {
