@@ -50,8 +50,8 @@ export interface CopyOptions {
 	readonly owner: { readonly uid: number; readonly gid: number } | undefined;
 	/** Changes permission bits; undefined: as the source has them. */
 	readonly chmod: ((permissions: number, isDirectory: boolean) => number) | undefined;
-	/** ADD: archives among the sources are unpacked into the destination. */
-	readonly unpack: boolean;
+	/** ADD: archives among the sources are unpacked into the destination, for `owner` or whom the archive says. Undefined: they are copied. */
+	readonly unpack: { readonly owner: { readonly uid: number; readonly gid: number } | undefined } | undefined;
 }
 
 export interface WrittenFileOptions {

@@ -61,7 +61,7 @@ export class FsBuildFiles implements BuildFiles {
 			using to = RootDirectory.open(target.root);
 			const copier = new TreeCopier(from, to, { ...copying, mayLink: false }, filter);
 			for (const item of items)
-				if (options.unpack && item.status.kind === "file" && isArchive(from, item.path))
+				if (options.unpack !== undefined && item.status.kind === "file" && isArchive(from, item.path))
 					await this.#unpackInto(from, item.path, to, target.root, destination, options);
 				else await copier.copy(item, { path: destination, parents: selection.parents });
 		});
@@ -107,7 +107,6 @@ export class FsBuildFiles implements BuildFiles {
 			} finally {
 				closeSync(fd);
 			}
-			root.setTimes(name, 0n, 0n);
 		});
 	}
 
@@ -268,8 +267,8 @@ export class FsBuildFiles implements BuildFiles {
 		const tar = createReadStream("", { fd, autoClose: true });
 		await this.deps.archiver.write(targetRoot, base, tar, {
 			noOverwriteDirNonDir: false,
-			copyUidGid: options.owner !== undefined,
-			owner: options.owner,
+			copyUidGid: options.unpack?.owner !== undefined,
+			owner: options.unpack?.owner,
 		});
 	}
 }

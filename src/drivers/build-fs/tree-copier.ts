@@ -42,7 +42,11 @@ export class TreeCopier {
 			if (existing !== undefined && existing.kind !== "directory")
 				throw new InvalidParameterError(`cannot copy to non-directory: /${target}`);
 			this.makeParents(target);
-			await this.#directory(item.path, target, "", item.status, existing === undefined);
+			// What is in it is copied, and not the directory: of its own it has but the times.
+			const status = destination.parents ? item.status : { ...item.status, uid: 0, gid: 0, permissions: 0o755 };
+			await this.#directory(item.path, target, "", status, existing === undefined);
+			if (existing !== undefined && !destination.parents)
+				this.to.setTimes(encodePath(target === "" ? "." : target), status.modifiedNs, status.modifiedNs);
 		} else {
 			this.makeParents(target);
 			await this.#entry(item.path, target, item.status);

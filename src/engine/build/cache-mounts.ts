@@ -64,7 +64,7 @@ export class CacheMounts {
 					return;
 				}
 				const selection = { ...(await tree()), sources: [mount.source ?? "."], exclude: [], parents: false };
-				const asItIs = { owner: undefined, chmod: undefined, unpack: false };
+				const asItIs = { owner: undefined, chmod: undefined, unpack: undefined };
 				await this.#files.copy(selection, { root: record.path }, `/${draft}`, asItIs);
 			}),
 		);

@@ -100,7 +100,8 @@ export class StepCopies {
 			await this.#copyRemote(path, action, target, { owner, chmod }, scope, signal);
 		if (localPaths(action).length > 0) {
 			const selection = await this.#selection(action, scope, signal);
-			const unpack = action.unpack ?? (action.isAdd && action.source.kind === "context");
+			const isUnpacked = action.unpack ?? (action.isAdd && action.source.kind === "context");
+			const unpack = isUnpacked ? archiveOwner(action, owner) : undefined;
 			await this.#deps.files.copy(selection, target, action.destination, { owner, chmod, unpack });
 		}
 		for (const heredoc of action.heredocs) {
@@ -144,7 +145,7 @@ export class StepCopies {
 	): Promise<void> {
 		const { root, source } = await scope.remotes.fetch(path, action.checksum, action.keepGitDir, signal);
 		const selection = { root, sources: [source], ignore: NOTHING, exclude: action.exclude, parents: false };
-		const unpack = action.unpack === true;
+		const unpack = action.unpack === true ? archiveOwner(action, how.owner) : undefined;
 		await this.#deps.files.copy(selection, { root: target.root }, action.destination, { ...how, unpack });
 	}
 
@@ -169,6 +170,11 @@ export class StepCopies {
 				return { ...common, root: await scope.views.path(undefined), ignore: NOTHING };
 		}
 	}
+}
+
+/** What is in an archive belongs to whom the archive says, unless the instruction says otherwise. */
+function archiveOwner({ chown }: CopyAction, owner: Owner | undefined): { readonly owner: Owner | undefined } {
+	return { owner: chown === undefined ? undefined : owner };
 }
 
 /** URLs and repositories. */

@@ -140,7 +140,7 @@ export class StepMounts {
 		const copy = directories.temporary();
 		stack.defer(() => directories.removeTemporary(copy));
 		const selection = { ...tree, sources: [mount.source ?? "."], exclude: [], parents: false };
-		await files.copy(selection, { root: copy }, "/tree", { owner: undefined, chmod: undefined, unpack: false });
+		await files.copy(selection, { root: copy }, "/tree", { owner: undefined, chmod: undefined, unpack: undefined });
 		return bindTo(`${copy}/tree`, place, false);
 	}
 
