@@ -34,13 +34,14 @@ export function imageDocument(input: ImageDocumentInput): ImageConfig {
 	const time = (ms: number) => timestamp(Math.min(ms, limit));
 	const last = steps.at(-1);
 	const author = last?.step.author || base?.author || "";
-	const history: HistoryEntry[] = steps.map(({ step, result }) => ({
-		created: time(result.createdAt),
-		created_by: step.createdBy,
-		...(step.author === "" ? {} : { author: step.author }),
-		comment: HISTORY_COMMENT,
-		...(result.isEmpty ? { empty_layer: true } : {}),
-	}));
+	const history: HistoryEntry[] = steps
+		.filter(({ step }) => step.createdBy !== "")
+		.map(({ step, result }) => ({
+			created: time(result.createdAt),
+			created_by: step.createdBy,
+			comment: HISTORY_COMMENT,
+			...(result.isEmpty ? { empty_layer: true } : {}),
+		}));
 	const created = last === undefined ? base?.created : time(Math.max(...steps.map(({ result }) => result.createdAt)));
 	const config = { ...(last?.step.config ?? input.config) } as Record<string, unknown>;
 	if (input.labels.size > 0)

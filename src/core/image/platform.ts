@@ -12,6 +12,11 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 	ia32: "386",
 };
 
+const OPERATING_SYSTEMS =
+	/^(aix|android|darwin|dragonfly|freebsd|hurd|illumos|ios|js|linux|nacl|netbsd|openbsd|plan9|solaris|wasip1|windows|zos)$/;
+const KNOWN_ARCHITECTURES =
+	/^(386|amd64|amd64p32|arm|armbe|armhf|armel|arm64|arm64be|loong64|mips|mipsle|mips64|mips64le|mips64p32|mips64p32le|ppc|ppc64|ppc64le|riscv|riscv64|s390|s390x|sparc|sparc64|wasm)$/;
+
 /** `linux/arm64/v8`, `linux`, `arm64`. @throws InvalidParameterError */
 export function parsePlatform(text: string): Platform {
 	const parts = text.toLowerCase().split("/");
@@ -19,7 +24,11 @@ export function parsePlatform(text: string): Platform {
 	if (!parts.every((part) => /^[a-z0-9_.-]+$/.test(part)))
 		throw new InvalidParameterError(`"${text}": unknown operating system or architecture: invalid argument`);
 	const [first = "", second, variant] = parts;
-	if (second === undefined && first !== "linux") return { os: "linux", architecture: normalised(first) };
+	if (second === undefined && !OPERATING_SYSTEMS.test(first)) {
+		if (!KNOWN_ARCHITECTURES.test(normalised(first)))
+			throw new InvalidParameterError(`"${text}": unknown operating system or architecture: invalid argument`);
+		return { os: "linux", architecture: normalised(first) };
+	}
 	return {
 		os: first,
 		architecture: normalised(second ?? "amd64"),

@@ -4,10 +4,11 @@ import { EngineError, errorKind, errorMessage, InvalidParameterError, NotFoundEr
 import { nearest } from "../../base/nearest-word.ts";
 import type { BuildContext } from "../../core/build/context.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
-import { neededStages } from "../../core/build/plan/needed-stages.ts";
-import { planBuild } from "../../core/build/plan/plan-build.ts";
+import { type NeededImage, neededStages } from "../../core/build/plan/needed-stages.ts";
+import { oneLine, planBuild } from "../../core/build/plan/plan-build.ts";
 import { type GraphInput, targetStage } from "../../core/build/plan/stage-graph.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
+import { BuildStepError } from "../../core/build/step-error.ts";
 import { GlobalArguments } from "../../core/dockerfile/build-arguments.ts";
 import { parseIgnoreFile } from "../../core/dockerfile/ignore-patterns.ts";
 import type { LintWarning } from "../../core/dockerfile/lint/lint-rules.ts";
@@ -101,22 +102,26 @@ export async function preparePlan(
 			return plan;
 		}
 		await Promise.all(
-			missing.map(({ reference, platform }) =>
-				resolving(reference, (onProgress) =>
+			missing.map((need) =>
+				resolving(need.reference, (onProgress) =>
 					images
-						.resolve({ reference, platform }, onProgress, signal)
-						.catch((error: unknown) => Promise.reject(withSuggestion(error, reference, dockerfile))),
+						.resolve({ reference: need.reference, platform: need.platform }, onProgress, signal)
+						.catch((error: unknown) => Promise.reject(asImageError(error, need, dockerfile))),
 				),
 			),
 		);
 	}
 }
 
-/** A stage's name that was mistyped means an image, which there is not. */
-function withSuggestion(error: unknown, reference: string, { stages }: Dockerfile): unknown {
+/** With the line that names the image. A stage's name that was mistyped means an image, which there is not. */
+function asImageError(error: unknown, { reference, instruction }: NeededImage, { stages }: Dockerfile): unknown {
+	if (!(error instanceof EngineError) || error.kind === "cancelled") return error;
 	const names = stages.map(({ name }) => name).filter((name) => name !== "" && name !== reference);
 	const suggestion = nearest(reference.toLowerCase(), names);
-	if (suggestion === undefined || !(error instanceof EngineError) || error.kind === "cancelled") return error;
-	const message = `${errorMessage(error)} (did you mean the stage ${suggestion}?)`;
-	return new EngineError(errorKind(error), message, { cause: error });
+	const meant = suggestion === undefined ? "" : ` (did you mean the stage ${suggestion}?)`;
+	const text = `${errorMessage(error)}${meant}`;
+	if (instruction === undefined) return new EngineError(errorKind(error), text, { cause: error });
+	const { start, end } = instruction.range;
+	const step = { instruction: oneLine(instruction), lines: { start: start.line, end: end.line } };
+	return new BuildStepError(step, text, { cause: error });
 }

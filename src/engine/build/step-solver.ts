@@ -135,7 +135,7 @@ export class StepSolver {
 		};
 		switch (action.kind) {
 			case "config":
-				yield configKey(place.imageId(), step.createdBy);
+				yield configKey(place.imageId(), step.createdBy || step.instruction);
 				return;
 			case "directory":
 				yield directoryKey(action.path, action.user, keyScope);

@@ -81,7 +81,7 @@ export interface PlannedStep {
 	/** The image's configuration after the step. */
 	readonly config: ContainerConfig;
 	readonly author: string;
-	/** For the image's history. */
+	/** For the image's history; empty where it has no line there. */
 	readonly createdBy: string;
 }
 

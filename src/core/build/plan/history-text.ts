@@ -12,6 +12,17 @@ const DURATION_UNITS = [
 	["s", 1_000_000_000],
 ] as const;
 const NS_PER_MS = 1_000_000;
+const NAMED_CHARACTERS: ReadonlyMap<number, string> = new Map([
+	[7, "a"],
+	[8, "b"],
+	[9, "t"],
+	[10, "n"],
+	[11, "v"],
+	[12, "f"],
+	[13, "r"],
+	[39, "'"],
+	[92, "\\"],
+]);
 
 export const HISTORY_COMMENT = "buildkit.dockerfile.v0";
 
@@ -25,7 +36,10 @@ export interface HistoryStep {
 	readonly ports: readonly string[];
 }
 
-/** @param instruction with its variables put in where it takes some */
+/**
+ * Empty for ONBUILD, which has no line there.
+ * @param instruction with its variables put in where it takes some
+ */
 export function createdBy(instruction: StageInstruction, step: HistoryStep): string {
 	const { action, variables } = step;
 	if (action.kind === "run") return `RUN ${argumentText(variables)}${action.arguments.join(" ")} ${SUFFIX}`;
@@ -59,7 +73,7 @@ function configText(instruction: StageInstruction, { config, ports, variables }:
 		case "label":
 			return `${instruction.kind.toUpperCase()} ${instruction.pairs.map(({ key, value }) => `${key}=${value}`).join(" ")}`;
 		case "workdir":
-			return `WORKDIR ${config.WorkingDir}`;
+			return `WORKDIR ${instruction.path.startsWith("/") ? instruction.path : config.WorkingDir}`;
 		case "user":
 			return `USER ${instruction.user}`;
 		case "stopsignal":
@@ -80,6 +94,8 @@ function configText(instruction: StageInstruction, { config, ports, variables }:
 			return `HEALTHCHECK ${healthText(config.Healthcheck)}`;
 		case "arg":
 			return argText(instruction, variables);
+		case "onbuild":
+			return "";
 		default:
 			return instruction.text.replace(/^\S+/, (keyword) => keyword.toUpperCase());
 	}
@@ -94,12 +110,20 @@ function quotedList(words: readonly string[] | null | undefined): string {
 	return `[${(words ?? []).map((word) => JSON.stringify(word)).join(" ")}]`;
 }
 
-/** As Go prints the struct. */
+/** As Go prints the struct with %q, where the number of retries becomes a character. */
 function healthText(health: HealthConfig = {}): string {
 	const { Test = [], Interval = 0, Timeout = 0, StartPeriod = 0, StartInterval = 0, Retries = 0 } = health;
-	const times = { Interval, Timeout, StartPeriod, StartInterval };
-	const durations = Object.entries(times).map(([name, ns]) => `${name}:${goDuration(ns)}`);
-	return `{Test:[${Test.join(" ")}] ${durations.join(" ")} Retries:${Retries}}`;
+	const durations = [Interval, Timeout, StartPeriod, StartInterval].map((ns) => `"${goDuration(ns)}"`);
+	return `&{${quotedList(Test)} ${durations.join(" ")} ${quotedCharacter(Retries)}}`;
+}
+
+/** `'\x04'`, `'\n'`, `'A'`. */
+function quotedCharacter(code: number): string {
+	const named = NAMED_CHARACTERS.get(code);
+	if (named !== undefined) return `'\\${named}'`;
+	if (code < 0x20 || code === 0x7f) return `'\\x${code.toString(16).padStart(2, "0")}'`;
+	if (code > 0x7f) return code > 0xffff ? "'\ufffd'" : `'\\u${code.toString(16).padStart(4, "0")}'`;
+	return `'${String.fromCharCode(code)}'`;
 }
 
 /** `1m30s`, `500ms`, `0s`. */

@@ -1,6 +1,6 @@
 import type { Platform } from "../../../api/oci/image.ts";
 import { parseTrigger } from "../../dockerfile/parse-dockerfile.ts";
-import type { StageInstruction } from "../../dockerfile/syntax.ts";
+import type { FromInstruction, StageInstruction } from "../../dockerfile/syntax.ts";
 import type { BaseImage } from "./build-plan.ts";
 import { fromNames, type GraphInput, type StageBase, sourceOf, stageAt, stageBase } from "./stage-graph.ts";
 
@@ -19,10 +19,15 @@ export interface NeededStage extends StageBase {
 	readonly needs: ReadonlySet<number>;
 }
 
+export interface NeededImage extends ImageNeed {
+	/** The first instruction that names it; undefined for a trigger of another image. */
+	readonly instruction: FromInstruction | StageInstruction | undefined;
+}
+
 export interface Needs {
 	/** By index, those that the target needs. */
 	readonly stages: ReadonlyMap<number, NeededStage>;
-	readonly images: readonly ImageNeed[];
+	readonly images: readonly NeededImage[];
 }
 
 /**
@@ -32,13 +37,14 @@ export interface Needs {
  */
 export function neededStages(input: GraphInput, target: number, lookup: ImageLookup): Needs {
 	const stages = new Map<number, NeededStage>();
-	const images = new Map<string, ImageNeed>();
+	const images = new Map<string, NeededImage>();
 	const pending = [target];
 	for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
 		if (stages.has(index)) continue;
-		const stage = neededStage(input, index, lookup, (need) =>
-			images.set(`${need.reference} ${JSON.stringify(need.platform)}`, need),
-		);
+		const stage = neededStage(input, index, lookup, (need) => {
+			const key = `${need.reference} ${JSON.stringify(need.platform)}`;
+			images.set(key, images.get(key) ?? need);
+		});
 		stages.set(index, stage);
 		pending.push(...stage.needs);
 	}
@@ -49,7 +55,7 @@ function neededStage(
 	input: GraphInput,
 	index: number,
 	lookup: ImageLookup,
-	note: (need: ImageNeed) => void,
+	note: (need: NeededImage) => void,
 ): NeededStage {
 	const found = stageBase(input, stageAt(input.dockerfile, index));
 	const { stage, base, platform } = found;
@@ -61,16 +67,21 @@ function neededStage(
 	}
 	if (base.kind === "image") {
 		const need = { reference: base.reference, platform };
-		note(need);
+		note({ ...need, instruction: stage.from });
 		const triggerTexts = lookup(need)?.config.config?.["OnBuild"];
 		triggers = Array.isArray(triggerTexts) ? triggerTexts.map((text) => parseTrigger(String(text))) : [];
 	}
 	const instructions = [...triggers, ...stage.instructions];
-	for (const instruction of instructions)
+	for (const [position, instruction] of instructions.entries())
 		for (const name of fromNames(instruction)) {
 			const source = sourceOf(input, name, instruction, index);
 			if (source.kind === "stage") needs.add(source.index);
-			if (source.kind === "image") note({ reference: source.reference, platform });
+			if (source.kind === "image")
+				note({
+					reference: source.reference,
+					platform,
+					instruction: position < triggers.length ? undefined : instruction,
+				});
 		}
 	return { ...found, instructions, triggers: triggers.length, needs };
 }

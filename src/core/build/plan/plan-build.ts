@@ -1,6 +1,6 @@
 /** Dockerfile and options to a plan. Pure: images come in as they were looked up. */
 import type { ContainerConfig } from "../../../api/engine/container.ts";
-import { invariant } from "../../../base/errors.ts";
+import { InvalidParameterError, invariant } from "../../../base/errors.ts";
 import {
 	DEFAULT_PATH,
 	type GlobalArguments,
@@ -31,6 +31,9 @@ import { createdBy } from "./history-text.ts";
 import { absolutePath, applyInstruction, type StageConfig, setVariable, shellOf } from "./image-config.ts";
 import type { ImageLookup, NeededStage, Needs } from "./needed-stages.ts";
 import { type GraphInput, type SourceName, sourceOf } from "./stage-graph.ts";
+
+/** Mounts that have no place of their own to go to. */
+const HAS_TARGET: ReadonlySet<string> = new Set(["bind", "cache", "tmpfs"]);
 
 /** What a stage hands on to those FROM it. */
 interface PlannedState {
@@ -162,6 +165,9 @@ class StagePlanner {
 	#run(instruction: RunInstruction, { config }: StageConfig, variables: StageVariables): StepAction {
 		const { dockerfile, globals } = this.#input;
 		const { mounts } = expandMounts(instruction, variables, dockerfile);
+		for (const { type, target } of mounts)
+			if (HAS_TARGET.has(type) && absolutePath(config.WorkingDir || "/", target ?? "") === "/")
+				throw new InvalidParameterError('invalid mount target "/"');
 		const { args, script } = runArguments(instruction, config);
 		return {
 			kind: "run",
@@ -244,7 +250,8 @@ function inheritedConfig({ config }: BaseImage): ContainerConfig {
 	return { ...rest, Env: hasPath ? [...environment] : setVariable(environment, "PATH", DEFAULT_PATH) };
 }
 
-function oneLine({ text, keyword }: Pick<StageInstruction, "text" | "keyword">): string {
+/** An instruction as progress and errors show it. */
+export function oneLine({ text, keyword }: Pick<StageInstruction, "text" | "keyword">): string {
 	return `${keyword.toUpperCase()}${text.slice(keyword.length).replace(/\s+/g, " ")}`.trim();
 }
 

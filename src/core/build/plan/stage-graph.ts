@@ -1,6 +1,6 @@
 /** Which stages and images a target needs. */
 import type { Platform } from "../../../api/oci/image.ts";
-import { InvalidParameterError } from "../../../base/errors.ts";
+import { errorMessage, InvalidParameterError } from "../../../base/errors.ts";
 import { nearest } from "../../../base/nearest-word.ts";
 import { expandFrom, type GlobalArguments } from "../../dockerfile/build-arguments.ts";
 import { DockerfileError } from "../../dockerfile/dockerfile-error.ts";
@@ -138,7 +138,7 @@ function platformOf({ dockerfile }: GraphInput, { from }: Stage, text: string): 
 	} catch (cause) {
 		const { file, source } = dockerfile;
 		throw new DockerfileError({
-			reason: `failed to parse platform ${text}`,
+			reason: `failed to parse platform ${text}: ${errorMessage(cause)}`,
 			file,
 			source,
 			ranges: [from.range],
