@@ -66,16 +66,42 @@ export class NetlinkSocket implements Disposable {
 	/** Several in one system call. The kernel goes on after a failed one; the first failure is thrown. @throws ErrnoError */
 	requestAll(requests: readonly NetlinkRequest[]): void {
 		const first = this.#sequence + 1;
-		const encoded = requests.map(({ type, flags, payload }) =>
-			encodeMessage(type, NLM_F_REQUEST | NLM_F_ACK | (flags ?? 0), ++this.#sequence, payload.encode()),
+		this.#send(this.#encodeAll(requests, NLM_F_ACK), requests[0]?.purpose ?? "");
+		this.#receiveAcknowledgements(first, requests);
+	}
+
+	/**
+	 * Several as one transaction of nfnetlink: all of them or none, the first failure is thrown.
+	 * @param envelope what such a transaction begins and ends with; the kernel does not acknowledge these
+	 * @throws ErrnoError
+	 */
+	requestTransaction(envelope: readonly [NetlinkRequest, NetlinkRequest], requests: readonly NetlinkRequest[]): void {
+		const [begin, end] = envelope;
+		const opening = this.#encodeAll([begin], 0);
+		const first = this.#sequence + 1;
+		const inner = this.#encodeAll(requests, NLM_F_ACK);
+		this.#send(Buffer.concat([opening, inner, this.#encodeAll([end], 0)]), begin.purpose);
+		this.#receiveAcknowledgements(first, requests);
+	}
+
+	#encodeAll(requests: readonly NetlinkRequest[], extraFlags: number): Buffer {
+		return Buffer.concat(
+			requests.map(({ type, flags = 0, payload }) =>
+				encodeMessage(type, NLM_F_REQUEST | extraFlags | flags, ++this.#sequence, payload.encode()),
+			),
 		);
-		this.#send(Buffer.concat(encoded), requests[0]?.purpose ?? "");
+	}
+
+	#receiveAcknowledgements(first: number, requests: readonly NetlinkRequest[]): void {
 		let failure: Error | undefined;
 		for (let answered = 0; answered < requests.length; )
 			for (const message of this.#receive()) {
-				if (message.type !== NLMSG_ERROR || message.sequence < first) continue;
-				answered++;
+				if (message.type !== NLMSG_ERROR) continue;
 				const errno = -message.payload.readInt32LE(0);
+				// A transaction that is refused as a whole is answered in the name of its beginning.
+				if (message.sequence === first - 1 && errno !== 0) throw errnoError(errno, "netlink", requests[0]?.purpose);
+				if (message.sequence < first) continue;
+				answered++;
 				if (errno !== 0) failure ??= errnoError(errno, "netlink", requests[message.sequence - first]?.purpose);
 			}
 		if (failure !== undefined) throw failure;
