@@ -3,14 +3,23 @@ type Labels = Readonly<Record<string, string | number>>;
 
 interface Family {
 	readonly help: string;
-	readonly type: "counter" | "gauge" | "histogram";
+	readonly type: "counter" | "gauge";
 	readonly samples: Map<string, number>;
 }
 
+interface Durations {
+	/** Of the bucket with the same position; each counts what the ones before it count. */
+	readonly counts: number[];
+	count: number;
+	sumSeconds: number;
+}
+
+const DURATIONS = "gantry_registry_request_duration_seconds";
 const DURATION_BUCKETS_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120] as const;
 
 export class Metrics {
 	readonly #families = new Map<string, Family>();
+	readonly #durations = new Map<string, Durations>();
 	readonly #gauges: (() => void)[] = [];
 
 	describe(name: string, type: Family["type"], help: string): void {
@@ -35,13 +44,17 @@ export class Metrics {
 	/** One finished request. */
 	request(route: string, method: string, status: number, seconds: number): void {
 		this.add("gantry_registry_requests_total", { route, method, status });
-		const labels = { route, method };
-		const name = "gantry_registry_request_duration_seconds";
-		for (const bound of DURATION_BUCKETS_SECONDS)
-			if (seconds <= bound) this.add(name, { ...labels, "": "bucket", le: bound });
-		this.add(name, { ...labels, "": "bucket", le: "+Inf" });
-		this.add(name, { ...labels, "": "sum" }, seconds);
-		this.add(name, { ...labels, "": "count" });
+		const key = labelText({ route, method });
+		const durations = this.#durations.get(key) ?? {
+			counts: DURATION_BUCKETS_SECONDS.map(() => 0),
+			count: 0,
+			sumSeconds: 0,
+		};
+		this.#durations.set(key, durations);
+		for (const [position, bound] of DURATION_BUCKETS_SECONDS.entries())
+			if (seconds <= bound) durations.counts[position] = (durations.counts[position] ?? 0) + 1;
+		durations.count++;
+		durations.sumSeconds += seconds;
 	}
 
 	render(): string {
@@ -49,22 +62,31 @@ export class Metrics {
 		const lines: string[] = [];
 		for (const [name, family] of this.#families) {
 			lines.push(`# HELP ${name} ${family.help}`, `# TYPE ${name} ${family.type}`);
-			for (const [key, value] of family.samples) {
-				const suffix = /^(bucket|sum|count)\|/.exec(key);
-				lines.push(
-					suffix === null ? `${name}${key} ${value}` : `${name}_${suffix[1]}${key.slice(suffix[0].length)} ${value}`,
-				);
-			}
+			for (const [key, value] of family.samples) lines.push(`${name}${key} ${value}`);
 		}
-		return `${lines.join("\n")}\n`;
+		return `${[...lines, ...this.#renderDurations()].join("\n")}\n`;
+	}
+
+	/** All buckets, in their order: readers work with differences of neighbours. */
+	#renderDurations(): string[] {
+		const lines = [`# HELP ${DURATIONS} Time until the answer's head was ready.`, `# TYPE ${DURATIONS} histogram`];
+		for (const [key, { counts, count, sumSeconds }] of this.#durations) {
+			const bucket = (bound: number | string) => `${DURATIONS}_bucket${key.slice(0, -1)},le="${bound}"}`;
+			for (const [position, bound] of DURATION_BUCKETS_SECONDS.entries())
+				lines.push(`${bucket(bound)} ${counts[position] ?? 0}`);
+			lines.push(
+				`${bucket("+Inf")} ${count}`,
+				`${DURATIONS}_sum${key} ${sumSeconds}`,
+				`${DURATIONS}_count${key} ${count}`,
+			);
+		}
+		return lines;
 	}
 }
 
-/** The label "" is no label but the suffix of a histogram's sample. */
 function labelText(labels: Labels): string {
-	const { "": suffix, ...rest } = labels;
-	const text = Object.entries(rest).map(([name, value]) => `${name}="${escapeLabel(String(value))}"`);
-	return `${suffix === undefined ? "" : `${suffix}|`}${text.length === 0 ? "" : `{${text.join(",")}}`}`;
+	const text = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(String(value))}"`);
+	return text.length === 0 ? "" : `{${text.join(",")}}`;
 }
 
 function escapeLabel(value: string): string {
@@ -75,7 +97,6 @@ function escapeLabel(value: string): string {
 export function registryMetrics(): Metrics {
 	const metrics = new Metrics();
 	metrics.describe("gantry_registry_requests_total", "counter", "Requests answered.");
-	metrics.describe("gantry_registry_request_duration_seconds", "histogram", "Time until the answer's head was ready.");
 	metrics.describe("gantry_registry_requests_in_flight", "gauge", "Requests whose answer is not ready yet.");
 	metrics.describe("gantry_registry_received_bytes_total", "counter", "Bytes of blobs received.");
 	metrics.describe("gantry_registry_served_bytes_total", "counter", "Bytes of blobs in answers begun.");
