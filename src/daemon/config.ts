@@ -9,6 +9,7 @@ import { DEFAULT_GC_POLICY, type GcPolicy, parseGcPolicy } from "../core/gc/poli
 import type { DefaultBridgeFamily } from "../core/network/default-bridge.ts";
 import { parseCidr, tryParseIp } from "../core/network/ip-address.ts";
 import { parseMirror } from "../core/remotes/endpoint.ts";
+import { parseExceptions } from "../core/remotes/proxy.ts";
 import { type OptionValues, optionName, parseConfigFile, parseFlags } from "./option-parser.ts";
 import { OPTIONS, type OptionRow } from "./option-table.ts";
 import type { OptionValue, PoolValue, RuntimeValue, UlimitValue } from "./option-values.ts";
@@ -275,7 +276,7 @@ function registryConfig(values: Values, environment: Environment): RegistryConfi
 		proxies: {
 			http: proxy("http-proxy"),
 			https: proxy("https-proxy"),
-			exceptions: (proxy("no-proxy") ?? "").split(",").filter((entry) => entry.trim() !== ""),
+			exceptions: parseExceptions(proxy("no-proxy") ?? ""),
 		},
 	};
 }

@@ -30,8 +30,8 @@ import { HostNameServer } from "../drivers/name-server/host-name-server.ts";
 import { ResolvConfFile } from "../drivers/name-server/resolv-conf-file.ts";
 import { SandboxNameServer } from "../drivers/name-server/sandbox-name-server.ts";
 import { LinuxBridgeDriver } from "../drivers/network-bridge/bridge-driver.ts";
+import { forgetEnvironmentProxies } from "../drivers/remotes-http/environment-proxies.ts";
 import { HttpRemotes } from "../drivers/remotes-http/http-remotes.ts";
-import { forgetEnvironmentProxies } from "../drivers/remotes-http/proxy.ts";
 import { ShimRuntime } from "../drivers/runtime-shim/shim-runtime.ts";
 import { openSnapshotter } from "../drivers/snapshot-fs/open-snapshotter.ts";
 import { SqliteBuildStore } from "../drivers/store-sqlite/build-store.ts";
@@ -141,7 +141,7 @@ export function openDrivers(
 		build: {
 			directories: guard("buildDirectories", new FsBuildDirectories(join(dataRoot, "build"))),
 			files: new FsBuildFiles({ archiver }),
-			remotes: new FetchedFiles(),
+			remotes: new FetchedFiles(config.registry.proxies),
 			agentSockets: new UnixAgentSockets(),
 			canRun: (platform: Platform) => canRunPlatform(host.architecture, platform),
 			contextCopies: new FsContextCopies(),

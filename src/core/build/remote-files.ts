@@ -12,6 +12,8 @@ export interface RemoteFile {
 
 /** Files and repositories that are fetched from elsewhere. */
 export interface RemoteFiles {
+	/** The same by the proxies that build arguments name, in place of the daemon's. */
+	through(variables: ReadonlyMap<string, string>): RemoteFiles;
 	/** @throws NotFoundError, UnavailableError, InvalidParameterError for an address that is none */
 	download(url: string, signal: AbortSignal): Promise<RemoteFile>;
 	/**

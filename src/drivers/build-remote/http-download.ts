@@ -1,13 +1,15 @@
 import { Readable } from "node:stream";
 import { errnoCode, errorMessage, InvalidParameterError, NotFoundError, UnavailableError } from "../../base/errors.ts";
 import type { RemoteFile } from "../../core/build/remote-files.ts";
+import { type ProxySettings, proxyFor } from "../../core/remotes/proxy.ts";
 
 /** @throws NotFoundError, UnavailableError, InvalidParameterError */
-export async function downloadFile(address: string, signal: AbortSignal): Promise<RemoteFile> {
+export async function downloadFile(address: string, proxies: ProxySettings, signal: AbortSignal): Promise<RemoteFile> {
 	const url = URL.canParse(address) ? new URL(address) : undefined;
 	if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
 		throw new InvalidParameterError(`unsupported address: ${address}`);
 	const shown = withoutPassword(url);
+	const proxy = proxyFor(url, proxies);
 	let response: Response;
 	try {
 		// As it is: a compressed file stays one.
@@ -16,6 +18,7 @@ export async function downloadFile(address: string, signal: AbortSignal): Promis
 			redirect: "follow",
 			decompress: false,
 			headers: { "Accept-Encoding": "identity" },
+			...(proxy === undefined ? {} : { proxy }),
 		});
 	} catch (cause) {
 		signal.throwIfAborted();

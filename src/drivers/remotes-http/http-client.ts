@@ -3,9 +3,8 @@
  * a peer that says nothing, or next to nothing, fails as a lost connection does.
  */
 import { CancelledError } from "../../base/errors.ts";
+import { type ProxySettings, proxyFor } from "../../core/remotes/proxy.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
-import type { ProxySettings } from "./proxy.ts";
-import { proxyFor } from "./proxy.ts";
 import { AnswerTimeout, StallError, transportError } from "./transport-error.ts";
 
 export interface TlsSettings {

@@ -96,7 +96,7 @@ export class BuildRun implements AsyncDisposable {
 		const contexts = stack.use(
 			new ContextFiles({ ...sources, emptyDirectory: () => owned.empty() }, plan, options.onSync),
 		);
-		const remotes = stack.use(new RemoteSources(deps));
+		const remotes = stack.use(new RemoteSources({ ...deps, remotes: deps.remotes.through(request.buildArgs) }));
 		const stages = new StageBuilds({ solver: deps.solver, layers }, plan, options.narrator, signal);
 		const owned = { empty: emptyDirectory };
 		const pending = new Set<Promise<unknown>>();

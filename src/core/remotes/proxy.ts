@@ -1,6 +1,6 @@
-import { isHostIn, isLoopbackHost } from "../../core/remotes/host-match.ts";
-
 /** Which proxy a request goes through, by the rules of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
+import { isHostIn, isLoopbackHost } from "./host-match.ts";
+
 export interface ProxySettings {
 	readonly http: string | undefined;
 	readonly https: string | undefined;
@@ -8,16 +8,29 @@ export interface ProxySettings {
 	readonly exceptions: readonly string[];
 }
 
-export const NO_PROXIES: ProxySettings = { http: undefined, https: undefined, exceptions: [] };
+/** With what variables say in place of it, in capitals or not: an empty one takes the proxy away. Others are left alone. */
+export function withVariables(settings: ProxySettings, variables: ReadonlyMap<string, string>): ProxySettings {
+	const value = (name: string) => variables.get(name) ?? variables.get(name.toUpperCase());
+	const exceptions = value("no_proxy");
+	return {
+		http: value("http_proxy") ?? settings.http,
+		https: value("https_proxy") ?? settings.https,
+		exceptions: exceptions === undefined ? settings.exceptions : parseExceptions(exceptions),
+	};
+}
 
-const VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"];
+/** The variables that programs know the settings by. */
+export function proxyVariables({ http, https, exceptions }: ProxySettings): Record<string, string> {
+	return {
+		...((http ?? "") === "" ? {} : { http_proxy: http ?? "" }),
+		...((https ?? "") === "" ? {} : { https_proxy: https ?? "" }),
+		...(exceptions.length === 0 ? {} : { no_proxy: exceptions.join(",") }),
+	};
+}
 
-/** The runtime would follow the environment by itself, whatever the settings say, which were made from it. */
-export function forgetEnvironmentProxies(environment: Record<string, string | undefined>): void {
-	for (const name of VARIABLES) {
-		delete environment[name];
-		delete environment[name.toLowerCase()];
-	}
+/** `a, b,,c`. */
+export function parseExceptions(text: string): string[] {
+	return text.split(",").filter((entry) => entry.trim() !== "");
 }
 
 /** @returns the proxy's address; undefined for none */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { proxyFor } from "./proxy.ts";
+import { proxyFor, proxyVariables, withVariables } from "./proxy.ts";
 
 const settings = (...exceptions: string[]) => ({ http: "plain:3128", https: "https://secure:3129", exceptions });
 
@@ -26,4 +26,22 @@ for (const [address, exceptions, want] of [
 ] as const)
 	test(`${address} with exceptions [${exceptions.join(" ")}] goes ${want === undefined ? "directly" : `through ${want}`}`, () => {
 		expect(proxyFor(new URL(address), settings(...exceptions))).toBe(want as string);
+	});
+
+for (const [variables, want] of [
+	[{}, { http_proxy: "plain:3128", https_proxy: "https://secure:3129", no_proxy: "a" }],
+	[
+		{ HTTP_PROXY: "own:1", https_proxy: "" },
+		{ http_proxy: "own:1", no_proxy: "a" },
+	],
+	[
+		{ http_proxy: "small:1", HTTP_PROXY: "large:1", NO_PROXY: "b, ,c" },
+		{ http_proxy: "small:1", no_proxy: "b,c" },
+	],
+	[{ no_proxy: "", OTHER: "x" }, {}],
+] as const)
+	test(`variables ${JSON.stringify(variables)} in place of settings`, () => {
+		const changed = withVariables(settings("a"), new Map(Object.entries(variables)));
+		expect(proxyVariables(changed)).toMatchObject(want);
+		expect(Object.keys(proxyVariables(changed)).includes("no_proxy")).toBe(changed.exceptions.length > 0);
 	});
