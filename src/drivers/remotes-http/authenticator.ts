@@ -61,14 +61,12 @@ export class Authenticator {
 	 * @throws RemoteError when the token server refuses
 	 */
 	async refused(answer: HttpAnswer, sent: string | undefined, signal: AbortSignal): Promise<boolean> {
-		// Somebody else renewed it meanwhile.
-		if (this.#token !== undefined && sent !== undefined && sent !== this.#token.header) return true;
+		// Somebody else got or renewed it meanwhile.
+		if (this.#token !== undefined && sent !== this.#token.header) return true;
 		const challenges = parseChallenges(answer.header("www-authenticate") ?? "");
 		const bearer = challenges.find(({ scheme }) => scheme === "bearer");
 		if (bearer !== undefined && this.options.credentials?.registryToken === undefined) {
-			const isFirst = this.#bearer === undefined;
 			this.#bearer = bearer;
-			if (!isFirst && sent === undefined) return false;
 			await this.#renew(bearer, signal);
 			return true;
 		}

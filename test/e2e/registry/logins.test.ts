@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { ClientSuite } from "../../support/client-suite.ts";
 import type { CommandOptions, CommandResult } from "../../support/commands.ts";
 import { freePort } from "../../support/peers.ts";
+import { RegistryContent } from "../../support/registry-content.ts";
 import { type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
 import { TokenGate } from "../../support/token-gate.ts";
 
@@ -143,6 +144,20 @@ describe("tokens", () => {
 			await suite.must(["tag", "busybox", `${tokens.host}/${repository}:1`]);
 			const { code, stderr } = await run("gantry", ["push", `${tokens.host}/${repository}:1`]);
 			expect([code, stderr]).toEqual([1, expect.stringContaining("unauthorized: authentication required")]);
+		}
+	});
+
+	test("that all layers of a push want at once are asked for once", async () => {
+		const layers = ["a", "b", "c", "d"].map((name) => ({ files: { [name]: name } }));
+		await new RegistryContent(open.url, "many/layers").image({ layers }, "1");
+		await suite.must(["pull", `${open.host}/many/layers:1`]);
+		for (const client of CLIENTS) {
+			await using gate = new TokenGate({ upstream: open.url });
+			await must("gantry", ["login", "-u", "joe", "--password-stdin", gate.host], { stdin: "secret" });
+			await suite.must(["tag", `${open.host}/many/layers:1`, `${gate.host}/many/${client}:1`]);
+			await must(client, ["push", `${gate.host}/many/${client}:1`]);
+			const scope = `repository:many/${client}:pull,push`;
+			expect(gate.tokenRequests.filter(({ scopes }) => scopes.length === 1 && scopes[0] === scope)).toHaveLength(1);
 		}
 	});
 
