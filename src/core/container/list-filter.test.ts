@@ -23,7 +23,10 @@ const make = (id: string, createdAt: number, changes: Partial<ContainerRecord>):
 const RECORDS = [
 	make("a", 10, { lifecycle: running, health: { status: "healthy", failingStreak: 0, log: [] } }),
 	make("b", 20, {}),
-	make("c", 30, { lifecycle: { ...running, kind: "paused" } }),
+	make("c", 30, {
+		lifecycle: { ...running, kind: "paused" },
+		mappings: [{ containerPort: 30, protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8030 }],
+	}),
 	make("d", 40, { lifecycle: { kind: "created" } }),
 ];
 
@@ -73,9 +76,10 @@ describe("each filter", () => {
 		[{ network: ["bridge"] }, "dcba"],
 		[{ network: ["f00"] }, "dcba"],
 		[{ network: ["nosuch"] }, ""],
-		[{ publish: ["10-20"] }, "ba"],
-		[{ publish: ["10/udp"] }, ""],
-		[{ expose: ["40/tcp"] }, "d"],
+		[{ publish: ["8000-8040"] }, "c"],
+		[{ publish: ["30"] }, ""],
+		[{ publish: ["8030/udp"] }, ""],
+		[{ expose: ["10-40/tcp"] }, "ca"],
 		[{ ancestor: ["busybox"] }, "dcba"],
 		[{ ancestor: ["nosuch"] }, ""],
 		[{ "is-task": ["true"] }, ""],

@@ -2,6 +2,7 @@
 import { checkFilterKeys, type Filters } from "../../api/engine/filters.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { viewPortMap } from "./network-view.ts";
 import { isRunning, lastExit } from "./state.ts";
 import { statusName } from "./status.ts";
 
@@ -74,8 +75,8 @@ function buildTests(filters: Filters, lookups: ListLookups): Test[] {
 		...any("ancestor", (record, value) => lookups.descendsFrom(record.imageId, value)),
 		...any("volume", hasMount),
 		...any("network", (record, value) => isOnNetwork(record, value, lookups)),
-		...portTests("publish", values("publish"), ({ hostConfig }) => Object.keys(hostConfig.PortBindings ?? {})),
-		...portTests("expose", values("expose"), ({ config }) => Object.keys(config.ExposedPorts ?? {})),
+		...portTests("publish", values("publish"), publishedPorts),
+		...portTests("expose", values("expose"), (record) => Object.keys(viewPortMap(record))),
 		...values("label").map(
 			(label): Test =>
 				(record) =>
@@ -147,6 +148,11 @@ export function hasLabel(labels: Readonly<Record<string, string>>, wanted: strin
 	const equals = wanted.indexOf("=");
 	if (equals === -1) return Object.hasOwn(labels, wanted);
 	return Object.hasOwn(labels, wanted.slice(0, equals)) && labels[wanted.slice(0, equals)] === wanted.slice(equals + 1);
+}
+
+/** Ports of the host that lead to a running container. */
+function publishedPorts({ lifecycle, mappings }: ContainerRecord): string[] {
+	return isRunning(lifecycle) ? mappings.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`) : [];
 }
 
 function portTests(

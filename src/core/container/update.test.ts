@@ -21,6 +21,14 @@ describe("planUpdate()", () => {
 		expect(hostConfig).toEqual({ Memory: 100 * MIB, CpuShares: 7 });
 	});
 
+	test("lifts the limit of processes by zero and by -1", () => {
+		for (const limit of [0, -1]) {
+			const { hostConfig, resources } = plan({ PidsLimit: 44 }, { PidsLimit: limit });
+			expect([hostConfig.PidsLimit, resources]).toMatchObject([0, { pids: { limit: 4_194_304 } }]);
+		}
+		expect(plan({ PidsLimit: 44 }, { PidsLimit: null, CpuShares: 7 }).resources).toMatchObject({ pids: { limit: 44 } });
+	});
+
 	test("tells the kernel nothing when only the restart policy changes", () => {
 		const { hostConfig, resources } = plan({}, { RestartPolicy: { Name: "always" } });
 		expect(hostConfig.RestartPolicy).toMatchObject({ Name: "always" });

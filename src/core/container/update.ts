@@ -1,5 +1,6 @@
 /** What `POST /containers/{id}/update` makes of a container's limits and restart policy. */
 import type { ContainerUpdateRequest, HostConfig, Resources } from "../../api/engine/container.ts";
+import type { LinuxResources } from "../../api/oci/runtime-spec.ts";
 import { ConflictError } from "../../base/errors.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { normaliseRestartPolicy } from "./host-config.ts";
@@ -13,6 +14,9 @@ export interface ContainerUpdate {
 	readonly resources: unknown;
 	readonly warnings: readonly string[];
 }
+
+/** As many processes as a 64-bit kernel has: crun (1.8) leaves a zero out and writes -1 as it is, which the kernel refuses. */
+const ALL_PROCESSES = 4_194_304;
 
 /** Fields that an update may change while the container runs or not. Zero or absent: unchanged. */
 const UPDATABLE = [
@@ -28,7 +32,6 @@ const UPDATABLE = [
 	"MemoryReservation",
 	"MemorySwap",
 	"NanoCpus",
-	"PidsLimit",
 ] as const satisfies readonly (keyof Resources)[];
 
 /** @throws ConflictError, InvalidParameterError */
@@ -53,7 +56,7 @@ export function planUpdate(record: ContainerRecord, request: ContainerUpdateRequ
 	const isChanged = Object.keys(changes).length > 0;
 	return {
 		hostConfig,
-		resources: isChanged ? buildResources({ ...effective(hostConfig), ...blockIoUnchanged }, new Map()) : undefined,
+		resources: isChanged ? kernelResources(hostConfig) : undefined,
 		warnings,
 	};
 }
@@ -64,6 +67,8 @@ function changedLimits(resources: Resources): Partial<Resources> {
 		const value = resources[field];
 		if (value !== undefined && value !== null && value !== 0 && value !== "") changes[field] = value;
 	}
+	// Here zero is a value: no limit any more.
+	if (typeof resources.PidsLimit === "number") changes["PidsLimit"] = Math.max(0, resources.PidsLimit);
 	return changes;
 }
 
@@ -82,6 +87,11 @@ function checkAgainstCurrent(id: string, current: HostConfig, changes: Partial<R
 	const swap = current.MemorySwap ?? 0;
 	if (memory > 0 && !isSet(changes.MemorySwap) && swap > 0 && memory > swap)
 		fail("Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time");
+}
+
+function kernelResources(hostConfig: HostConfig): LinuxResources {
+	const resources = buildResources({ ...effective(hostConfig), ...blockIoUnchanged }, new Map());
+	return hostConfig.PidsLimit === 0 ? { ...resources, pids: { limit: ALL_PROCESSES } } : resources;
 }
 
 /** Without a swap limit of its own a container may swap as much as it has memory. */

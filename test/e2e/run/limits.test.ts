@@ -179,6 +179,8 @@ describe("the limits of docker run", () => {
 			PidsLimit: 33,
 			RestartPolicy: { Name: "on-failure", MaximumRetryCount: 4 },
 		});
+		await daemon.mustDocker(["update", "--pids-limit", "-1", "changed"]);
+		expect(await daemon.mustDocker(["exec", "changed", "cat", `${V1}/${paths[2]}`])).toBe("4194304");
 		const contradictions: [string[], string][] = [
 			[["--memory", "128m"], "Memory limit should be smaller than already set memoryswap limit"],
 			[["--cpu-quota", "20000"], "CPU Quota cannot be updated as NanoCPUs has already been set"],

@@ -69,7 +69,8 @@ describe("what is told about containers", () => {
 		[["volume=stuff"], ["up"]],
 		[["volume=/stuff"], ["up"]],
 		[["network=none"], ["made"]],
-		[["publish=80"], ["up"]],
+		[["expose=80"], ["up"]],
+		[["publish=80"], []],
 		[["expose=90/tcp"], ["up"]],
 		[["health=none", "status=running"], ["up"]],
 		[["is-task=true"], []],
@@ -90,6 +91,11 @@ describe("what is told about containers", () => {
 			"publish=x",
 		])
 			expect((await daemon.docker(["ps", "-a", "--filter", filter])).code, filter).toBe(1);
+	});
+
+	test("ps finds published ports by their number on the host", async () => {
+		const port = (await daemon.mustDocker(["port", "up", "80"])).split(":")[1];
+		expect(await names("--filter", `publish=${port}`)).toEqual(["up"]);
 	});
 
 	test("ps counts, shortens and sizes", async () => {
