@@ -9,7 +9,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { NotFoundError } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { EngineEvent } from "../../src/core/event/event-bus.ts";
-import type { ContainerImageUse, ImageUser } from "../../src/core/image/container-image-use.ts";
+import type { CommittedImage, ContainerImageUse, ImageUser } from "../../src/core/image/container-image-use.ts";
 import type { ImageStore } from "../../src/core/image/image-record.ts";
 import type { Remotes } from "../../src/core/remotes/remote.ts";
 import { FsContentStore } from "../../src/drivers/content-fs/fs-content-store.ts";
@@ -44,8 +44,8 @@ export class FakeContainers implements ContainerImageUse {
 		return work();
 	}
 
-	committed(id: string, imageId: string, reference: string): void {
-		this.commits.push(`${id} ${imageId} ${reference}`);
+	committed(id: string, image: CommittedImage): void {
+		this.commits.push(`${id} ${image.id} ${image.reference}`);
 	}
 }
 

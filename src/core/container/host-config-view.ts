@@ -19,7 +19,7 @@ export function viewHostConfig(stored: HostConfig, version: ApiVersion): HostCon
 		AutoRemove: stored.AutoRemove ?? false,
 		VolumeDriver: stored.VolumeDriver ?? "",
 		VolumesFrom: stored.VolumesFrom ?? null,
-		...(atLeast(version, 42) ? { ConsoleSize: stored.ConsoleSize ?? [0, 0] } : {}),
+		ConsoleSize: stored.ConsoleSize ?? [0, 0],
 		CapAdd: stored.CapAdd ?? null,
 		CapDrop: stored.CapDrop ?? null,
 		CgroupnsMode: stored.CgroupnsMode ?? "",

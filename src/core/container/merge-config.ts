@@ -31,7 +31,7 @@ function fromImage(request: ContainerConfig, image: ContainerConfig): ContainerC
 		WorkingDir: request.WorkingDir || image.WorkingDir || "",
 		Env: mergeEnvironment(request.Env ?? null, image.Env ?? null),
 		ExposedPorts: union(image.ExposedPorts, request.ExposedPorts),
-		Volumes: union(image.Volumes, request.Volumes),
+		Volumes: isEmpty(request.Volumes) ? (image.Volumes ?? null) : { ...image.Volumes, ...request.Volumes },
 		Labels: { ...image.Labels, ...request.Labels },
 		...(image.Shell !== undefined && request.Shell === undefined ? { Shell: image.Shell } : {}),
 		...(request.StopSignal || image.StopSignal ? { StopSignal: request.StopSignal || image.StopSignal || "" } : {}),
@@ -49,6 +49,10 @@ export function mergeEnvironment(own: readonly string[] | null, image: readonly 
 function variableName(entry: string): string {
 	const equals = entry.indexOf("=");
 	return equals === -1 ? entry : entry.slice(0, equals);
+}
+
+function isEmpty(map: object | null | undefined): boolean {
+	return Object.keys(map ?? {}).length === 0;
 }
 
 function union<T>(first: Record<string, T> | null | undefined, second: Record<string, T> | null | undefined) {

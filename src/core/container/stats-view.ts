@@ -89,12 +89,11 @@ function pidsView(usage: ResourceUsage | undefined): ContainerStats["pids_stats"
 }
 
 function blkioView(usage: ResourceUsage | undefined): ContainerStats["blkio_stats"] {
-	const view: Record<string, BlkioStatEntry[] | null> = {};
-	for (const key of BLKIO_KEYS) {
+	const lists = BLKIO_KEYS.map((key) => {
 		const entries = usage?.blkio[key];
-		view[key] = entries === undefined || entries.length === 0 ? null : [...entries];
-	}
-	return view;
+		return [key, entries === undefined ? null : [...entries]] as const;
+	});
+	return Object.fromEntries<BlkioStatEntry[] | null>(lists);
 }
 
 function networksView(networks: StatsSample["networks"]): NonNullable<ContainerStats["networks"]> {

@@ -9,6 +9,13 @@ export interface ImageUser {
 	readonly isRunning: boolean;
 }
 
+export interface CommittedImage {
+	readonly id: Digest;
+	/** Its name, empty when it has none. */
+	readonly reference: string;
+	readonly comment: string;
+}
+
 /** What images need of containers. */
 export interface ContainerImageUse {
 	users(): readonly ImageUser[];
@@ -17,5 +24,5 @@ export interface ContainerImageUse {
 	/** Runs `work` with the container paused when it runs and `pause` is set, and not being removed. */
 	whileStill<T>(id: string, pause: boolean, work: () => Promise<T>): Promise<T>;
 	/** Publishes the container's `commit` event. */
-	committed(id: string, imageId: Digest, reference: string): void;
+	committed(id: string, image: CommittedImage): void;
 }

@@ -5,7 +5,7 @@ import { imageMounts } from "../../core/container/image-mounts.ts";
 import type { ContainerRuntime } from "../../core/container/runtime.ts";
 import { isRunning, transition } from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
-import type { ContainerImageUse, ImageUser } from "../../core/image/container-image-use.ts";
+import type { CommittedImage, ContainerImageUse, ImageUser } from "../../core/image/container-image-use.ts";
 import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerRegistry } from "./registry.ts";
 import type { RuntimeTable } from "./runtimes.ts";
@@ -50,10 +50,14 @@ export class RegistryImageUse implements ContainerImageUse {
 		});
 	}
 
-	committed(id: string, imageId: string, reference: string): void {
+	committed(id: string, image: CommittedImage): void {
 		const record = this.#deps.registry.find(id);
 		if (record === undefined) return;
-		publishContainerEvent(this.#deps.events, record, "commit", { comment: reference, imageID: imageId });
+		publishContainerEvent(this.#deps.events, record, "commit", {
+			comment: image.comment,
+			imageID: image.id,
+			imageRef: image.reference,
+		});
 	}
 
 	/**

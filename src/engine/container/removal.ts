@@ -78,6 +78,7 @@ export class ContainerRemoval {
 		const { registry } = this.#deps;
 		const path = name.replace(/^\//, "");
 		const slash = path.lastIndexOf("/");
+		if (slash < 0) registry.resolve(path);
 		if (slash < 0) throw new ConflictError("Conflict, cannot remove the default link name of the container");
 		const { id } = registry.resolve(path.slice(0, slash));
 		const alias = path.slice(slash + 1);

@@ -63,7 +63,8 @@ export class ImageCommitter {
 			index.tag(image.id, tag);
 			events.publish("tag", image.id, familiar(tag), image);
 		}
-		containers.committed(container.id, image.id, tag === undefined ? "" : familiar(tag));
+		const reference = tag === undefined ? "" : familiar(tag);
+		containers.committed(container.id, { id: image.id, reference, comment: options.comment });
 		return { Id: image.id };
 	}
 

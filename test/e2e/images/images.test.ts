@@ -300,7 +300,13 @@ describe("commit and removal", () => {
 		const parent = await idOf("parent");
 		await suite.must(["create", "--name", "maker", "parent"]);
 		const commit = ["commit", "-a", "me", "-m", "msg", "-c", "ENV A=7", "-c", 'CMD ["x"]', "maker", "child:1"];
+		const since = String(Date.now() / 1000);
 		await suite.must(commit);
+		const range = ["--since", since, "--until", String(Date.now() / 1000 + 0.1)];
+		const attributes = "{{.Actor.Attributes.comment}} {{.Actor.Attributes.imageRef}}";
+		expect(await suite.must(["events", ...range, "--filter", "event=commit", "--format", attributes])).toBe(
+			"msg child:1",
+		);
 		await suite.must(["rm", "maker"]);
 		const template = "{{.Parent}} {{.Author}} {{.Comment}} {{.Config.Env}} {{.Config.Cmd}}";
 		expect(await suite.must(["inspect", "-f", template, "child:1"])).toBe(`${parent} me msg [A=7] [x]`);
