@@ -1,6 +1,6 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { ImageConfig, Platform } from "../../api/oci/image.ts";
-import { NotFoundError } from "../../base/errors.ts";
+import { errorKind, invariant, NotFoundError } from "../../base/errors.ts";
 import type { BuildFiles } from "../../core/build/build-directories.ts";
 import { INLINE_CACHE_FIELD } from "../../core/build/inline-cache.ts";
 import type { BaseImage } from "../../core/build/plan/build-plan.ts";
@@ -83,8 +83,31 @@ export class BaseImages {
 	}
 
 	/**
-	 * Configurations of the other images for the platform in the index that a cache's image came from. They do not stay in the store: what
-	 * they hold stays with this build.
+	 * An image that is wanted for a moment. What had to be pulled leaves the store when it is given back; its layers stay with this build.
+	 * @throws NotFoundError, RemoteError in Docker's words
+	 */
+	async borrow(need: ImageNeed, signal: AbortSignal): Promise<{ readonly config: ImageConfig } & AsyncDisposable> {
+		const { index } = this.#images.workshop;
+		const isOwn = this.#local(need) !== undefined;
+		const known = new Set(index.all().map(({ id }) => id));
+		await this.resolve(need, () => {}, signal);
+		const image = this.lookup(need);
+		invariant(image !== undefined, `image ${need.reference} was looked up`);
+		return {
+			config: image.config,
+			[Symbol.asyncDispose]: async () => {
+				if (isOwn) return;
+				const name = known.has(image.id) ? need.reference : image.id;
+				await this.#images.remove(name, { force: true, noPrune: false }).catch((error: unknown) => {
+					// Somebody else has removed it, or uses it by now.
+					if (!["not-found", "conflict"].includes(errorKind(error))) throw error;
+				});
+			},
+		};
+	}
+
+	/**
+	 * Configurations of the other images for the platform in the index that a cache's image came from, borrowed like it.
 	 * @throws RemoteError
 	 */
 	async siblings(need: ImageNeed, signal: AbortSignal): Promise<ImageConfig[]> {
@@ -98,12 +121,8 @@ export class BaseImages {
 			if (parsed === undefined || !("manifests" in parsed)) continue;
 			for (const other of suitable(parsed, need.platform).filter((each) => each.digest !== digest)) {
 				const { name } = parseReference(need.reference);
-				const reference = `${name}@${other.digest}`;
-				const known = new Set(index.all().map(({ id }) => id));
-				await this.resolve({ ...need, reference }, () => {}, signal);
-				const { id, config } = this.lookup({ ...need, reference }) ?? {};
-				if (config !== undefined) found.push(config);
-				if (id !== undefined && !known.has(id)) await this.#images.remove(id, { force: true, noPrune: false });
+				await using borrowed = await this.borrow({ ...need, reference: `${name}@${other.digest}` }, signal);
+				found.push(borrowed.config);
 			}
 		}
 		return found;

@@ -55,9 +55,8 @@ async function fromLayout(
 
 async function fromRegistry(reference: string, context: CacheImportContext, signal: AbortSignal): Promise<void> {
 	const { images, platform } = context;
-	await images.resolve({ reference, platform }, () => {}, signal);
-	const config = images.lookup({ reference, platform })?.config;
-	if (config !== undefined) adopt(config, context);
+	await using borrowed = await images.borrow({ reference, platform }, signal);
+	adopt(borrowed.config, context);
 	// A cache with mode=max is an index of several images.
 	for (const sibling of await images.siblings({ reference, platform }, signal)) adopt(sibling, context);
 }

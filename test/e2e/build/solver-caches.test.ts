@@ -114,9 +114,7 @@ test("mode=max keeps the steps of all stages", async () => {
 		expect(cachedSteps(output)).toBe(2);
 		expect(await daemon.mustDocker(["run", "--rm", "max", "cat", "/again"])).toBe(uuid);
 		await forget("max");
-		const left = (await daemon.mustDocker(["images", "-aq"])).split("\n");
-		// The registry's own image stays, as any that --cache-from names.
-		expect(left.length - images.split("\n").length).toBe(from.startsWith("type=registry") ? 1 : 0);
+		expect(await daemon.mustDocker(["images", "-aq"])).toBe(images);
 	}
 	// Without it, the target's alone.
 	const small = context.path("small");
