@@ -27,7 +27,7 @@ export class Credentials {
 			: { username: found.Username, password: found.Secret, serveraddress: server };
 	}
 
-	/** @returns where an unprotected password now lies, for a warning */
+	/** @returns where an unprotected password now lies that did not lie there before, for a warning */
 	async keep(server: string, auth: AuthConfig): Promise<string | undefined> {
 		const { username = "", password = "", identitytoken = "" } = auth;
 		const helper = this.helperOf(server);
@@ -42,7 +42,10 @@ export class Credentials {
 			return undefined;
 		}
 		const pair = Buffer.from(`${username}:${password}`).toString("base64");
-		await this.#setEntry(server, { auth: pair, ...(identitytoken === "" ? {} : { identitytoken }) });
+		const entry = { auth: pair, ...(identitytoken === "" ? {} : { identitytoken }) };
+		const stored = this.config.auths?.[server];
+		if (stored?.auth === entry.auth && stored.identitytoken === entry.identitytoken) return undefined;
+		await this.#setEntry(server, entry);
 		return `${this.configFolder}/config.json`;
 	}
 

@@ -26,7 +26,9 @@ export const command: Command = {
 		const isAsked = !options.has("username") && !options.has("password");
 		const stored = isAsked ? await credentials.find(key) : undefined;
 		if (stored !== undefined) {
-			context.stderr.line("Authenticating with existing credentials...");
+			const name = stored.username === undefined ? "" : ` [Username: ${stored.username}]`;
+			context.stdout.line(`Authenticating with existing credentials...${name}\n`);
+			context.stdout.line(" To log in with a different account, run 'gantry logout' and then 'gantry login'\n");
 			const status = await tryStored(context, credentials, key, stored);
 			if (status !== undefined) {
 				context.stdout.line(status);

@@ -89,6 +89,7 @@ export class HttpRemotes implements Remotes {
 		const { domain, query } = searchOrigin(term);
 		const endpoint = this.#searchEndpoint(domain);
 		const connection = this.#connection(endpoint, credentials, []);
+		if (credentials !== undefined) await introduce(connection, signal);
 		const parameters = new URLSearchParams({ q: query, n: String(limit) });
 		const target = `/search?${parameters}`;
 		const answer = await connection.request({ method: "GET", target, accepts: [200, 404] }, signal);
@@ -137,9 +138,22 @@ function serverDomain(server: string): string {
 		: host;
 }
 
+/** Searching asks nobody for a password where strangers may see something: the protocol's own address does. */
+async function introduce(connection: EndpointConnection, signal: AbortSignal): Promise<void> {
+	const target = new URL("/v2/", connection.url("/"));
+	try {
+		await (await connection.request({ method: "GET", target, accepts: [200, 404] }, signal)).discard();
+	} catch (error) {
+		// The search itself tells.
+		if (!(error instanceof RemoteError)) throw error;
+	}
+}
+
 function loginError(error: unknown, connection: EndpointConnection): unknown {
 	if (!(error instanceof RemoteError) || error.failure.status !== 401) return error;
-	const message = `login attempt to ${connection.url("/").href} failed with status: 401 Unauthorized`;
-	const said = error.message.startsWith("unauthorized: ") ? error.message : message;
-	return new RemoteError(said, error.failure, { cause: error });
+	const { href } = connection.url("/");
+	const message = connection.authenticator.usesTokens
+		? `Get "${href}": ${error.message}`
+		: `login attempt to ${href} failed with status: 401 Unauthorized`;
+	return new RemoteError(message, error.failure, { cause: error });
 }

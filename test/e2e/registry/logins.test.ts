@@ -64,10 +64,14 @@ describe("a login", () => {
 			expect((await run(client, ["push", image])).stderr).toContain("no basic auth credentials");
 			const login = ["login", "-u", "joe", "--password-stdin", basic.host];
 			const wrong = await run(client, login, { stdin: "wrong" });
-			expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("unauthorized")]);
+			const why = `login attempt to http://${basic.host}/v2/ failed with status: 401 Unauthorized`;
+			expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(why)]);
 			expect(existsSync(join(config, "config.json")) && configFile().auths?.[basic.host] !== undefined).toBe(false);
 			expect(await must(client, login, { stdin: "secret\n" })).toContain("Login Succeeded");
 			expect(configFile().auths[basic.host]).toEqual({ auth: btoa("joe:secret") });
+			const again = await run(client, ["login", basic.host]);
+			expect(again.stdout + again.stderr).toContain("Authenticating with existing credentials... [Username: joe]");
+			expect(again.stderr).not.toContain("stored unencrypted");
 			for (const either of CLIENTS) {
 				await must(either, ["push", image]);
 				await must(either, ["pull", image]);
@@ -111,6 +115,24 @@ describe("a login", () => {
 			}
 		writeFileSync(join(config, "config.json"), JSON.stringify({ credsStore: "missing" }));
 		expect((await run("gantry", ["push", image], { env })).stderr).toContain("docker-credential-missing");
+	});
+
+	test("counts for a search where strangers may see something, too", async () => {
+		const [users, access] = [join(suite.folder, "users"), join(suite.folder, "strangers.yml")];
+		writeFileSync(
+			access,
+			"rules:\n- {user: joe, repositories: ['**'], actions: ['*']}\n- {user: anonymous, repositories: ['public/*'], actions: [pull]}\n",
+		);
+		await using mixed = await startRegistry(["--htpasswd", users, "--access", access]);
+		await must("gantry", ["login", "-u", "joe", "--password-stdin", mixed.host], { stdin: "secret" });
+		for (const name of ["public/app", "private/app"]) {
+			await suite.must(["tag", "busybox", `${mixed.host}/${name}:1`]);
+			await must("gantry", ["push", "-q", `${mixed.host}/${name}:1`]);
+		}
+		const search = ["search", "--format", "{{.Name}}", `${mixed.host}/app`];
+		for (const client of CLIENTS) expect(await must(client, search)).toBe("private/app\npublic/app\n");
+		await must("gantry", ["logout", mixed.host]);
+		for (const client of CLIENTS) expect(await must(client, search)).toBe("public/app\n");
 	});
 
 	test("is found in a file as others write it", async () => {
@@ -196,7 +218,10 @@ describe("tokens", () => {
 	test("are refused for a wrong password, once and clearly", async () => {
 		await using gate = new TokenGate({ upstream: open.url });
 		const login = await run("gantry", ["login", "-u", "joe", "--password-stdin", gate.host], { stdin: "wrong" });
-		expect([login.code, login.stderr]).toEqual([1, expect.stringContaining("incorrect username or password")]);
+		expect([login.code, login.stderr]).toEqual([
+			1,
+			expect.stringContaining(`Get "http://${gate.host}/v2/": unauthorized: incorrect username or password`),
+		]);
 		expect(gate.tokenRequests).toHaveLength(1);
 	});
 });
