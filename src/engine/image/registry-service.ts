@@ -3,7 +3,7 @@ import { checkFilterKeys } from "../../api/engine/filters.ts";
 import type { AuthResponse, DistributionInspect, SearchResponse } from "../../api/engine/registry.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import { type Digest, sha256 } from "../../base/digest.ts";
-import { InvalidParameterError, NotFoundError, UnauthorizedError } from "../../base/errors.ts";
+import { ForbiddenError, InvalidParameterError, NotFoundError, UnauthorizedError } from "../../base/errors.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import { CONFIG_LIMIT_BYTES, isForeign, parseManifest } from "../../core/remotes/manifest.ts";
@@ -175,6 +175,8 @@ async function platformOfConfig(
 function distributionError(error: unknown, name: string, reference: string): unknown {
 	if (error instanceof RemoteError && error.failure.code === "MANIFEST_UNKNOWN")
 		return new NotFoundError(error.message, { cause: error });
+	if (error instanceof RemoteError && error.failure.code === "DENIED")
+		return new ForbiddenError(error.message, { cause: error });
 	return pullError(error, name, reference);
 }
 

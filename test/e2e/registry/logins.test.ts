@@ -56,6 +56,16 @@ const must = async (client: Client, args: readonly string[], options: CommandOpt
 const configFile = () => JSON.parse(readFileSync(join(config, "config.json"), "utf8"));
 const header = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
+/** How the daemon answers when asked about `any/app:1`. */
+const distribution = async (host: string, value: string | undefined) => {
+	const response = await fetch(`http://gantry/distribution/${host}/any/app:1/json`, {
+		unix: suite.daemon.socketPath,
+		headers: value === undefined ? {} : { "X-Registry-Auth": value },
+	});
+	await response.text();
+	return response.status;
+};
+
 describe("a login", () => {
 	for (const client of CLIENTS)
 		test(`by ${client} is kept for both, used and forgotten`, async () => {
@@ -121,7 +131,7 @@ describe("a login", () => {
 		const [users, access] = [join(suite.folder, "users"), join(suite.folder, "strangers.yml")];
 		writeFileSync(
 			access,
-			"rules:\n- {user: joe, repositories: ['**'], actions: ['*']}\n- {user: anonymous, repositories: ['public/*'], actions: [pull]}\n",
+			"rules:\n- {user: joe, repositories: ['public/*', 'private/*'], actions: ['*']}\n- {user: anonymous, repositories: ['public/*'], actions: [pull]}\n",
 		);
 		await using mixed = await startRegistry(["--htpasswd", users, "--access", access]);
 		await must("gantry", ["login", "-u", "joe", "--password-stdin", mixed.host], { stdin: "secret" });
@@ -131,6 +141,15 @@ describe("a login", () => {
 		}
 		const search = ["search", "--format", "{{.Name}}", `${mixed.host}/app`];
 		for (const client of CLIENTS) expect(await must(client, search)).toBe("private/app\npublic/app\n");
+		for (const client of CLIENTS) {
+			const { code, stderr } = await run(client, ["manifest", "inspect", "--insecure", `${mixed.host}/other/app:1`]);
+			expect([code, stderr]).toEqual([
+				1,
+				expect.stringContaining("denied: requested access to the resource is denied"),
+			]);
+		}
+		const value = header({ username: "joe", password: "secret" });
+		expect(await distribution(`${mixed.host}/other`, value)).toBe(403);
 		await must("gantry", ["logout", mixed.host]);
 		for (const client of CLIENTS) expect(await must(client, search)).toBe("public/app\n");
 	});
@@ -227,15 +246,6 @@ describe("tokens", () => {
 });
 
 describe("X-Registry-Auth", () => {
-	const distribution = async (host: string, value: string | undefined) => {
-		const response = await fetch(`http://gantry/distribution/${host}/any/app:1/json`, {
-			unix: suite.daemon.socketPath,
-			headers: value === undefined ? {} : { "X-Registry-Auth": value },
-		});
-		await response.text();
-		return response.status;
-	};
-
 	test("is read in every form clients send", async () => {
 		await using gate = new TokenGate({ upstream: open.url, refreshToken: "refresh-me" });
 		const json = JSON.stringify({ username: "joe", password: "secret", serveraddress: "whatever" });
