@@ -52,6 +52,7 @@ export function parseDurationMs(text: string): number {
 	const sign = text.startsWith("-") ? -1 : 1;
 	const body = text.replace(/^[+-]/, "");
 	if (body === "0") return 0;
+	if (/^(?:\d+\.?\d*|\.\d+)$/.test(body)) throw new InvalidParameterError(`time: missing unit in duration "${text}"`);
 	if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.test(body)) throw invalid();
 	let total = 0;
 	for (const [, amount, unit] of body.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g))

@@ -13,7 +13,7 @@ import type { Environment, GlobalSettings } from "./settings.ts";
 export async function resolveEndpoint(globals: GlobalSettings, environment: Environment): Promise<Endpoint> {
 	const host = globals.host ?? (environment["GANTRY_HOST"] || environment["DOCKER_HOST"] || undefined);
 	if (globals.context !== undefined && globals.host !== undefined)
-		throw new InvalidParameterError("conflicting options: either specify --host or --context, not both");
+		throw new InvalidParameterError("conflicting options: cannot specify both --host and --context");
 	const context = globals.context ?? (host === undefined ? environment["DOCKER_CONTEXT"] : undefined);
 	if (context !== undefined && context !== "" && context !== "default")
 		return contextEndpoint(globals.configFolder, context);

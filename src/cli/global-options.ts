@@ -5,7 +5,7 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
 	{ name: "config", kind: "string", help: "Folder of the client's config.json", default: "" },
 	{ name: "context", short: "c", kind: "string", help: "Context that names the daemon (instead of --host)" },
 	{ name: "debug", short: "D", kind: "bool", help: "Say more about what goes wrong" },
-	{ name: "host", short: "H", kind: "string", help: "Address of the daemon (unix:///path, tcp://host:port)" },
+	{ name: "host", short: "H", kind: "list", help: "Address of the daemon (unix:///path, tcp://host:port)" },
 	{
 		name: "log-level",
 		short: "l",

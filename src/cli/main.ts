@@ -8,6 +8,8 @@ import { Output } from "./output.ts";
 import type { GlobalSettings } from "./settings.ts";
 import { ExitError, UsageError } from "./usage-error.ts";
 
+const LOG_LEVELS = new Set("trace debug info warn warning error fatal panic".split(" "));
+
 /**
  * Runs one command line (without the program's name) and returns its exit code, all output written. The caller then ends
  * the process: nothing here waits for open connections.
@@ -31,6 +33,9 @@ export async function runCli(argv: string[]): Promise<number> {
 async function runLine(argv: string[], stdout: Output, stderr: Output): Promise<number> {
 	const globalLine = parseGlobals(argv);
 	const { options, args } = globalLine;
+	const level = options.text("log-level");
+	if (options.list("host").length > 1) throw new ExitError(1, "Failed to initialize: unable to resolve gantry endpoint: Specify only one -H");
+	if (!LOG_LEVELS.has(level)) throw new ExitError(1, `Unable to parse logging level: ${level}`);
 	if (options.bool("version")) {
 		const { CLI_VERSION } = await import("./version-text.ts");
 		stdout.line(`Gantry version ${CLI_VERSION}`);
@@ -99,6 +104,8 @@ function checkArgumentCount(command: Command, typedPath: string, count: number):
 	const plural = (limit: number) => `${limit} argument${limit === 1 ? "" : "s"}`;
 	if (maxArguments === 0) throw new UsageError(`${subject} accepts no arguments`, 1);
 	if (minArguments === maxArguments) throw new UsageError(`${subject} requires ${plural(minArguments)}`, 1);
+	if (minArguments > 0 && maxArguments !== Number.POSITIVE_INFINITY)
+		throw new UsageError(`${subject} requires at least ${minArguments} and at most ${plural(maxArguments)}`, 1);
 	if (count < minArguments) throw new UsageError(`${subject} requires at least ${plural(minArguments)}`, 1);
 	throw new UsageError(`${subject} requires at most ${plural(maxArguments)}`, 1);
 }

@@ -68,8 +68,8 @@ async function statOrUndefined(client: EngineClient, container: string, path: st
 	try {
 		return await statContainerPath(client, container, path);
 	} catch (error) {
-		// A container that is not there is reported by the copy itself.
-		if (error instanceof ApiError && error.status === 404) return undefined;
+		// Why the path or its container can't be had is the copy's answer to tell: this one has no body.
+		if (error instanceof ApiError) return undefined;
 		throw error;
 	}
 }

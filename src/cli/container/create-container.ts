@@ -4,7 +4,6 @@ import { createContainer } from "../../client/containers.ts";
 import type { EngineClient } from "../../client/engine-client.ts";
 import type { ParsedOptions } from "../command.ts";
 import type { CliContext } from "../context.ts";
-import { ExitError } from "../usage-error.ts";
 
 /** Creates the container, pulling its image first where `--pull` says so, and writes `--cidfile`. Returns its ID. */
 export async function createFromOptions(
@@ -17,12 +16,14 @@ export async function createFromOptions(
 	if (cidFile !== "") await (await import("./cid-file.ts")).checkCidFile(cidFile);
 	const pull = options.text("pull");
 	if (!["always", "missing", "never", ""].includes(pull))
-		throw new ExitError(125, `gantry: invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
+		throw new Error(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
 	const image = request.Image ?? "";
 	const target = {
 		name: options.text("name"),
 		platform: options.text("platform") || context.environment["DOCKER_DEFAULT_PLATFORM"] || "",
 	};
+	if (!/^([\w.-]+(\/[\w.-]+){0,2})?$/.test(target.platform))
+		throw new Error(`error parsing specified platform: "${target.platform}": cannot parse platform specifier`);
 	if (pull === "always") await pullFirst(context, options, image, target.platform);
 	let created: Awaited<ReturnType<typeof createContainer>>;
 	try {
@@ -31,7 +32,7 @@ export async function createFromOptions(
 		if (
 			!(error instanceof ApiError) ||
 			error.status !== 404 ||
-			!/no such image/i.test(error.message) ||
+			!/no such image|does not match the specified platform/i.test(error.message) ||
 			pull !== "missing"
 		)
 			throw error;

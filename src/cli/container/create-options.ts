@@ -6,11 +6,13 @@ import {
 	checkBytes,
 	checkCpus,
 	checkDns,
+	checkDnsSearch,
 	checkDuration,
 	checkEnv,
 	checkInteger,
 	checkLink,
 	checkMemorySwap,
+	checkSysctl,
 	checkUlimit,
 	checkUnsigned,
 } from "./option-checks.ts";
@@ -72,7 +74,7 @@ export const CREATE_OPTIONS: readonly OptionSpec[] = [
 	{ name: "dns", kind: "list", help: "Use this name server", check: checkDns },
 	{ name: "dns-opt", kind: "list", help: "Set a resolver option", hidden: true },
 	{ name: "dns-option", kind: "list", help: "Set a resolver option" },
-	{ name: "dns-search", kind: "list", help: "Search names in this domain" },
+	{ name: "dns-search", kind: "list", help: "Search names in this domain", check: checkDnsSearch },
 	{ name: "domainname", kind: "string", help: "NIS domain name" },
 	{ name: "entrypoint", kind: "string", help: "Run this instead of the image's ENTRYPOINT" },
 	{
@@ -223,7 +225,7 @@ export const CREATE_OPTIONS: readonly OptionSpec[] = [
 	{ name: "stop-signal", kind: "string", help: "Signal that asks the container to stop" },
 	{ name: "stop-timeout", kind: "string", value: "int", help: "Seconds it has to stop in", check: checkInteger },
 	{ name: "storage-opt", kind: "list", help: "Option of the storage driver (name=value)" },
-	{ name: "sysctl", kind: "list", value: "map", help: "Set a kernel parameter (name=value)" },
+	{ name: "sysctl", kind: "list", value: "map", help: "Set a kernel parameter (name=value)", check: checkSysctl },
 	{ name: "tmpfs", kind: "list", help: "Mount a tmpfs (path[:options])" },
 	{ name: "tty", short: "t", kind: "bool", help: "Give the process a terminal" },
 	{

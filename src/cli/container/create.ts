@@ -1,3 +1,4 @@
+import { ApiError } from "../../client/api-error.ts";
 import type { Command } from "../command.ts";
 import { createFromOptions } from "./create-container.ts";
 import { CREATE_OPTIONS } from "./create-options.ts";
@@ -18,6 +19,7 @@ export const command: Command = {
 			context.stdout.line(await createFromOptions(context, client, options, request));
 			return 0;
 		} catch (error) {
+			if (error instanceof ApiError) throw error; // nothing was to run: an error like any other command's
 			throw (await import("./start-failure.ts")).startFailure(error, "create");
 		}
 	},

@@ -34,7 +34,9 @@ export const command: Command = {
 		const client = await context.client();
 		const isQuiet = options.bool("quiet");
 		const config = await context.config();
-		const format = options.text("format") || (isQuiet ? "" : (config.psFormat ?? ""));
+		if (isQuiet && options.has("format"))
+			context.stderr.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+		const format = isQuiet ? "" : options.text("format") || config.psFormat || "";
 		const last = options.bool("latest") && !options.has("last") ? 1 : Number(options.text("last"));
 		const hasSize = options.bool("size") || /\.Size\b|\{\{\s*json\s+\.\s*\}\}/.test(format);
 		const containers = await listContainers(client, {
@@ -44,7 +46,7 @@ export const command: Command = {
 			...(last > 0 ? { limit: last } : {}),
 		});
 		const fields = containerFields(!options.bool("no-trunc"));
-		if (isQuiet && (format === "" || format === "table")) {
+		if (isQuiet) {
 			for (const container of containers) context.stdout.line(String(fields["ID"]?.value(container)));
 			return 0;
 		}

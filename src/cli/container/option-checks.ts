@@ -102,5 +102,33 @@ export function isIpAddress(text: string): boolean {
 	const octets = text.split(".");
 	if (octets.length === 4 && octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet) && Number(octet) < 256))
 		return true;
-	return /^[0-9a-fA-F:]*:[0-9a-fA-F:.]*(%\w+)?$/.test(text) && text.includes(":") && text.length >= 2;
+	return text.includes(":") && isIpv6Address(text.replace(/%\w+$/, ""));
+}
+
+/** Eight groups, of which one `::` may stand for some; the last two may be written as an IPv4 address. */
+function isIpv6Address(text: string): boolean {
+	const halves = text.replace(/\d+\.\d+\.\d+\.\d+$/, "0:0").split("::");
+	const groups = halves.flatMap((half) => (half === "" ? [] : half.split(":")));
+	const isComplete = halves.length === 1 ? groups.length === 8 : halves.length === 2 && groups.length < 8;
+	return isComplete && groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group));
+}
+
+const SYSCTLS = new Set("msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_forced".split(" "));
+
+/** `name=value` of a kernel parameter that a container can have for itself. */
+export function checkSysctl(text: string): string {
+	const equals = text.indexOf("=");
+	const name = text.slice(0, Math.max(0, equals));
+	const isOwn = /^(net\.|fs\.mqueue\.)/.test(name) || (name.startsWith("kernel.") && SYSCTLS.has(name.slice(7)));
+	if (!isOwn) throw new Error(`sysctl '${text}' is not allowed`);
+	return text;
+}
+
+/** A domain to look names up in; a dot alone is none at all. */
+export function checkDnsSearch(text: string): string {
+	const domain = text.trim();
+	const label = "[a-zA-Z0-9_](?:[a-zA-Z0-9_-]*[a-zA-Z0-9_])?";
+	if (domain !== "." && !new RegExp(`^${label}(?:\\.${label})*\\.?$`).test(domain))
+		throw new Error(`${text} is not a valid domain`);
+	return domain;
 }

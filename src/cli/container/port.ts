@@ -12,7 +12,8 @@ export const command: Command = {
 		const ports = NetworkSettings.Ports ?? {};
 		if (wanted !== undefined) {
 			const key = wanted.includes("/") ? wanted : `${wanted}/tcp`;
-			if (!/^\d+\/(tcp|udp|sctp)$/.test(key)) throw new Error(`Error: invalid port (${wanted}): invalid syntax`);
+			if (!/^\d+\/(tcp|udp|sctp)$/.test(key))
+				throw new Error(`Error: invalid port (${wanted}): strconv.ParseUint: parsing "${wanted}": invalid syntax`);
 			const bindings = ports[key];
 			if (!bindings || bindings.length === 0)
 				throw new Error(`Error: No public port '${wanted}' published for ${container}`);

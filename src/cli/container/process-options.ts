@@ -42,25 +42,28 @@ export function toMap(texts: readonly string[]): Record<string, string> {
  * @throws Error for a file that can't be read or a name with blanks
  */
 function readFileLines(path: string): string[] {
-	let text: string;
+	let bytes: Buffer;
 	try {
-		text = readFileSync(path, "utf8");
+		bytes = readFileSync(path);
 	} catch (cause) {
 		const reason = errnoCode(cause) === "ENOENT" ? "no such file or directory" : (errnoCode(cause) ?? "cannot be read");
 		throw new Error(`open ${path}: ${reason}`, { cause });
 	}
+	const refuse = (why: string) => new Error(`invalid env file (${path}): ${why}`);
+	let text: string;
+	try {
+		text = new TextDecoder("utf-8", { fatal: true }).decode(bytes); // leaves a byte order mark out
+	} catch (cause) {
+		throw Object.assign(refuse("the text is not UTF-8"), { cause });
+	}
 	const lines: string[] = [];
-	for (const [index, raw] of text
-		.replace(/^\uFEFF/, "")
-		.split(/\r?\n/)
-		.entries()) {
+	for (const raw of text.split(/\r?\n/)) {
 		const line = raw.trimStart();
 		if (line === "" || line.startsWith("#")) continue;
 		const equals = line.indexOf("=");
 		const name = equals < 0 ? line.trimEnd() : line.slice(0, equals);
-		const where = `invalid env file (${path}): line ${index + 1}`;
-		if (name === "") throw new Error(`${where}: no variable name on line '${line}'`);
-		if (/\s/.test(name)) throw new Error(`${where}: variable '${name}' contains whitespaces`);
+		if (name === "") throw refuse(`no variable name on line '${line}'`);
+		if (/\s/.test(name)) throw refuse(`variable '${name}' contains whitespaces`);
 		lines.push(equals < 0 ? name : line);
 	}
 	return lines;

@@ -28,7 +28,7 @@ export const command: Command = {
 			filters: Filters.parse(options.list("filter")),
 		});
 		for await (const event of events) {
-			const text = template?.execute({ ...event, timeNano: Number(event.timeNano), TimeNano: Number(event.timeNano) });
+			const text = template?.execute({ ...event, timeNano: Number(event.timeNano) });
 			await context.stdout.writeThrough(`${text ?? (format === "json" ? eventJson(event) : describeEvent(event))}\n`);
 		}
 		return 0;

@@ -21,7 +21,10 @@ export const command: Command = {
 		const query = { size: options.bool("size") };
 		if (options.has("type") && type === "") throw new Error("type is empty: a type must be specified");
 		const kind = KINDS.find((candidate) => candidate === type);
-		if (type !== "" && kind === undefined) throw new Error(`${JSON.stringify(type)} is not a valid value for --type`);
+		if (type !== "" && kind === undefined)
+			throw new Error(
+				`unknown type: ${JSON.stringify(type)}: must be one of ${KINDS.map((name) => `"${name}"`).join(", ")}`,
+			);
 		return await inspectObjects(context, args, options.text("format"), (name) =>
 			kind === undefined
 				? inspectAny(client, name, query)
