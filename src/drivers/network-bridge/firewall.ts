@@ -29,6 +29,13 @@ interface ListedChain {
 	readonly policy?: string;
 }
 
+interface ListedRule {
+	readonly rule?: { readonly expr: readonly Readonly<Record<string, unknown>>[] };
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(["drop", "reject"]);
+const SIDE_EFFECTS: ReadonlySet<string> = new Set(["counter", "log"]);
+
 /** Kernels without the module that copies packets. */
 const NO_COPIES: readonly (string | undefined)[] = ["EOPNOTSUPP", "ENOENT"];
 
@@ -114,13 +121,26 @@ export class Firewall {
 		this.#reset();
 	}
 
-	/** Chains of others that drop what they do not know of forwarded IPv4 packets, as `table chain`. */
+	/** Chains of others that let no forwarded IPv4 packet through that they do not know, as `table chain`. */
 	foreignForwardDrops(): string[] {
 		return this.nftables.list("list chains").flatMap((item) => {
 			const { chain } = item as { readonly chain?: ListedChain };
-			if (chain?.hook !== "forward" || chain.policy !== "drop" || chain.table === this.options.table) return [];
-			return chain.family === "ip" || chain.family === "inet" ? [`${chain.table} ${chain.name}`] : [];
+			if (chain?.hook !== "forward" || chain.table === this.options.table) return [];
+			if (chain.family !== "ip" && chain.family !== "inet") return [];
+			return chain.policy === "drop" || this.#endsInDrop(chain) ? [`${chain.table} ${chain.name}`] : [];
 		});
+	}
+
+	/** As firewalld's: a policy of accept, and a last rule that refuses the rest. */
+	#endsInDrop({ family, table, name }: ListedChain): boolean {
+		// Names that nft's language cannot say are not worth an error at start.
+		if (![table, name].every((each) => /^[A-Za-z_][\w.-]*$/.test(each))) return false;
+		const items = this.nftables.list(`list chain ${family} ${table} ${name}`) as readonly ListedRule[];
+		const last = items.findLast(({ rule }) => rule !== undefined)?.rule?.expr ?? [];
+		const kinds = last.flatMap((expression) => Object.keys(expression));
+		return (
+			kinds.some((kind) => REFUSALS.has(kind)) && kinds.every((kind) => REFUSALS.has(kind) || SIDE_EFFECTS.has(kind))
+		);
 	}
 
 	/** Removes our tables. For tests and for a daemon that leaves nothing running. */

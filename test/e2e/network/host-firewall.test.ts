@@ -90,6 +90,22 @@ test("a strict reverse path filter stops nobody", async () => {
 	await host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0");
 });
 
+test("the daemon's log names chains of the host's that let no forwarded packet through, by policy or by a last rule", async () => {
+	await host.nft(`table inet strict {
+		chain by-policy { type filter hook forward priority 10; policy drop; }
+		chain by-rule { type filter hook forward priority 10; ct state established accept; counter reject; }
+		chain some { type filter hook forward priority 10; tcp dport 9 drop; }
+	}
+	`);
+	await daemon.stop();
+	await daemon.start();
+	const warning = daemon.log.split("\n").findLast((line) => line.includes("drops forwarded packets"));
+	expect(warning).toContain("by-policy");
+	expect(warning).toContain("by-rule");
+	expect(warning).not.toContain("some");
+	await host.nft("delete table inet strict\n");
+});
+
 test("an operator may open published ports past the host's rules", async () => {
 	await denyAll();
 	await daemon.stop();
