@@ -31,6 +31,11 @@ const WIRE_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
 	URI_TOO_LONG: "UNSUPPORTED",
 };
 
+/** Of failures that are none of the protocol's; the log tells more. */
+const MESSAGE: Readonly<Partial<Record<ErrorCode, string>>> = {
+	UNAVAILABLE: "what is behind this registry cannot be reached",
+};
+
 const CODE_OF_KIND: Readonly<Partial<Record<ErrorKind, ErrorCode>>> = { unavailable: "UNAVAILABLE" };
 
 export function statusOf(error: unknown): number {
@@ -47,7 +52,7 @@ export function errorResponse(error: unknown, headers: Readonly<Record<string, s
 	const known = error instanceof RegistryError;
 	const entry = {
 		code: WIRE_CODE[code] ?? code,
-		message: known ? errorMessage(error) : "unknown error",
+		message: known ? errorMessage(error) : (MESSAGE[code] ?? "unknown error"),
 		...(known && error.detail !== undefined ? { detail: error.detail } : {}),
 	};
 	return Response.json({ errors: [entry] }, { status: STATUS[code], headers });

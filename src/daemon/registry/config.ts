@@ -7,7 +7,15 @@ type Value = string | boolean | readonly string[];
 
 /** The options of one run: flags over file over fallbacks. */
 export class RegistryConfig {
-	constructor(private readonly values: ReadonlyMap<string, Value>) {}
+	constructor(
+		private readonly values: ReadonlyMap<string, Value>,
+		private readonly flags: ReadonlyMap<string, Value>,
+	) {}
+
+	/** On the command line, that is, and not in the file. */
+	isFlagGiven(name: string): boolean {
+		return this.flags.has(name);
+	}
 
 	text(name: string): string | undefined {
 		const value = this.values.get(name) ?? rowOf(name).fallback;
@@ -79,7 +87,7 @@ export function readConfig(argv: readonly string[]): RegistryConfig {
 	const flags = parseFlags(argv);
 	const path = flags.get("config");
 	const file = typeof path === "string" ? parseFile(path) : new Map<string, Value>();
-	return new RegistryConfig(new Map([...file, ...flags]));
+	return new RegistryConfig(new Map([...file, ...flags]), flags);
 }
 
 function parseFlags(argv: readonly string[]): Map<string, Value> {

@@ -34,7 +34,7 @@ export function gcHelp(): string {
 	const shown = OPTIONS.filter(
 		({ name }) => name === "config" || name === "root" || name.startsWith("gc-") || name.startsWith("s3-"),
 	);
-	return `Usage:  gantry registry gc --root DIR [OPTIONS]\n\nCollect garbage now; asks the server to do it when one is running\n\nOptions:\n${rows(shown)}`;
+	return `Usage:  gantry registry gc --root DIR [OPTIONS]\n\nCollect garbage now; asks the server to do it, its own way, when one is running\n\nOptions:\n${rows(shown)}`;
 }
 
 function rows(options: readonly OptionRow[]): string {

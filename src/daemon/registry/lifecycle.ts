@@ -1,4 +1,4 @@
-import { readFileSync, writeSync } from "node:fs";
+import { existsSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { InvalidParameterError, NotFoundError, UnavailableError } from "../../base/errors.ts";
 import { type Logger, silentLogger } from "../../base/logger.ts";
@@ -50,12 +50,16 @@ export async function serve(config: RegistryConfig): Promise<number> {
 /** Collects garbage: in the process that serves the root, else here. */
 export async function collectNow(config: RegistryConfig): Promise<number> {
 	const root = config.required("root");
+	if (config.text("s3-endpoint") === undefined && !existsSync(join(root, pathFor({ kind: "version" }))))
+		throw new NotFoundError(`there is no registry in ${root}`);
 	await using resources = new AsyncDisposableStack();
 	try {
 		resources.use(lockRoot(root));
 	} catch (error) {
 		if (!(error instanceof UnavailableError)) throw error;
 		const pid = Number(readFileSync(join(root, "lock"), "utf8"));
+		if (config.isFlagGiven("gc-grace") || config.isFlagGiven("gc-untagged"))
+			writeSync(STDERR, "the server goes by its own --gc-grace and --gc-untagged, not by those given here\n");
 		process.kill(pid, "SIGUSR1");
 		writeSync(STDOUT, `asked the server of ${root} (process ${pid}); its log has the result\n`);
 		return 0;

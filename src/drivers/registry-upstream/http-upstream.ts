@@ -1,6 +1,6 @@
 import { MEDIA_TYPE } from "../../api/oci/image.ts";
 import { type Digest, isDigest } from "../../base/digest.ts";
-import { errorMessage, NotFoundError, UnavailableError } from "../../base/errors.ts";
+import { NotFoundError, UnavailableError } from "../../base/errors.ts";
 import { MANIFEST_LIMIT_BYTES } from "../../core/registry/manifest.ts";
 import type { Upstream, UpstreamBlob, UpstreamManifest } from "../../core/registry/upstream.ts";
 import { type Credentials, UpstreamTokens } from "./upstream-tokens.ts";
@@ -122,7 +122,7 @@ export class HttpUpstream implements Upstream {
 		try {
 			return await fetch(url, { method: query.method ?? "GET", headers, redirect: "manual", signal });
 		} catch (cause) {
-			throw new UnavailableError(`the other registry cannot be reached: ${errorMessage(cause)}`, { cause });
+			throw new UnavailableError(`${url.host} cannot be reached`, { cause });
 		} finally {
 			clearTimeout(timer);
 		}

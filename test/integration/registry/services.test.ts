@@ -1,7 +1,7 @@
 /** What surrounds the protocol: who may do what, garbage, notifications, the cache of another registry. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -256,12 +256,18 @@ describe("garbage", () => {
 			"--gc-grace",
 			"0",
 		];
-		expect(await Bun.spawn(command).stdout.text()).toContain(`process ${registry.pid}`);
+		const asking = Bun.spawn(command, { stderr: "pipe" });
+		expect(await asking.stdout.text()).toContain(`process ${registry.pid}`);
+		expect(await asking.stderr.text()).toContain("the server goes by its own --gc-grace and --gc-untagged");
 		while (!registry.log().includes("garbage collected")) await Bun.sleep(20);
 		expect(blobFilesOrNone(registry)).not.toContain(digest);
 		await pushBlob(registry.url, "a/b", "unused");
 		await registry.end("SIGTERM");
 		expect(await Bun.spawn(command).stdout.text()).toStartWith("removed 1 blobs (6 bytes), 1 links");
+		const nowhere = join(registry.root, "nowhere");
+		const lost = Bun.spawn([...command, "--root", nowhere], { stderr: "pipe" });
+		expect(await lost.stderr.text()).toContain(`there is no registry in ${nowhere}`);
+		expect([await lost.exited, existsSync(nowhere)]).toEqual([1, false]);
 	});
 
 	function blobFilesOrNone(registry: RegistryProcess): string[] {
