@@ -38,3 +38,8 @@ export function whiteoutName(path: string): string {
 export function opaqueMarker(directory: string): string {
 	return joinPath(directory, OPAQUE);
 }
+
+/** Whether no file can have that name in a layer. */
+export function isWhiteoutName(base: string): boolean {
+	return base.startsWith(PREFIX);
+}

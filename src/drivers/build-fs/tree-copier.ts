@@ -4,6 +4,7 @@ import { errnoCode, InvalidParameterError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import type { CopyOptions } from "../../core/build/build-directories.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
+import { isWhiteoutName } from "../../core/diff/whiteout.ts";
 import { closeDescriptor, copyRange, dataRanges, O } from "../linux/file-descriptors.ts";
 import type { FileStatus } from "../linux/file-status.ts";
 import { resolveLinks } from "../linux/resolve-links.ts";
@@ -36,6 +37,7 @@ export class TreeCopier {
 	/** @throws InvalidParameterError, ErrnoError */
 	async copy(item: SourceItem, destination: CopyDestination): Promise<void> {
 		if (this.filter?.skipsItem(item) === true) return;
+		if (item.status.kind !== "directory") refuseWhiteout(item.path.slice(item.path.lastIndexOf("/") + 1), item.path);
 		const target = this.#targetOf(item, destination);
 		if (item.status.kind === "directory") {
 			const existing = this.#statusAt(target);
@@ -87,12 +89,14 @@ export class TreeCopier {
 			const childStatus = this.from.statusIfExists(encodePath(child));
 			if (childStatus === undefined) continue;
 			if (this.filter?.skips(child, childInside, childStatus.kind === "directory") === true) continue;
+			refuseWhiteout(text, child);
 			if (childStatus.kind === "directory") {
 				const there = isNew ? undefined : this.#makeRoomForDirectory(join(target, text));
 				await this.#directory(child, join(target, text), childInside, childStatus, there === undefined);
 			} else await this.#entry(child, join(target, text), childStatus, isNew);
 		}
-		if (isNew) this.#metadata(encodePath(path === "" ? "." : path), bytes, status);
+		// Below the first one even those that are there become as the source has them.
+		if (isNew || inside !== "") this.#metadata(encodePath(path === "" ? "." : path), bytes, status);
 	}
 
 	/** @returns the directory that is there already */
@@ -217,6 +221,12 @@ export class TreeCopier {
 	#statusAt(path: string): FileStatus | undefined {
 		return this.to.statusIfExists(encodePath(path === "" ? "." : path));
 	}
+}
+
+/** It would be there as long as the image is not pushed, and take something else away where it is pulled. */
+function refuseWhiteout(name: string, path: string): void {
+	if (isWhiteoutName(name))
+		throw new InvalidParameterError(`cannot copy ${path}: in a layer such a name stands for a file that was removed`);
 }
 
 function join(parent: string, name: string): string {

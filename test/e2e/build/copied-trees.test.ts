@@ -23,9 +23,9 @@ test("a directory's contents are copied: of its own the new one has but the time
 		'RUN [ "$(stat -c "%a %u:%g" /other)" = "755 0:0" ] && [ "$(stat -c %u:%g /other/below)" = 5:6 ]',
 		"COPY --chmod=750 --chown=7:8 private /changed",
 		'RUN [ "$(stat -c "%a %u:%g" /changed)" = "750 7:8" ]',
-		"RUN mkdir -m 711 /there",
+		"RUN mkdir -m 711 /there /there/below && chown 5:6 /there/below",
 		"COPY private /there",
-		`RUN [ "$(${STAT} /there)" = "711 0:0 1000000000" ]`,
+		`RUN [ "$(${STAT} /there)" = "711 0:0 1000000000" ] && [ "$(stat -c "%a %u:%g" /there/below)" = "700 0:0" ]`,
 	]);
 });
 

@@ -25,6 +25,13 @@ const cases: readonly (readonly [what: string, dockerfile: readonly string[], sa
 	["stages in a circle", ["FROM busybox AS a", "COPY --from=b /x /", "FROM a AS b"], ["Dockerfile:2:1: stage b comes"]],
 ];
 
+test("names that mean something else in a layer, unless they are left out", async () => {
+	suite.context.write({ "d/.wh.gone": "", "d/kept": "" });
+	expect(await suite.failure(["FROM busybox", "COPY d /d"])).toContain("cannot copy d/.wh.gone: in a layer such a name");
+	expect(await suite.failure(["FROM busybox", "COPY d/.wh.gone /d/"])).toContain("cannot copy d/.wh.gone");
+	await suite.mustBuild(["FROM busybox", "COPY --exclude=.wh.* d /d", "RUN [ $(ls -A /d) = kept ]"]);
+});
+
 for (const [what, dockerfile, says] of cases)
 	test(what, async () => {
 		const told = await suite.failure(dockerfile);
