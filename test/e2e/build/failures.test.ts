@@ -27,7 +27,9 @@ const cases: readonly (readonly [what: string, dockerfile: readonly string[], sa
 
 test("names that mean something else in a layer, unless they are left out", async () => {
 	suite.context.write({ "d/.wh.gone": "", "d/kept": "" });
-	expect(await suite.failure(["FROM busybox", "COPY d /d"])).toContain("cannot copy d/.wh.gone: in a layer such a name");
+	expect(await suite.failure(["FROM busybox", "COPY d /d"])).toContain(
+		"cannot copy d/.wh.gone: in a layer such a name",
+	);
 	expect(await suite.failure(["FROM busybox", "COPY d/.wh.gone /d/"])).toContain("cannot copy d/.wh.gone");
 	await suite.mustBuild(["FROM busybox", "COPY --exclude=.wh.* d /d", "RUN [ $(ls -A /d) = kept ]"]);
 });
