@@ -58,7 +58,9 @@ const WARM_SANDBOXES = 3;
 const RESOLV_CONF = "/etc/resolv.conf";
 
 /** On fewer, decompression alone keeps them busy, and unpacking is as quick on the main thread. */
-const LAYER_WORKER_CORES = 4;
+const UNPACKING_CORES = 4;
+/** Compressing is worth a thread wherever there is another core: the registry and the network are waited for meanwhile. */
+const COMPRESSING_CORES = 2;
 const LAYER_WORKER_LIMIT = 4;
 const LAYER_WORKER_IDLE_MS = 10_000;
 
@@ -136,7 +138,10 @@ export function openDrivers(
 			volumes: guard("volumeStore", new SqliteVolumeStore(database)),
 		},
 		snapshotter: guard("snapshotter", openSnapshotter(join(dataRoot, "snapshots"), config.storageDriver)),
-		applier: guard("applier", new FsLayerApplier(content, layerWorkers)),
+		applier: guard(
+			"applier",
+			new FsLayerApplier(content, layerWorkers, { unpacksInThreads: availableParallelism() >= UNPACKING_CORES }),
+		),
 		archiver,
 		build: {
 			directories: guard("buildDirectories", new FsBuildDirectories(join(dataRoot, "build"))),
@@ -178,7 +183,7 @@ function pluginPaths(execRoot: string) {
 
 function openLayerWorkers(contentRoot: string): LayerWorkers | undefined {
 	const cores = availableParallelism();
-	if (cores < LAYER_WORKER_CORES) return undefined;
+	if (cores < COMPRESSING_CORES) return undefined;
 	const limit = Math.min(cores >> 1, LAYER_WORKER_LIMIT);
 	return new LayerWorkers({ script: layerWorkerScript(), contentRoot, limit, idleMs: LAYER_WORKER_IDLE_MS });
 }

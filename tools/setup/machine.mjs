@@ -12,6 +12,7 @@ export const PACKAGES = [
 	{ name: "iproute2", purpose: "network tools for the tests" },
 	{ name: "procps", purpose: "ps, for top" },
 	{ name: "busybox-static", purpose: "base image" },
+	...(process.arch === "x64" ? [{ name: "libisal2", purpose: "quick compression of layers" }] : []),
 	{ name: "gcc", purpose: "compiler for the shim" },
 	{ name: "make", purpose: "compiler for the shim" },
 	{ name: "libc6-dev", purpose: "compiler for the shim" },

@@ -77,6 +77,26 @@ export interface DiffOptions {
 	readonly wholeTree?: boolean;
 }
 
+/** Where a layer's tar comes from: the re-assembly record, or, without one, the deterministic writer. */
+export type LayerSource =
+	| { readonly directory: string; readonly assembly: Digest }
+	| { readonly directory: string; readonly lowers: readonly string[] };
+
+export interface CompressedForm {
+	readonly digest: Digest;
+	readonly sizeBytes: number;
+}
+
+export interface CompressOptions {
+	/** Digest that the tar must have. */
+	readonly diffId: Digest;
+	readonly tarSizeBytes: number;
+	/** Hears how much of the tar was read. */
+	readonly onRead?: ((bytes: number) => void) | undefined;
+	/** Called before the end of the bytes is told. */
+	readonly onDone: (form: CompressedForm) => void;
+}
+
 /** Layers between their two forms: tar stream and unpacked directory. */
 export interface LayerApplier {
 	/**
@@ -89,6 +109,11 @@ export interface LayerApplier {
 	decompress(archive: Readable): AsyncIterable<Uint8Array>;
 	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */
 	tar(directory: string, assembly: Digest): Readable;
+	/**
+	 * The layer's tar as gzip. On one machine the same layer always gives the same bytes. Leaving the loop early ends all work on it.
+	 * @throws SystemError from the iteration when the files do not give the layer any more
+	 */
+	compress(source: LayerSource, options: CompressOptions): AsyncIterable<Uint8Array>;
 	/**
 	 * A deterministic tar of the container's changes (`upper` over `lowers`, topmost first) with OCI whiteouts, for commit.
 	 * @param options `wholeTree`: `upper` is all of the container's tree (`ContainerSnapshot.isWholeTree`)

@@ -1,99 +1,93 @@
-import { openSync, readdirSync, readSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createZstdDecompress } from "node:zlib";
+import { readSync } from "node:fs";
 import type { Digest } from "../../base/digest.ts";
-import { errnoCode, SystemError } from "../../base/errors.ts";
+import { SystemError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import { AssemblyReader, type FileRange } from "../../core/diff/assembly.ts";
-import { encodePath } from "../../core/diff/path-text.ts";
-import { closeDescriptor, O } from "../linux/file-descriptors.ts";
-import { RootDirectory } from "../linux/root-directory.ts";
+import type { FileRange } from "../../core/diff/assembly.ts";
+import { closeDescriptor } from "../linux/file-descriptors.ts";
+import { AssemblyFiles, assemblyRecords } from "./assembly-files.ts";
 import { ChunkBuffer } from "./chunk-buffer.ts";
 import { fileChunks } from "./file-chunks.ts";
 
 const SMALL_BYTES = 1 << 16;
 
-interface OpenLayer {
-	readonly root: RootDirectory;
-	readonly directory: string;
-	readonly displaced: ReadonlySet<number>;
-}
-
-/** The layer's tar again, from its re-assembly record and its unpacked files. */
+/** The layer's tar again, from its re-assembly record and its unpacked files. Big files are read off the thread. */
 export async function* assembledTar(
 	content: ContentStore,
 	directory: string,
 	assembly: Digest,
 ): AsyncGenerator<Uint8Array> {
-	const root = RootDirectory.open(directory);
-	const layer: OpenLayer = { root, directory, displaced: displacedNumbers(directory) };
-	const blob = content.stream(assembly);
-	const decoder = createZstdDecompress();
-	blob.on("error", (error) => decoder.destroy(error));
-	blob.pipe(decoder);
-	const reader = new AssemblyReader();
+	using files = new AssemblyFiles(directory);
 	const chunks = new ChunkBuffer();
 	const pacer = new Pacer();
-	try {
-		for await (const piece of decoder) {
-			for (const record of reader.push(piece)) {
-				if (record.kind === "raw") yield* chunks.add(record.bytes);
-				else if (record.range.length <= SMALL_BYTES) yield* chunks.add(smallRange(layer, record.range));
-				else yield* rangeChunks(layer, record.range, chunks);
-				if (pacer.isDue) await pacer.pause();
+	for await (const records of assemblyRecords(content, assembly))
+		for (const record of records) {
+			if (record.kind === "raw") yield* chunks.add(record.bytes);
+			else if (record.range.length <= SMALL_BYTES) yield* chunks.add(smallRange(files, record.range));
+			else yield* rangeChunks(files, record.range, chunks);
+			if (pacer.isDue) await pacer.pause();
+		}
+	yield* chunks.flush();
+}
+
+/**
+ * The same in blocks, all but the last as long as `block`, which is what each of them is: it is filled again for the next one. Files are
+ * read on the thread, straight into it.
+ */
+export async function* assembledBlocks(
+	content: ContentStore,
+	{ directory, assembly }: { readonly directory: string; readonly assembly: Digest },
+	block: Uint8Array,
+): AsyncGenerator<Uint8Array> {
+	using files = new AssemblyFiles(directory);
+	let filled = 0;
+	for await (const records of assemblyRecords(content, assembly))
+		for (const record of records) {
+			const length = record.kind === "raw" ? record.bytes.length : record.range.length;
+			const fd = record.kind === "raw" ? undefined : files.open(record.range);
+			try {
+				for (let done = 0; done < length; ) {
+					const size = Math.min(length - done, block.length - filled);
+					if (record.kind === "raw") block.set(record.bytes.subarray(done, done + size), filled);
+					else if (fd !== undefined) readFully(fd, block, filled, size, record.range.offset + done);
+					filled += size;
+					done += size;
+					if (filled < block.length) continue;
+					yield block;
+					filled = 0;
+				}
+			} finally {
+				if (fd !== undefined) closeDescriptor(fd);
 			}
 		}
-		reader.finish();
-		yield* chunks.flush();
-	} finally {
-		blob.destroy();
-		decoder.destroy();
-		root.close();
-	}
+	if (filled > 0) yield block.subarray(0, filled);
 }
 
 /** Most files are small, and waiting for a thread costs more than reading them. @throws SystemError when it is shorter */
-function smallRange(layer: OpenLayer, { number, path, offset, length }: FileRange): Uint8Array {
-	const fd = openRange(layer, number, path);
+function smallRange(files: AssemblyFiles, range: FileRange): Uint8Array {
+	const fd = files.open(range);
 	try {
-		const buffer = Buffer.allocUnsafe(length);
-		for (let done = 0; done < length; ) {
-			const count = readSync(fd, buffer, done, length - done, offset + done);
-			if (count === 0) throw new SystemError("unexpected end of file");
-			done += count;
-		}
+		const buffer = Buffer.allocUnsafe(range.length);
+		readFully(fd, buffer, 0, range.length, range.offset);
 		return buffer;
 	} finally {
 		closeDescriptor(fd);
 	}
 }
 
-function openRange(layer: OpenLayer, number: number, path: string): number {
-	return layer.displaced.has(number)
-		? openSync(join(displacedDirectory(layer.directory), String(number)), "r")
-		: layer.root.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+function readFully(fd: number, buffer: Uint8Array, start: number, length: number, offset: number): void {
+	for (let done = 0; done < length; ) {
+		const count = readSync(fd, buffer, start + done, length - done, offset + done);
+		if (count === 0) throw new SystemError("unexpected end of file");
+		done += count;
+	}
 }
 
-async function* rangeChunks(layer: OpenLayer, range: FileRange, chunks: ChunkBuffer): AsyncGenerator<Uint8Array> {
-	const fd = openRange(layer, range.number, range.path);
+async function* rangeChunks(files: AssemblyFiles, range: FileRange, chunks: ChunkBuffer): AsyncGenerator<Uint8Array> {
+	const fd = files.open(range);
 	try {
 		for await (const chunk of fileChunks(fd, range.offset, range.length)) yield* chunks.add(chunk);
 	} finally {
 		closeDescriptor(fd);
 	}
-}
-
-/** Files that a later member replaced were kept by their numbers; few layers have any. */
-function displacedNumbers(directory: string): ReadonlySet<number> {
-	try {
-		return new Set(readdirSync(displacedDirectory(directory)).map(Number));
-	} catch (error) {
-		if (errnoCode(error) === "ENOENT") return new Set();
-		throw error;
-	}
-}
-
-function displacedDirectory(directory: string): string {
-	return join(dirname(directory), "displaced");
 }

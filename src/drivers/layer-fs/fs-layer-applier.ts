@@ -2,9 +2,18 @@ import type { Readable } from "node:stream";
 import type { FilesystemChange } from "../../api/engine/container.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import type { AppliedLayer, ApplyOptions, DiffOptions, LayerApplier, MeasuredDiff } from "../../core/diff/archiver.ts";
+import type {
+	AppliedLayer,
+	ApplyOptions,
+	CompressOptions,
+	DiffOptions,
+	LayerApplier,
+	LayerSource,
+	MeasuredDiff,
+} from "../../core/diff/archiver.ts";
 import { assembledTar } from "./assembled-tar.ts";
 import { changesOf } from "./changes.ts";
+import { compressedLayer } from "./compress-layer.ts";
 import { decompressed } from "./decompress.ts";
 import { diffTar, measureDiff } from "./diff-tar.ts";
 import type { LayerWorkers } from "./layer-workers.ts";
@@ -13,12 +22,19 @@ import { unpackLayer } from "./unpack-layer.ts";
 
 /** What comes in fewer bytes is not worth a thread. */
 const SMALL_BYTES = 1 << 18;
+const SMALL_TAR_BYTES = 4 << 20;
+
+export interface LayerApplierOptions {
+	/** Otherwise threads only compress. */
+	readonly unpacksInThreads: boolean;
+}
 
 /** Layers between tar and directory; all but small ones on threads of their own, if there are any. */
 export class FsLayerApplier implements LayerApplier {
 	constructor(
 		readonly content: ContentStore,
 		readonly workers?: LayerWorkers,
+		readonly options: LayerApplierOptions = { unpacksInThreads: true },
 	) {}
 
 	async apply(tar: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
@@ -26,8 +42,10 @@ export class FsLayerApplier implements LayerApplier {
 		try {
 			const { head, isWhole } = await readAhead(source, SMALL_BYTES);
 			const archive = joined(head, source);
-			if (this.workers === undefined || isWhole) return await unpackLayer(this.content, archive, directory, options);
-			return await this.workers.unpack(archive, directory, options);
+			const workers = this.options.unpacksInThreads && !isWhole ? this.workers : undefined;
+			return workers === undefined
+				? await unpackLayer(this.content, archive, directory, options)
+				: await workers.unpack(archive, directory, options);
 		} finally {
 			tar.destroy();
 		}
@@ -39,6 +57,12 @@ export class FsLayerApplier implements LayerApplier {
 
 	tar(directory: string, assembly: Digest): Readable {
 		return tarStream(assembledTar(this.content, directory, assembly));
+	}
+
+	compress(source: LayerSource, options: CompressOptions): AsyncIterable<Uint8Array> {
+		return this.workers === undefined || options.tarSizeBytes <= SMALL_TAR_BYTES
+			? compressedLayer(this.content, source, options)
+			: this.workers.compress(source, options);
 	}
 
 	diff(upper: string, lowers: readonly string[], options: DiffOptions = {}): Readable {

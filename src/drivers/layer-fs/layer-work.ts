@@ -2,7 +2,8 @@
 import type { Digest } from "../../base/digest.ts";
 import { type ErrorKind, errorKind, errorMessage } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import type { AppliedLayer } from "../../core/diff/archiver.ts";
+import type { AppliedLayer, CompressedForm, CompressOptions, LayerSource } from "../../core/diff/archiver.ts";
+import { compressedLayer } from "./compress-layer.ts";
 import { unpackLayer } from "./unpack-layer.ts";
 
 export interface UnpackOrder {
@@ -13,9 +14,17 @@ export interface UnpackOrder {
 	readonly tarLimitBytes: number | undefined;
 }
 
-/** `abort`: the source has failed; clean up. */
+export interface CompressOrder extends Pick<CompressOptions, "diffId" | "tarSizeBytes"> {
+	/** Of the content store that has the re-assembly record. */
+	readonly contentRoot: string;
+	readonly source: LayerSource;
+}
+
+/** `abort`: the source has failed, or nobody wants the rest; clean up. `taken`: as below, the other way. */
 export type ToWorker = { readonly work: number } & (
 	| { readonly kind: "begin"; readonly order: UnpackOrder }
+	| { readonly kind: "compress"; readonly order: CompressOrder }
+	| { readonly kind: "taken"; readonly count: number }
 	| { readonly kind: "bytes"; readonly bytes: Uint8Array }
 	| { readonly kind: "end" }
 	| { readonly kind: "abort" }
@@ -25,6 +34,8 @@ export type ToWorker = { readonly work: number } & (
 export type FromWorker = { readonly work: number } & (
 	| { readonly kind: "taken"; readonly count: number }
 	| { readonly kind: "done"; readonly applied: AppliedLayer }
+	| { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly readBytes: number }
+	| { readonly kind: "compressed"; readonly form: CompressedForm }
 	| { readonly kind: "failed"; readonly error: ErrorKind; readonly message: string }
 );
 
@@ -63,29 +74,94 @@ class Inbox {
 	}
 }
 
+/** Compressed bytes on their way to the main thread, for each layer. */
+const WINDOW_BYTES = 2 << 20;
+
+/** Compressed bytes that leave as messages, no faster than they are taken. */
+class Outbox {
+	#onTheWay = 0;
+	#isAborted = false;
+	#wake = Promise.withResolvers<void>();
+
+	constructor(readonly post: WorkerPort["postMessage"]) {}
+
+	/** @throws AbortError when nobody wants any more */
+	async send(work: number, bytes: Uint8Array<ArrayBuffer>, readBytes: number): Promise<void> {
+		this.#onTheWay += bytes.length;
+		this.post({ work, kind: "bytes", bytes, readBytes }, [bytes.buffer]);
+		while (this.#onTheWay > WINDOW_BYTES && !this.#isAborted) {
+			await this.#wake.promise;
+			this.#wake = Promise.withResolvers();
+		}
+		if (this.#isAborted) throw new DOMException("nobody wants the rest", "AbortError");
+	}
+
+	taken(count: number): void {
+		this.#onTheWay -= count;
+		this.#wake.resolve();
+	}
+
+	end(): void {
+		this.#isAborted = true;
+		this.#wake.resolve();
+	}
+}
+
 export interface WorkerPort {
 	onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
-	postMessage(message: FromWorker): void;
+	postMessage(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
 
 /** The whole program of such a thread. */
 export function serveLayerWork(port: WorkerPort, openContent: (root: string) => ContentStore): void {
 	const inboxes = new Map<number, Inbox>();
-	const begin = (work: number, order: UnpackOrder) => {
+	const outboxes = new Map<number, Outbox>();
+	const failed = (work: number) => (error: unknown) =>
+		port.postMessage({ work, kind: "failed", error: errorKind(error), message: errorMessage(error) });
+	const unpack = (work: number, order: UnpackOrder) => {
 		const inbox = new Inbox((count) => port.postMessage({ work, kind: "taken", count }));
 		inboxes.set(work, inbox);
 		void unpackLayer(openContent(order.contentRoot), inbox.bytes(), order.directory, order)
-			.then(
-				(applied) => port.postMessage({ work, kind: "done", applied }),
-				(error: unknown) =>
-					port.postMessage({ work, kind: "failed", error: errorKind(error), message: errorMessage(error) }),
-			)
+			.then((applied) => port.postMessage({ work, kind: "done", applied }), failed(work))
 			.finally(() => inboxes.delete(work));
+	};
+	const compress = (work: number, order: CompressOrder) => {
+		const outbox = new Outbox((message, transfer) => port.postMessage(message, transfer));
+		outboxes.set(work, outbox);
+		void sendCompressed(work, openContent(order.contentRoot), order, outbox)
+			.then((form) => port.postMessage({ work, kind: "compressed", form }), failed(work))
+			.finally(() => outboxes.delete(work));
 	};
 	port.onmessage = ({ data }) => {
 		const inbox = inboxes.get(data.work);
-		if (data.kind === "begin") begin(data.work, data.order);
+		if (data.kind === "begin") unpack(data.work, data.order);
+		else if (data.kind === "compress") compress(data.work, data.order);
 		else if (data.kind === "bytes") inbox?.push(data.bytes);
-		else inbox?.end(data.kind === "end" ? "ended" : "aborted");
+		else if (data.kind === "taken") outboxes.get(data.work)?.taken(data.count);
+		else if (data.kind === "end") inbox?.end("ended");
+		else {
+			inbox?.end("aborted");
+			outboxes.get(data.work)?.end();
+		}
 	};
+}
+
+async function sendCompressed(
+	work: number,
+	content: ContentStore,
+	{ source, diffId, tarSizeBytes }: CompressOrder,
+	outbox: Outbox,
+): Promise<CompressedForm> {
+	const done = Promise.withResolvers<CompressedForm>();
+	let readBytes = 0;
+	const options: CompressOptions = {
+		diffId,
+		tarSizeBytes,
+		onRead: (bytes) => {
+			readBytes = bytes;
+		},
+		onDone: done.resolve,
+	};
+	for await (const bytes of compressedLayer(content, source, options)) await outbox.send(work, bytes, readBytes);
+	return await done.promise;
 }

@@ -1,6 +1,7 @@
-import { CancelledError, EngineError, SystemError } from "../../base/errors.ts";
-import type { AppliedLayer, ApplyOptions } from "../../core/diff/archiver.ts";
-import type { FromWorker, ToWorker, UnpackOrder } from "./layer-work.ts";
+import { CancelledError, SystemError } from "../../base/errors.ts";
+import type { AppliedLayer, ApplyOptions, CompressOptions, LayerSource } from "../../core/diff/archiver.ts";
+import type { FromWorker } from "./layer-work.ts";
+import { CompressionWork, type PostToWork, type ThreadWork, UnpackWork } from "./thread-work.ts";
 
 export interface LayerWorkersOptions {
 	/** Of the program that calls `serveLayerWork`. */
@@ -12,16 +13,13 @@ export interface LayerWorkersOptions {
 	readonly idleMs: number;
 }
 
-/** Bytes on their way to a thread, for each layer. */
-const WINDOW_BYTES = 4 << 20;
-
 /**
- * Threads that unpack layers. They are started when there is work and end when there has been none for a while; a thread unpacks several
- * layers at once when there are more layers than threads. Worth it where cores are free: handing the bytes over costs a fifth more.
+ * Threads that unpack and compress layers. They are started when there is work and end when there has been none for a while; a thread unpacks several
+ * layers at once when there are more layers than threads. Unpacking is worth it where cores are free: handing the bytes over costs a
+ * fifth more.
  */
 export class LayerWorkers implements Disposable {
 	readonly #threads = new Set<LayerThread>();
-	#nextWork = 0;
 
 	constructor(private readonly options: LayerWorkersOptions) {}
 
@@ -40,7 +38,10 @@ export class LayerWorkers implements Disposable {
 		{ diffId, tarLimitBytes }: Omit<ApplyOptions, "onProgress">,
 	): Promise<AppliedLayer> {
 		const { contentRoot } = this.options;
-		const work = this.#thread().begin(this.#nextWork++, { contentRoot, directory, diffId, tarLimitBytes });
+		const work = this.#thread().begin((post) => {
+			post({ kind: "begin", order: { contentRoot, directory, diffId, tarLimitBytes } }, []);
+			return new UnpackWork(post);
+		});
 		try {
 			for await (const chunk of archive) if (!(await work.send(chunk))) break;
 		} catch (error) {
@@ -50,6 +51,17 @@ export class LayerWorkers implements Disposable {
 		}
 		work.end();
 		return await work.result;
+	}
+
+	/** As `LayerApplier.compress`. */
+	async *compress(source: LayerSource, options: CompressOptions): AsyncGenerator<Uint8Array> {
+		const { contentRoot } = this.options;
+		const { diffId, tarSizeBytes } = options;
+		const work = this.#thread().begin((post) => {
+			post({ kind: "compress", order: { contentRoot, source, diffId, tarSizeBytes } }, []);
+			return new CompressionWork(options, post);
+		});
+		yield* work.bytes();
 	}
 
 	[Symbol.dispose](): void {
@@ -68,7 +80,8 @@ export class LayerWorkers implements Disposable {
 
 class LayerThread {
 	readonly #worker: Worker;
-	readonly #works = new Map<number, LayerWork>();
+	readonly #works = new Map<number, ThreadWork>();
+	#nextWork = 0;
 	#idle: NodeJS.Timeout | undefined;
 
 	constructor(
@@ -85,12 +98,12 @@ class LayerThread {
 		return this.#works.size;
 	}
 
-	begin(number: number, order: UnpackOrder): LayerWork {
+	begin<W extends ThreadWork>(make: (post: PostToWork) => W): W {
 		clearTimeout(this.#idle);
-		const work = new LayerWork(number, (message, transfer) => this.#worker.postMessage(message, transfer));
+		const number = this.#nextWork++;
+		const work = make((message, transfer) => this.#worker.postMessage({ ...message, work: number }, transfer));
 		this.#works.set(number, work);
 		work.result.catch(() => {}).finally(() => this.#finished(number));
-		this.#worker.postMessage({ work: number, kind: "begin", order } satisfies ToWorker);
 		return work;
 	}
 
@@ -106,65 +119,5 @@ class LayerThread {
 		if (this.works > 0) return;
 		this.#idle = setTimeout(() => this.terminate(), this.options.idleMs);
 		this.#idle.unref();
-	}
-}
-
-/** One layer, as the main thread sees it. */
-class LayerWork {
-	readonly #result = Promise.withResolvers<AppliedLayer>();
-	#isOver = false;
-	#onTheWay = 0;
-	#wake = Promise.withResolvers<void>();
-
-	constructor(
-		readonly number: number,
-		private readonly post: (message: ToWorker, transfer: ArrayBuffer[]) => void,
-	) {}
-
-	get result(): Promise<AppliedLayer> {
-		return this.#result.promise;
-	}
-
-	/** Resolves when there is room for more. @returns false when the thread wants no more */
-	async send(bytes: Uint8Array): Promise<boolean> {
-		if (this.#isOver) return false;
-		// A copy: readers of files and sockets use their buffers again.
-		const copy = new Uint8Array(bytes);
-		this.post({ work: this.number, kind: "bytes", bytes: copy }, [copy.buffer]);
-		this.#onTheWay += bytes.length;
-		while (this.#onTheWay > WINDOW_BYTES && !this.#isOver) {
-			await this.#wake.promise;
-			this.#wake = Promise.withResolvers();
-		}
-		return !this.#isOver;
-	}
-
-	end(): void {
-		if (!this.#isOver) this.post({ work: this.number, kind: "end" }, []);
-	}
-
-	abort(): void {
-		if (!this.#isOver) this.post({ work: this.number, kind: "abort" }, []);
-	}
-
-	take(message: FromWorker): void {
-		if (message.kind === "failed") this.fail(new EngineError(message.error, message.message));
-		else if (message.kind === "done") {
-			this.#over();
-			this.#result.resolve(message.applied);
-		} else {
-			this.#onTheWay -= message.count;
-			this.#wake.resolve();
-		}
-	}
-
-	fail(error: Error): void {
-		this.#over();
-		this.#result.reject(error);
-	}
-
-	#over(): void {
-		this.#isOver = true;
-		this.#wake.resolve();
 	}
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import type { LayerApplier } from "../../core/diff/archiver.ts";
+import type { CompressOptions, LayerApplier, LayerSource } from "../../core/diff/archiver.ts";
 import type { ImageStore, LayerBlob, LayerRecord } from "../../core/image/image-record.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { LayerUsage } from "../../core/system/disk-usage.ts";
@@ -179,13 +179,17 @@ export class LayerRegistry {
 
 	/** The layer's tar as it was unpacked. The reader compares its digest with the layer's. */
 	tar(layer: LayerRecord): Readable {
-		const { applier, snapshotter } = this.#deps;
-		if (layer.assembly === undefined)
-			return applier.diff(
-				snapshotter.layerPath(layer.chainId),
-				layer.parent === undefined ? [] : snapshotter.stack(layer.parent),
-			);
-		return applier.tar(snapshotter.layerPath(layer.chainId), layer.assembly);
+		const { applier } = this.#deps;
+		const source = this.#source(layer);
+		return "assembly" in source
+			? applier.tar(source.directory, source.assembly)
+			: applier.diff(source.directory, source.lowers);
+	}
+
+	/** As `LayerApplier.compress`. */
+	compress(layer: LayerRecord, options: Pick<CompressOptions, "onRead" | "onDone">): AsyncIterable<Uint8Array> {
+		const { diffId, tarSizeBytes } = layer;
+		return this.#deps.applier.compress(this.#source(layer), { ...options, diffId, tarSizeBytes });
 	}
 
 	/**
@@ -223,6 +227,13 @@ export class LayerRegistry {
 	/** Blobs that layers need. */
 	assemblies(): Digest[] {
 		return this.all().flatMap((layer) => (layer.assembly === undefined ? [] : [layer.assembly]));
+	}
+
+	#source({ chainId, parent, assembly }: LayerRecord): LayerSource {
+		const { snapshotter } = this.#deps;
+		const directory = snapshotter.layerPath(chainId);
+		if (assembly !== undefined) return { directory, assembly };
+		return { directory, lowers: parent === undefined ? [] : snapshotter.stack(parent) };
 	}
 
 	#kept(): Digest[] {

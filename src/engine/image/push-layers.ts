@@ -134,7 +134,7 @@ export class LayerPusher {
 
 	async #compress(layer: LayerRecord, id: string, context: LayerPushContext): Promise<Descriptor> {
 		const { pusher, progress, signal } = context;
-		const compressed = new CompressedLayer(layer, () => this.layers.tar(layer));
+		const compressed = new CompressedLayer((options) => this.layers.compress(layer, options));
 		await pusher.uploadBlob(
 			{
 				digest: () => compressed.digest,

@@ -1,11 +1,21 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import {
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	realpathSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { gzipSync } from "node:zlib";
-import { sha256 } from "../../../src/base/digest.ts";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { type Digest, sha256 } from "../../../src/base/digest.ts";
+import type { CompressedForm, LayerSource } from "../../../src/core/diff/archiver.ts";
 import { layerWorkerScript } from "../../../src/daemon/programs.ts";
 import { FsContentStore } from "../../../src/drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../../../src/drivers/layer-fs/fs-layer-applier.ts";
@@ -67,6 +77,83 @@ test("threads unpack layers, and end when they have nothing to do", async () => 
 	expect(workers.size).toBe(2);
 	await threadsEnd();
 	expect(unfinished()).toEqual([]);
+});
+
+/** Larger than what is compressed without a thread, and than what may wait to be taken. */
+const LARGE = tarOf(
+	{ name: "big", content: randomBytes(12 << 20).toString("latin1") },
+	{ name: "small", content: "text" },
+);
+
+async function unpacked(): Promise<{ readonly directory: string; readonly assembly: Digest }> {
+	const directory = newDirectory();
+	const { assembly } = await applier.apply(Readable.from(inPieces(LARGE)), directory);
+	return { directory, assembly };
+}
+
+async function compressed(by: FsLayerApplier, source: LayerSource): Promise<{ bytes: Buffer; form: CompressedForm }> {
+	const done = Promise.withResolvers<CompressedForm>();
+	const chunks: Uint8Array[] = [];
+	let readBytes = 0;
+	const options = {
+		diffId: sha256(LARGE),
+		tarSizeBytes: LARGE.length,
+		onRead: (bytes: number) => (readBytes = bytes),
+		onDone: done.resolve,
+	};
+	for await (const chunk of by.compress(source, options)) chunks.push(chunk);
+	expect(readBytes).toBe(LARGE.length);
+	return { bytes: Buffer.concat(chunks), form: await done.promise };
+}
+
+test("threads compress layers, to the same bytes as the main one", async () => {
+	const source = await unpacked();
+	const alone = await compressed(new FsLayerApplier(new FsContentStore(join(base, "content"))), source);
+	expect(gunzipSync(alone.bytes).equals(LARGE)).toBe(true);
+	const works = Array.from({ length: 3 }, async () => {
+		const { bytes, form } = await compressed(applier, source);
+		expect(bytes.equals(alone.bytes)).toBe(true);
+		expect(form).toEqual({ digest: sha256(bytes), sizeBytes: bytes.length });
+	});
+	await Promise.all(works);
+	await threadsEnd();
+});
+
+test("a layer that is not what it was is not compressed to its end", async () => {
+	const source = await unpacked();
+	writeFileSync(join(source.directory, "small"), "tEXT");
+	// Not by `rejects`: while that waits, nothing is heard of a thread that does not keep the process alive.
+	const failure = () =>
+		compressed(applier, source).then(
+			() => undefined,
+			(error: unknown) => error,
+		);
+	expect(await failure()).toMatchObject({
+		kind: "system",
+		message: expect.stringContaining("was changed on disk"),
+	});
+	rmSync(join(source.directory, "big"));
+	expect(await failure()).toMatchObject({ kind: "system" });
+	await threadsEnd();
+});
+
+test("who wants no more of a compressed layer ends the thread's work", async () => {
+	const source = await unpacked();
+	const options = { diffId: sha256(LARGE), tarSizeBytes: LARGE.length, onDone: () => {} };
+	for await (const chunk of applier.compress(source, options)) {
+		expect(chunk.length).toBeGreaterThan(0);
+		break;
+	}
+	// The thread answers others, and has none of the layer's files open.
+	await threadsEnd();
+	const open = readdirSync("/proc/self/fd").flatMap((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`);
+		} catch {
+			return []; // the directory being read
+		}
+	});
+	expect(open.filter((path) => path.startsWith(source.directory))).toEqual([]);
 });
 
 test("small layers need no thread", async () => {

@@ -1,0 +1,135 @@
+/** Layers that a thread works on, as the main thread sees them. */
+import { EngineError } from "../../base/errors.ts";
+import type { AppliedLayer, CompressedForm, CompressOptions } from "../../core/diff/archiver.ts";
+import type { FromWorker, ToWorker } from "./layer-work.ts";
+
+/** Bytes on their way to a thread, for each layer. */
+const WINDOW_BYTES = 4 << 20;
+
+/** Tells the thread something about one work. */
+export type PostToWork = (message: DistributiveOmit<ToWorker, "work">, transfer: ArrayBuffer[]) => void;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+export interface ThreadWork {
+	/** Settles when the thread has nothing of it open any more. */
+	readonly result: Promise<unknown>;
+	take(message: FromWorker): void;
+	fail(error: Error): void;
+}
+
+/** A layer being unpacked. */
+export class UnpackWork implements ThreadWork {
+	readonly #result = Promise.withResolvers<AppliedLayer>();
+	#isOver = false;
+	#onTheWay = 0;
+	#wake = Promise.withResolvers<void>();
+
+	constructor(private readonly post: PostToWork) {}
+
+	get result(): Promise<AppliedLayer> {
+		return this.#result.promise;
+	}
+
+	/** Resolves when there is room for more. @returns false when the thread wants no more */
+	async send(bytes: Uint8Array): Promise<boolean> {
+		if (this.#isOver) return false;
+		// A copy: readers of files and sockets use their buffers again.
+		const copy = new Uint8Array(bytes);
+		this.post({ kind: "bytes", bytes: copy }, [copy.buffer]);
+		this.#onTheWay += bytes.length;
+		while (this.#onTheWay > WINDOW_BYTES && !this.#isOver) {
+			await this.#wake.promise;
+			this.#wake = Promise.withResolvers();
+		}
+		return !this.#isOver;
+	}
+
+	end(): void {
+		if (!this.#isOver) this.post({ kind: "end" }, []);
+	}
+
+	abort(): void {
+		if (!this.#isOver) this.post({ kind: "abort" }, []);
+	}
+
+	take(message: FromWorker): void {
+		if (message.kind === "failed") this.fail(new EngineError(message.error, message.message));
+		else if (message.kind === "done") {
+			this.#over();
+			this.#result.resolve(message.applied);
+		} else if (message.kind === "taken") {
+			this.#onTheWay -= message.count;
+			this.#wake.resolve();
+		}
+	}
+
+	fail(error: Error): void {
+		this.#over();
+		this.#result.reject(error);
+	}
+
+	#over(): void {
+		this.#isOver = true;
+		this.#wake.resolve();
+	}
+}
+
+/** A layer being compressed. */
+export class CompressionWork implements ThreadWork {
+	readonly #result = Promise.withResolvers<CompressedForm>();
+	readonly #pieces: Uint8Array[] = [];
+	#isOver = false;
+	#wake = Promise.withResolvers<void>();
+
+	constructor(
+		readonly options: CompressOptions,
+		private readonly post: PostToWork,
+	) {}
+
+	get result(): Promise<CompressedForm> {
+		return this.#result.promise;
+	}
+
+	/** To be read once. Who leaves early waits until the thread has nothing open any more. @throws EngineError of the thread's kind */
+	async *bytes(): AsyncGenerator<Uint8Array> {
+		try {
+			for (;;) {
+				const piece = this.#pieces.shift();
+				if (piece !== undefined) {
+					this.post({ kind: "taken", count: piece.length }, []);
+					yield piece;
+				} else if (this.#isOver) break;
+				else {
+					await this.#wake.promise;
+					this.#wake = Promise.withResolvers();
+				}
+			}
+			this.options.onDone(await this.result);
+		} finally {
+			if (!this.#isOver) this.post({ kind: "abort" }, []);
+			await this.result.catch(() => {});
+		}
+	}
+
+	take(message: FromWorker): void {
+		if (message.kind === "failed") this.fail(new EngineError(message.error, message.message));
+		else if (message.kind === "compressed") {
+			this.#over();
+			this.#result.resolve(message.form);
+		} else if (message.kind === "bytes") {
+			this.#pieces.push(message.bytes);
+			this.options.onRead?.(message.readBytes);
+			this.#wake.resolve();
+		}
+	}
+
+	fail(error: Error): void {
+		this.#over();
+		this.#result.reject(error);
+	}
+
+	#over(): void {
+		this.#isOver = true;
+		this.#wake.resolve();
+	}
+}
