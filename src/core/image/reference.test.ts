@@ -70,4 +70,5 @@ test("referenceFromParts() joins what the API gives apart", () => {
 	expect(formatReference(referenceFromParts("foo:1", "2"))).toBe("docker.io/library/foo:2");
 	expect(() => referenceFromParts("foo", "-")).toThrow("invalid tag format");
 	expect(() => referenceFromParts(`foo@${DIGEST}`, "")).toThrow("refusing to create a tag with a digest reference");
+	expect(() => referenceFromParts("sha256", "abc")).toThrow("refusing to create an ambiguous tag");
 });

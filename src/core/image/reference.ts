@@ -71,9 +71,16 @@ function splitDomain(text: string): { readonly domain: string; readonly remainde
 export function referenceFromParts(repository: string, tag: string): NamedReference {
 	const named = parseReference(repository);
 	if (named.digest !== undefined) throw new InvalidParameterError("refusing to create a tag with a digest reference");
+	refuseAmbiguousName(named);
 	if (tag === "") return withDefaultTag(named);
 	if (!WHOLE_TAG.test(tag)) throw new InvalidParameterError("invalid tag format");
 	return { ...named, tag };
+}
+
+/** `sha256:…` means an ID: nobody could name an image that is called so. @throws InvalidParameterError */
+export function refuseAmbiguousName({ name }: NamedReference): void {
+	if (familiar(name) === "sha256")
+		throw new InvalidParameterError("refusing to create an ambiguous tag using digest algorithm as name");
 }
 
 export function withDefaultTag(named: NamedReference): NamedReference {

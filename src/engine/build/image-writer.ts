@@ -2,7 +2,13 @@ import type { ImageConfig } from "../../api/oci/image.ts";
 import type { Digest } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
-import { familiar, formatReference, parseReference, withDefaultTag } from "../../core/image/reference.ts";
+import {
+	familiar,
+	formatReference,
+	parseReference,
+	refuseAmbiguousName,
+	withDefaultTag,
+} from "../../core/image/reference.ts";
 import type { ImageWorkshop } from "../image/image-service.ts";
 import type { BuildCache } from "./build-cache.ts";
 
@@ -36,6 +42,7 @@ function normalised(tag: string): string {
 	try {
 		const named = parseReference(tag);
 		if (named.digest !== undefined) throw new InvalidParameterError("refusing to create a tag with a digest reference");
+		refuseAmbiguousName(named);
 		return formatReference(withDefaultTag(named));
 	} catch (cause) {
 		if (!(cause instanceof InvalidParameterError)) throw cause;
