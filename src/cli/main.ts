@@ -34,7 +34,8 @@ async function runLine(argv: string[], stdout: Output, stderr: Output): Promise<
 	const globalLine = parseGlobals(argv);
 	const { options, args } = globalLine;
 	const level = options.text("log-level");
-	if (options.list("host").length > 1) throw new ExitError(1, "Failed to initialize: unable to resolve gantry endpoint: Specify only one -H");
+	if (options.list("host").length > 1)
+		throw new ExitError(1, "Failed to initialize: unable to resolve gantry endpoint: Specify only one -H");
 	if (!LOG_LEVELS.has(level)) throw new ExitError(1, `Unable to parse logging level: ${level}`);
 	if (options.bool("version")) {
 		const { CLI_VERSION } = await import("./version-text.ts");

@@ -5,20 +5,22 @@ import { type Fields, joinLabels } from "../formatter/rows.ts";
 
 /** The columns of `ps`. `isTruncated`: shorten what is long. */
 export function containerFields(isTruncated: boolean): Fields<ContainerSummary> {
+	const cuttable = { leastWidth: isTruncated ? 8 : undefined };
 	return {
 		ID: { header: "CONTAINER ID", value: ({ Id }) => (isTruncated ? truncateId(Id) : Id) },
 		Names: { header: "NAMES", value: ({ Names }) => containerNames(Names, isTruncated) },
-		Image: { header: "IMAGE", value: (container) => imageName(container, isTruncated) },
+		Image: { header: "IMAGE", value: (container) => imageName(container, isTruncated), ...cuttable },
 		Command: {
 			header: "COMMAND",
 			value: ({ Command }) => JSON.stringify(isTruncated ? ellipsis(Command, 20) : Command),
+			...cuttable,
 		},
 		CreatedAt: { header: "CREATED AT", value: ({ Created }) => localTime(Created) },
-		RunningFor: { header: "CREATED", value: ({ Created }) => humanAge(Created) },
-		Ports: { header: "PORTS", value: ({ Ports }) => displayPorts(Ports ?? []) },
+		RunningFor: { header: "CREATED", value: ({ Created }) => humanAge(Created), ...cuttable },
+		Ports: { header: "PORTS", value: ({ Ports }) => displayPorts(Ports ?? []), ...cuttable },
 		State: { header: "STATE", value: ({ State }) => State },
-		Status: { header: "STATUS", value: ({ Status }) => Status },
-		Size: { header: "SIZE", value: displaySize },
+		Status: { header: "STATUS", value: ({ Status }) => Status, ...cuttable },
+		Size: { header: "SIZE", value: displaySize, ...cuttable },
 		Labels: { header: "LABELS", value: ({ Labels }) => joinLabels(Labels) },
 		Label: {
 			header: "LABEL",

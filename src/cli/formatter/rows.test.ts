@@ -28,6 +28,7 @@ const ITEMS: Item[] = [
 async function render(items: Item[], format: string): Promise<string> {
 	let text = "";
 	const output = {
+		fd: -1,
 		write: (data: string) => {
 			text += data;
 		},

@@ -10,6 +10,8 @@ export interface Field<T> {
 	value(item: T): unknown;
 	/** Left out of `json`, as functions and compound fields are. */
 	isHidden?: boolean;
+	/** On a narrow terminal the plain table may cut the column to so many characters. */
+	leastWidth?: number | undefined;
 }
 
 export type Fields<T> = Readonly<Record<string, Field<T>>>;
@@ -33,7 +35,7 @@ export async function writeRows<T>(output: Output, items: readonly T[], options:
 	if (!isGiven || format === "table") {
 		const header = columns.map((name) => fields[name]?.header ?? name);
 		const lines = items.map((item) => columns.map((name) => String(fields[name]?.value(item) ?? "")));
-		output.write(layOutTable([header, ...lines]));
+		output.write(await layOutFor(output, [header, ...lines], () => columns.map((name) => fields[name]?.leastWidth)));
 		return;
 	}
 	if (format === "json") {
@@ -56,6 +58,18 @@ export async function writeRows<T>(output: Output, items: readonly T[], options:
 	} catch (error) {
 		throw templateFailure(error);
 	}
+}
+
+/** A terminal gets lines no longer than it is wide, where that can be; whoever else reads gets all there is. */
+async function layOutFor(
+	output: Output,
+	lines: readonly (readonly string[])[],
+	leastWidths: () => (number | undefined)[],
+): Promise<string> {
+	const { terminalSize } = await import("../terminal.ts");
+	const size = terminalSize(output.fd);
+	if (size === undefined) return layOutTable(lines);
+	return (await import("./narrow-table.ts")).layOutWithin(lines, leastWidths(), size.columns);
 }
 
 /** Docker's words for a template that does not work. */

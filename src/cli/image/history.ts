@@ -22,9 +22,10 @@ function historyFields(isHuman: boolean, isTruncated: boolean): Fields<ImageHist
 		CreatedBy: {
 			header: "CREATED BY",
 			value: ({ CreatedBy }) => (isTruncated ? ellipsis(createdBy(CreatedBy), CREATED_BY_WIDTH) : createdBy(CreatedBy)),
+			leastWidth: isTruncated ? 12 : undefined,
 		},
 		Size: { header: "SIZE", value: ({ Size }) => (isHuman ? humanSize(Size) : String(Size)) },
-		Comment: { header: "COMMENT", value: ({ Comment }) => Comment },
+		Comment: { header: "COMMENT", value: ({ Comment }) => Comment, leastWidth: isTruncated ? 8 : undefined },
 	};
 }
 

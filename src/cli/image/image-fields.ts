@@ -16,7 +16,11 @@ export interface ImageRow {
 export function imageFields(isTruncated: boolean): Fields<ImageRow> {
 	return {
 		ID: { header: "IMAGE ID", value: ({ image }) => (isTruncated ? truncateId(image.Id) : image.Id) },
-		Repository: { header: "REPOSITORY", value: ({ repository }) => repository },
+		Repository: {
+			header: "REPOSITORY",
+			value: ({ repository }) => repository,
+			leastWidth: isTruncated ? 20 : undefined,
+		},
 		Tag: { header: "TAG", value: ({ tag }) => tag },
 		Digest: { header: "DIGEST", value: ({ digest }) => digest },
 		CreatedSince: { header: "CREATED", value: ({ image }) => humanAge(image.Created) },

@@ -44,7 +44,7 @@ function searchFields(isWhole: boolean): Fields<SearchResponse> {
 	};
 	return {
 		Name: { header: "NAME", value: ({ name }) => name },
-		Description: { header: "DESCRIPTION", value: description },
+		Description: { header: "DESCRIPTION", value: description, leastWidth: isWhole ? undefined : 12 },
 		StarCount: { header: "STARS", value: ({ star_count }) => star_count },
 		IsOfficial: { header: "OFFICIAL", value: ({ is_official }) => (is_official ? "[OK]" : "") },
 		IsAutomated: { header: "AUTOMATED", value: () => "", isHidden: true },

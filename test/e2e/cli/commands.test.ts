@@ -192,6 +192,16 @@ describe("lists and inspections", () => {
 		await Bun.sleep(300);
 	});
 
+	test("ps fits a narrow terminal, and is whole in a pipe", async () => {
+		await using session = daemon.terminal("gantry", ["ps"], { rows: 20, columns: 80 });
+		expect(await session.exited).toBe(0);
+		const lines = session.output.replaceAll("\r", "").trimEnd().split("\n");
+		expect(lines[0]).toMatch(/^CONTAINER ID {2}IMAGE .* NAMES$/);
+		expect(lines.every((line) => [...line].length <= 80)).toBe(true);
+		expect(lines.some((line) => line.includes("…") && line.endsWith("  cli-list"))).toBe(true);
+		expect(await daemon.mustGantry(["ps"])).toContain("->80/tcp   cli-list");
+	});
+
 	for (const args of commands)
 		test.skipIf(dockerClient === undefined)(`${args.join(" ")} prints what docker prints`, async () => {
 			let [ours, theirs] = [await gantry(args), await daemon.docker(args)];
