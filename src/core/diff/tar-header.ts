@@ -142,33 +142,54 @@ export interface HeaderFields {
 
 export function formatHeader(fields: HeaderFields): Buffer {
 	const block = Buffer.alloc(TAR_BLOCK_BYTES);
-	encodePath(fields.name).copy(block, 0, 0, 100);
+	putText(block, 0, 100, fields.name);
 	putOctal(block, 100, 8, fields.mode);
 	putOctal(block, 108, 8, fields.uid);
 	putOctal(block, 116, 8, fields.gid);
 	putOctal(block, 124, 12, fields.sizeBytes);
 	putOctal(block, 136, 12, fields.modifiedSeconds);
 	block.fill(0x20, 148, 156);
-	block.write(fields.typeFlag, 156, 1, "latin1");
-	encodePath(fields.linkName).copy(block, 157, 0, 100);
-	block.write("ustar\x0000", 257, 8, "latin1");
-	encodePath(fields.userName).copy(block, 265, 0, 31);
-	encodePath(fields.groupName).copy(block, 297, 0, 31);
+	putText(block, 156, 1, fields.typeFlag);
+	putText(block, 157, 100, fields.linkName);
+	block.set(MAGIC, 257);
+	putText(block, 265, 31, fields.userName);
+	putText(block, 297, 31, fields.groupName);
 	putOctal(block, 329, 8, fields.deviceMajor);
 	putOctal(block, 337, 8, fields.deviceMinor);
-	encodePath(fields.prefix).copy(block, 345, 0, 155);
+	putText(block, 345, 155, fields.prefix);
 	let sum = 0;
-	for (const byte of block) sum += byte;
-	block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, 8, "latin1");
+	for (let index = 0; index < TAR_BLOCK_BYTES; index++) sum += block[index] as number;
+	putOctal(block, 148, 7, sum);
 	return block;
 }
+
+/** `ustar`, a NUL, and version 00. */
+const MAGIC = Buffer.from("ustar\x0000", "latin1");
 
 /** Largest number that `length` bytes of octal text hold, with the closing NUL. */
 export function octalLimit(length: number): number {
 	return 8 ** (length - 1) - 1;
 }
 
+/** Digit by digit: an archive has a dozen such fields for each of its files. */
 function putOctal(block: Buffer, offset: number, length: number, value: number): void {
-	const clamped = value >= 0 && value <= octalLimit(length) ? value : 0;
-	block.write(`${clamped.toString(8).padStart(length - 1, "0")}\0`, offset, length, "latin1");
+	let rest = value >= 0 && value <= octalLimit(length) ? value : 0;
+	for (let index = offset + length - 2; index >= offset; index--) {
+		const shorter = Math.floor(rest / 8);
+		block[index] = 0x30 + rest - shorter * 8;
+		rest = shorter;
+	}
+	block[offset + length - 1] = 0;
+}
+
+/** What does not fit is cut. */
+function putText(block: Buffer, offset: number, length: number, text: string): void {
+	for (let index = 0; index < text.length; index++) {
+		const code = text.charCodeAt(index);
+		if (code > 0x7f) {
+			encodePath(text).copy(block, offset, 0, length);
+			return;
+		}
+		if (index < length) block[offset + index] = code;
+	}
 }

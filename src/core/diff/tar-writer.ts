@@ -26,7 +26,8 @@ export const TAR_END: Uint8Array = new Uint8Array(2 * TAR_BLOCK_BYTES);
 /** Header of a member. Its `sizeBytes` bytes of content and `tarPadding(sizeBytes)` zeros follow. Sparse files are written in full. */
 export function formatTarHeader(entry: TarEntry): Buffer {
 	const split = splitName(entry.name);
-	const records = paxRecords(entry, split !== undefined);
+	const seconds = floorSeconds(entry.modifiedNs);
+	const records = paxRecords(entry, seconds, split !== undefined);
 	const block = formatHeader({
 		name: split?.name ?? truncated(entry.name),
 		prefix: split?.prefix ?? "",
@@ -36,7 +37,7 @@ export function formatTarHeader(entry: TarEntry): Buffer {
 		uid: entry.uid,
 		gid: entry.gid,
 		sizeBytes: entry.sizeBytes,
-		modifiedSeconds: Number(floorSeconds(entry.modifiedNs)),
+		modifiedSeconds: Number(seconds),
 		userName: entry.userName,
 		groupName: entry.groupName,
 		deviceMajor: entry.deviceMajor,
@@ -49,19 +50,20 @@ export function tarPadding(sizeBytes: number): Uint8Array {
 	return TAR_END.subarray(0, (TAR_BLOCK_BYTES - (sizeBytes % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES);
 }
 
-function paxRecords(entry: TarEntry, nameFits: boolean): PaxRecord[] {
+function paxRecords(entry: TarEntry, seconds: bigint, nameFits: boolean): PaxRecord[] {
 	const records: PaxRecord[] = [];
 	const add = (key: string, value: string) => records.push({ key, value: encodePath(value) });
-	if (entry.modifiedNs % NS !== 0n || entry.modifiedNs < 0n || floorSeconds(entry.modifiedNs) > octalLimit(12))
+	if (entry.modifiedNs !== seconds * NS || seconds < 0n || seconds > octalLimit(12))
 		add("mtime", formatPaxTime(entry.modifiedNs));
 	if (entry.gid > octalLimit(8)) add("gid", String(entry.gid));
 	if (entry.uid > octalLimit(8)) add("uid", String(entry.uid));
 	if (entry.sizeBytes > octalLimit(12)) add("size", String(entry.sizeBytes));
 	if (!nameFits) add("path", entry.name);
-	if (encodePath(entry.linkName).length > 100 || !ASCII.test(entry.linkName)) add("linkpath", entry.linkName);
+	if (entry.linkName.length > 100 || !ASCII.test(entry.linkName)) add("linkpath", entry.linkName);
 	if (!ASCII.test(entry.userName) || entry.userName.length > 31) add("uname", entry.userName);
 	if (!ASCII.test(entry.groupName) || entry.groupName.length > 31) add("gname", entry.groupName);
 	for (const [name, value] of entry.attributes) records.push({ key: `SCHILY.xattr.${name}`, value });
+	if (records.length < 2) return records;
 	return records.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
 }
 

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { fstatSync, ftruncateSync, write, writeSync } from "node:fs";
+import { fchmodSync, fstatSync, ftruncateSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { sha256FromHex } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
@@ -8,6 +8,7 @@ import type { KeptEntry } from "../../core/build/context-copy.ts";
 import type { ContextEntry } from "../../core/build/context-listing.ts";
 import { type ContextPlan, isSameStamp } from "../../core/build/context-plan.ts";
 import { closeDescriptor, O } from "../linux/file-descriptors.ts";
+import { setFileTimes } from "../linux/file-times.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 
 /** Files larger than this are written off the main thread: a full page cache makes their writer wait. */
@@ -15,12 +16,17 @@ const SMALL_BYTES = 256 * 1024;
 
 const writeAsync = promisify(write);
 
+interface Existing {
+	readonly sizeBytes: number;
+	readonly permissions: number;
+}
+
 interface OpenFile {
 	readonly entry: ContextEntry;
 	readonly head: ContentHead;
 	readonly fd: number;
-	/** There was a file of that name, which may have been longer. */
-	readonly isReplaced: boolean;
+	/** What the file that is written over has; undefined for a new one. */
+	readonly before: Existing | undefined;
 	readonly hash: Hash;
 	position: number;
 }
@@ -54,9 +60,8 @@ export class FileReceiver implements ContentReceiver {
 			throw new InvalidParameterError("the client sent a file of the build context that was not asked for");
 		const isKnown = this.options.present.delete(entry.path);
 		const existing = isKnown ? this.#openExisting(entry.path) : undefined;
-		const isReplaced = existing !== undefined;
-		const fd = existing ?? this.root.openFile(entry.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
-		this.#file = { entry, head, fd, isReplaced, hash: createHash("sha256"), position: 0 };
+		const fd = existing?.fd ?? this.root.openFile(entry.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+		this.#file = { entry, head, fd, before: existing, hash: createHash("sha256"), position: 0 };
 	}
 
 	data(bytes: Uint8Array): void | Promise<void> {
@@ -70,17 +75,17 @@ export class FileReceiver implements ContentReceiver {
 	}
 
 	end(verdict: ContentVerdict): void {
-		const { entry, head, hash, fd, isReplaced } = this.#open();
-		if (isReplaced) ftruncateSync(fd, head.sizeBytes);
+		const file = this.#open();
+		const { entry, head, hash, fd } = file;
+		const { path } = entry;
+		// What fails in it is removed by `close`.
+		if (verdict !== "changed") settle(file);
 		this.#file = undefined;
 		closeDescriptor(fd);
-		const { path } = entry;
 		if (verdict === "changed") {
 			this.root.unlink(path);
 			return;
 		}
-		this.root.changePermissions(path, head.permissions);
-		this.root.setTimes(path, head.modifiedNs, head.modifiedNs);
 		if (verdict === "recent" || !isSameStamp(head, entry) || head.permissions !== entry.permissions)
 			this.isExact = false;
 		const { sizeBytes, modifiedNs, permissions } = head;
@@ -117,9 +122,10 @@ export class FileReceiver implements ContentReceiver {
 	 * A file to be written in place: ext4 is slow to make files where as many were just removed. It is cut at the end, since ext4 writes a file
 	 * that was emptied to the disk when it is closed. Undefined for one that somebody else has a link to: that is removed instead.
 	 */
-	#openExisting(path: string): number | undefined {
+	#openExisting(path: string): (Existing & { readonly fd: number }) | undefined {
 		const fd = this.root.openFile(path, O.WRONLY | O.NOFOLLOW);
-		if (fstatSync(fd).nlink === 1) return fd;
+		const { nlink, size, mode } = fstatSync(fd);
+		if (nlink === 1) return { fd, sizeBytes: size, permissions: mode & 0o7777 };
 		closeDescriptor(fd);
 		this.root.unlink(path);
 		return undefined;
@@ -129,6 +135,14 @@ export class FileReceiver implements ContentReceiver {
 		if (this.#file === undefined) throw new InvalidParameterError("malformed contents of a build context");
 		return this.#file;
 	}
+}
+
+/** Gives the file the size, permissions and times that it is to have. */
+function settle({ fd, head, before }: OpenFile): void {
+	if (before !== undefined && before.sizeBytes > head.sizeBytes) ftruncateSync(fd, head.sizeBytes);
+	// Writing takes away the bits of set-user-ID and set-group-ID.
+	if (before?.permissions !== head.permissions || (head.permissions & 0o6000) !== 0) fchmodSync(fd, head.permissions);
+	setFileTimes(fd, head.modifiedNs, head.modifiedNs);
 }
 
 async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void> {

@@ -36,33 +36,48 @@ export class SelectionDigest {
 	}
 
 	async #add(path: string, name: string, inside: string, status: FileStatus): Promise<void> {
-		await this.#pacer.pause();
 		const bytes = encodePath(path === "" ? "." : path);
-		const { kind, permissions, uid, gid } = status;
-		this.#hash.update(
-			`${name}\0${kind}\0${permissions}\0${uid}\0${gid}\0${await this.#contents(path, bytes, name, status)}\0`,
-		);
-		this.#attributes(bytes, status);
-		if (kind !== "directory") return;
+		const hashing = this.#entry(path, bytes, name, status);
+		if (hashing !== undefined) await hashing;
+		if (status.kind !== "directory") return;
 		const children = this.root.readDirectory(bytes).map(decodePath).sort();
 		for (const child of children) {
+			if (this.#pacer.isDue) await this.#pacer.pause();
 			const childPath = join(path, child);
 			const childInside = join(inside, child);
-			const childStatus = this.root.statusIfExists(encodePath(childPath));
+			const childBytes = encodePath(childPath);
+			const childStatus = this.root.statusIfExists(childBytes);
 			if (childStatus === undefined) continue;
-			if (this.filter?.skips(childPath, childInside, childStatus.kind === "directory") === true) continue;
-			await this.#add(childPath, join(name, child), childInside, childStatus);
+			const isDirectory = childStatus.kind === "directory";
+			if (this.filter?.skips(childPath, childInside, isDirectory) === true) continue;
+			const hashed = isDirectory
+				? this.#add(childPath, join(name, child), childInside, childStatus)
+				: this.#entry(childPath, childBytes, join(name, child), childStatus);
+			if (hashed !== undefined) await hashed;
 		}
 	}
 
-	async #contents(path: string, bytes: Uint8Array, name: string, status: FileStatus): Promise<string> {
+	/** One file, or a directory by itself. Promises are for contents that have to be read. */
+	#entry(path: string, bytes: Uint8Array, name: string, status: FileStatus): void | Promise<void> {
+		const contents = this.#contents(path, bytes, name, status);
+		if (typeof contents === "string") return this.#hashEntry(bytes, name, status, contents);
+		return contents.then((digest) => this.#hashEntry(bytes, name, status, digest));
+	}
+
+	#hashEntry(bytes: Uint8Array, name: string, status: FileStatus, contents: string): void {
+		const { kind, permissions, uid, gid } = status;
+		this.#hash.update(`${name}\0${kind}\0${permissions}\0${uid}\0${gid}\0${contents}\0`);
+		this.#attributes(bytes, status);
+	}
+
+	#contents(path: string, bytes: Uint8Array, name: string, status: FileStatus): string | Promise<string> {
 		switch (status.kind) {
 			case "file": {
 				const first = this.#firstName(name, status);
 				if (first !== undefined) return `link ${first}`;
 				const known = this.knownDigest?.(path);
 				if (known !== undefined) return digestHex(known);
-				return await this.contents.of(this.root, bytes, status, () => this.#pacer.pause());
+				return this.contents.of(this.root, bytes, status, () => this.#pacer.pause());
 			}
 			case "symlink":
 				return this.root.readLink(bytes).toString("latin1");
@@ -89,10 +104,14 @@ export class SelectionDigest {
 	}
 }
 
+export function isCopiedAttribute(name: string): boolean {
+	return /^(security\.capability$|user\.(?!overlay\.))/.test(name);
+}
+
 /** Those that are copied. */
 export function attributeNames(root: RootDirectory, path: Uint8Array): string[] {
 	try {
-		return root.listAttributes(path).filter((name) => /^(security\.capability$|user\.(?!overlay\.))/.test(name));
+		return root.listAttributes(path).filter(isCopiedAttribute);
 	} catch (error) {
 		if (errnoCode(error) === "EOPNOTSUPP") return [];
 		throw error;

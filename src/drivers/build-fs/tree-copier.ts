@@ -1,19 +1,22 @@
 /** Copies what a selection names into another tree, by the rules of COPY. */
-import { readSync, writeSync } from "node:fs";
+import { fchmodSync, fchownSync, readSync, writeSync } from "node:fs";
 import { errnoCode, InvalidParameterError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import type { CopyOptions } from "../../core/build/build-directories.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { isWhiteoutName } from "../../core/diff/whiteout.ts";
+import { getFileAttribute, listFileAttributes, setFileAttribute } from "../linux/file-attributes.ts";
 import { closeDescriptor, copyRange, dataRanges, O } from "../linux/file-descriptors.ts";
 import type { FileStatus } from "../linux/file-status.ts";
+import { setFileTimes } from "../linux/file-times.ts";
 import { resolveLinks } from "../linux/resolve-links.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import type { PathFilter } from "./path-filter.ts";
-import { attributeNames } from "./selection-digest.ts";
+import { attributeNames, isCopiedAttribute } from "./selection-digest.ts";
 import type { SourceItem } from "./source-items.ts";
 
 const BUFFER_BYTES = 1 << 17;
+const ROOT = { uid: 0, gid: 0 };
 
 export interface CopyDestination {
 	/** In the target's root. A slash at its end says that it is a directory. */
@@ -23,7 +26,7 @@ export interface CopyDestination {
 
 export class TreeCopier {
 	readonly #pacer = new Pacer();
-	readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+	readonly #buffer = new Uint8Array(BUFFER_BYTES);
 	/** Inode in the source -> where its first name was copied to. */
 	readonly #links = new Map<bigint, string>();
 
@@ -61,9 +64,9 @@ export class TreeCopier {
 		if (parent === "" || this.#statusAt(parent) !== undefined) return;
 		this.makeParents(parent);
 		this.to.makeDirectory(encodePath(parent), 0o755);
+		const { owner = ROOT } = this.options;
+		this.to.changeOwner(encodePath(parent), owner.uid, owner.gid);
 		this.to.changePermissions(encodePath(parent), 0o755);
-		const { owner } = this.options;
-		if (owner !== undefined) this.to.changeOwner(encodePath(parent), owner.uid, owner.gid);
 	}
 
 	#targetOf(item: SourceItem, { path, parents }: CopyDestination): string {
@@ -81,9 +84,9 @@ export class TreeCopier {
 
 	async #directory(path: string, target: string, inside: string, status: FileStatus, isNew: boolean): Promise<void> {
 		const bytes = encodePath(target === "" ? "." : target);
-		if (isNew) this.to.makeDirectory(bytes, 0o700);
+		if (isNew) this.#makeDirectory(bytes, status);
 		for (const name of this.from.readDirectory(encodePath(path === "" ? "." : path))) {
-			await this.#pacer.pause();
+			if (this.#pacer.isDue) await this.#pacer.pause();
 			const text = decodePath(name);
 			const [child, childInside] = [join(path, text), join(inside, text)];
 			const childStatus = this.from.statusIfExists(encodePath(child));
@@ -93,7 +96,10 @@ export class TreeCopier {
 			if (childStatus.kind === "directory") {
 				const there = isNew ? undefined : this.#makeRoomForDirectory(join(target, text));
 				await this.#directory(child, join(target, text), childInside, childStatus, there === undefined);
-			} else await this.#entry(child, join(target, text), childStatus, isNew);
+			} else {
+				const copying = this.#entry(child, join(target, text), childStatus, isNew);
+				if (copying !== undefined) await copying;
+			}
 		}
 		// Below the first one even those that are there become as the source has them.
 		if (isNew || inside !== "") this.#metadata(encodePath(path === "" ? "." : path), bytes, status);
@@ -106,17 +112,26 @@ export class TreeCopier {
 		throw new InvalidParameterError(`cannot copy to non-directory: /${target}`);
 	}
 
-	async #entry(path: string, target: string, status: FileStatus, isFree = false): Promise<void> {
-		await this.#pacer.pause();
+	/** What is made in a directory of somebody's group may have been given to that group: not what is made in this one. */
+	#makeDirectory(path: Uint8Array, status: FileStatus): void {
+		const { owner = status } = this.options;
+		this.to.makeDirectory(path, 0o700);
+		this.to.changeOwner(path, owner.uid, owner.gid);
+		this.to.changePermissions(path, 0o700);
+	}
+
+	/** Promises are for large files alone. @param isFree nothing is there, and the directory was made here */
+	#entry(path: string, target: string, status: FileStatus, isFree = false): void | Promise<void> {
 		const [source, bytes] = [encodePath(path), encodePath(target)];
 		if (!isFree) this.#makeRoom(target);
-		if (this.options.mayLink && this.#linkFrom(source, bytes, status)) return;
-		if (this.#linkAgain(target, status)) return;
-		if (status.kind === "file") await this.#file(source, bytes, status);
-		else if (status.kind === "symlink") this.to.makeSymlink(this.from.readLink(source), bytes);
+		if (this.options.mayLink && this.#linkFrom(source, bytes, status)) return undefined;
+		if (this.#linkAgain(target, status)) return undefined;
+		if (status.kind === "file") return this.#file(source, bytes, status, isFree);
+		if (status.kind === "symlink") this.to.makeSymlink(this.from.readLink(source), bytes);
 		else if (status.kind !== "directory")
 			this.to.makeNode(bytes, status.kind, 0o600, status.deviceMajor, status.deviceMinor);
 		this.#metadata(source, bytes, status);
+		return undefined;
 	}
 
 	/** Nothing is written through what is there: it is replaced. */
@@ -153,19 +168,40 @@ export class TreeCopier {
 		return true;
 	}
 
-	async #file(source: Uint8Array, target: Uint8Array, status: FileStatus): Promise<void> {
+	#file(source: Uint8Array, target: Uint8Array, status: FileStatus, isFree: boolean): void | Promise<void> {
 		const from = this.from.openFile(source, O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
-		try {
-			const to = this.to.openFile(target, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
-			try {
-				if (status.sizeBytes <= BUFFER_BYTES) this.#small(from, to);
-				else await this.#large(from, to, status.sizeBytes);
-			} finally {
-				closeDescriptor(to);
-			}
-		} finally {
+		let to = -1;
+		let isLater = false;
+		const close = () => {
+			if (to >= 0) closeDescriptor(to);
 			closeDescriptor(from);
+		};
+		try {
+			to = this.to.openFile(target, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+			if (status.sizeBytes > BUFFER_BYTES) {
+				isLater = true;
+				return this.#large(from, to, status.sizeBytes)
+					.then(() => this.#fileMetadata(from, to, status, isFree))
+					.finally(close);
+			}
+			this.#small(from, to);
+			this.#fileMetadata(from, to, status, isFree);
+		} finally {
+			if (!isLater) close();
 		}
+		return undefined;
+	}
+
+	/** Through descriptors, which is quicker than by names. */
+	#fileMetadata(from: number, to: number, status: FileStatus, isFree: boolean): void {
+		const { owner = status, chmod } = this.options;
+		if (!isFree || owner.uid !== 0 || owner.gid !== 0) fchownSync(to, owner.uid, owner.gid);
+		fchmodSync(to, chmod?.(status.permissions, false) ?? status.permissions);
+		for (const name of listFileAttributes(from)) {
+			const value = isCopiedAttribute(name) ? getFileAttribute(from, name) : undefined;
+			if (value !== undefined) setFileAttribute(to, name, value);
+		}
+		setFileTimes(to, status.modifiedNs, status.modifiedNs);
 	}
 
 	#small(from: number, to: number): void {
@@ -203,14 +239,15 @@ export class TreeCopier {
 			}
 	}
 
+	/** Of what is no file. */
 	#metadata(source: Uint8Array, target: Uint8Array, status: FileStatus): void {
 		const { owner = status, chmod } = this.options;
-		if (owner.uid !== 0 || owner.gid !== 0) this.to.changeOwner(target, owner.uid, owner.gid);
+		this.to.changeOwner(target, owner.uid, owner.gid);
 		if (status.kind !== "symlink") {
 			const isDirectory = status.kind === "directory";
 			this.to.changePermissions(target, chmod?.(status.permissions, isDirectory) ?? status.permissions);
 		}
-		if (status.kind === "file" || status.kind === "directory")
+		if (status.kind === "directory")
 			for (const name of attributeNames(this.from, source)) {
 				const value = this.from.getAttribute(source, name);
 				if (value !== undefined) this.to.setAttribute(target, name, value);

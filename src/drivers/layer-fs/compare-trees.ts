@@ -55,8 +55,8 @@ async function compareDirectory(step: Step): Promise<void> {
 	const { upper, path, lowers, opaque, options, changes } = step;
 	const names = new Set(namesIn(upper, path));
 	const vanished = opaque ? lowerNames(lowers, path).filter((name) => !names.has(name)) : [];
-	for (const name of [...names, ...vanished].sort(compareNames)) {
-		await options.pacer.pause();
+	for (const name of sortNames([...names, ...vanished])) {
+		if (options.pacer.isDue) await options.pacer.pause();
 		const child = joinPath(path, name);
 		const below = lookUp(lowers, child);
 		const status = names.has(name) ? upper.statusIfExists(encodePath(child)) : undefined;
@@ -123,6 +123,8 @@ function isOpaque(root: RootDirectory, path: string): boolean {
 	return root.getAttribute(encodePath(path === "" ? "." : path), OPAQUE_ATTRIBUTE)?.toString() === "y";
 }
 
+const BEHIND_SURROGATES = /[\ud800-\uffff]/;
+
 /** A directory's size and times follow from what is in it and say nothing. */
 function differs(a: FileStatus, b: FileStatus): boolean {
 	if (a.kind !== b.kind || a.permissions !== b.permissions || a.uid !== b.uid || a.gid !== b.gid) return true;
@@ -130,6 +132,8 @@ function differs(a: FileStatus, b: FileStatus): boolean {
 	return a.kind !== "directory" && (a.sizeBytes !== b.sizeBytes || a.modifiedNs !== b.modifiedNs);
 }
 
-function compareNames(a: string, b: string): number {
-	return Buffer.compare(encodePath(a), encodePath(b));
+/** By their bytes; texts are in that order as they are, unless something comes behind the surrogates. */
+function sortNames(names: string[]): string[] {
+	if (!names.some((name) => BEHIND_SURROGATES.test(name))) return names.sort();
+	return names.sort((a, b) => Buffer.compare(encodePath(a), encodePath(b)));
 }

@@ -14,7 +14,8 @@ import { markerHeader, TreeTar } from "./tree-tar.ts";
 /** The digest of `diffTar`'s bytes, and what is in them, without anybody keeping them. */
 export async function measureDiff(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {
 	using roots = openRoots(upper, lowers);
-	const options = { wholeTree: false, everyFile: true, pacer: new Pacer() };
+	const pacer = new Pacer();
+	const options = { wholeTree: false, everyFile: true, pacer };
 	const changes = await compareTrees(roots.upper, roots.lowers, options);
 	const hash = createHash("sha256");
 	let tarSizeBytes = 0;
@@ -24,8 +25,11 @@ export async function measureDiff(upper: string, lowers: readonly string[]): Pro
 	};
 	const tar = new TreeTar(roots.upper);
 	for (const { path, status } of changes) {
-		if (status !== undefined) await tar.consume(path, path, status, take);
-		else if (isInDirectory(roots.upper, path)) take(markerHeader(whiteoutName(path), 0n));
+		if (pacer.isDue) await pacer.pause();
+		if (status !== undefined) {
+			const taken = tar.consume(path, path, status, take);
+			if (taken !== undefined) await taken;
+		} else if (isInDirectory(roots.upper, path)) take(markerHeader(whiteoutName(path), 0n));
 	}
 	take(TAR_END);
 	const diffId = sha256FromHex(hash.digest("hex"));

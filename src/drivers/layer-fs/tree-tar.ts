@@ -7,6 +7,7 @@ import { joinPath } from "../../core/diff/archive-path.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { type TarEntry, type TarEntryType, tarEntry } from "../../core/diff/tar-entry.ts";
 import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer.ts";
+import { getFileAttribute, listFileAttributes } from "../linux/file-attributes.ts";
 import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import { type FileKind, type FileStatus, statusAt } from "../linux/file-status.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
@@ -26,6 +27,7 @@ const TYPES: Readonly<Record<Exclude<FileKind, "socket">, TarEntryType>> = {
 const KEPT_ATTRIBUTE = /^(security\.capability$|user\.(?!overlay\.))/;
 /** With the lists of access control: for archives that are to bring everything back. */
 const EVERY_ATTRIBUTE = /^(security\.capability$|user\.(?!overlay\.)|system\.posix_acl_)/;
+const NO_ATTRIBUTES: ReadonlyMap<string, Uint8Array> = new Map();
 const NS = 1_000_000_000n;
 const BUFFER_BYTES = 1 << 17;
 
@@ -37,7 +39,7 @@ export function markerHeader(name: string, modifiedNs: bigint): Uint8Array {
 export class TreeTar {
 	readonly #chunks = new ChunkBuffer();
 	readonly #pacer = new Pacer();
-	readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+	readonly #buffer = new Uint8Array(BUFFER_BYTES);
 	/** `device inode` of files with several links -> name of the first member. */
 	readonly #links = new Map<string, string>();
 
@@ -81,40 +83,76 @@ export class TreeTar {
 		}
 	}
 
-	/** The same bytes as of `member`, to somebody who takes them at once and keeps none. */
-	async consume(path: string, name: string, status: FileStatus, take: (bytes: Uint8Array) => void): Promise<void> {
-		await this.#pacer.pause();
-		if (status.kind === "socket") return;
+	/** The same bytes as of `member`, to somebody who takes them at once and keeps none. Promises are for large files alone. */
+	consume(path: string, name: string, status: FileStatus, take: (bytes: Uint8Array) => void): void | Promise<void> {
+		if (status.kind === "socket") return undefined;
 		try {
-			if (status.kind !== "file") take(formatTarHeader(this.#entry(path, name, status)));
-			else await this.#consumeFile(path, name, status, take);
+			if (status.kind === "file") return this.#consumeFile(path, name, status, take);
+			take(formatTarHeader(this.#entry(path, name, status)));
 		} catch (error) {
 			if (!isErrno(error, "ENOENT")) throw memberError("read", path, error);
 		}
+		return undefined;
 	}
 
-	async #consumeFile(path: string, name: string, status: FileStatus, take: (bytes: Uint8Array) => void): Promise<void> {
+	#consumeFile(
+		path: string,
+		name: string,
+		status: FileStatus,
+		take: (bytes: Uint8Array) => void,
+	): void | Promise<void> {
 		const first = this.#firstLink(name, status);
 		if (first !== undefined) {
 			const entry = this.#entry(path, name, status);
 			take(formatTarHeader({ ...entry, type: "hard-link", linkName: first, sizeBytes: 0 }));
-			return;
+			return undefined;
 		}
-		take(formatTarHeader(this.#entry(path, name, status)));
-		if (status.sizeBytes === 0) return;
+		if (status.sizeBytes === 0) {
+			take(formatTarHeader(this.#entry(path, name, status)));
+			return undefined;
+		}
 		const fd = this.root.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+		let isLarge = false;
 		try {
-			for (let offset = 0; offset < status.sizeBytes; ) {
-				const count = readSync(fd, this.#buffer, 0, Math.min(BUFFER_BYTES, status.sizeBytes - offset), offset);
-				if (count === 0) throw new SystemError(`${path} became shorter while it was read`);
-				take(this.#buffer.subarray(0, count));
-				offset += count;
-				if (offset < status.sizeBytes) await this.#pacer.pause();
+			take(formatTarHeader(this.#entry(path, name, status, fd)));
+			isLarge = status.sizeBytes > BUFFER_BYTES;
+			if (isLarge) return this.#consumeLarge(fd, path, status.sizeBytes, take);
+			for (let offset = 0; offset < status.sizeBytes; )
+				offset += this.#consumePiece(fd, path, offset, status.sizeBytes, take);
+			take(tarPadding(status.sizeBytes));
+		} finally {
+			if (!isLarge) closeDescriptor(fd);
+		}
+		return undefined;
+	}
+
+	/** Closes the file. */
+	async #consumeLarge(fd: number, path: string, sizeBytes: number, take: (bytes: Uint8Array) => void): Promise<void> {
+		try {
+			for (let offset = 0; offset < sizeBytes; ) {
+				offset += this.#consumePiece(fd, path, offset, sizeBytes, take);
+				await this.#pacer.pause();
 			}
+			take(tarPadding(sizeBytes));
+		} catch (error) {
+			throw memberError("read", path, error);
 		} finally {
 			closeDescriptor(fd);
 		}
-		take(tarPadding(status.sizeBytes));
+	}
+
+	/** @returns how many bytes it was */
+	#consumePiece(
+		fd: number,
+		path: string,
+		offset: number,
+		sizeBytes: number,
+		take: (bytes: Uint8Array) => void,
+	): number {
+		const count = readSync(fd, this.#buffer, 0, Math.min(BUFFER_BYTES, sizeBytes - offset), offset);
+		if (count === 0) throw new SystemError(`${path} became shorter while it was read`);
+		take(this.#buffer.subarray(0, count));
+		return count;
 	}
 
 	/** A member without contents that exists in the archive only. */
@@ -138,7 +176,7 @@ export class TreeTar {
 		try {
 			const opened = statusAt(fd, "");
 			if (opened.kind !== "file") return;
-			yield* this.#chunks.add(formatTarHeader(this.#entry(path, name, opened)));
+			yield* this.#chunks.add(formatTarHeader(this.#entry(path, name, opened, fd)));
 			// Someone may cut the file while it is read: the archive must stay well-formed.
 			for await (const chunk of fileChunks(fd, 0, opened.sizeBytes, { pad: true })) yield* this.#chunks.add(chunk);
 			yield* this.#chunks.add(tarPadding(opened.sizeBytes));
@@ -155,7 +193,8 @@ export class TreeTar {
 		return first;
 	}
 
-	#entry(path: string, name: string, status: FileStatus): TarEntry {
+	/** @param fd of the file, when it is open anyway: asking it is quicker than asking a path */
+	#entry(path: string, name: string, status: FileStatus, fd?: number): TarEntry {
 		const isDirectory = status.kind === "directory";
 		return tarEntry({
 			name: isDirectory && !name.endsWith("/") ? `${name}/` : name,
@@ -168,7 +207,7 @@ export class TreeTar {
 			modifiedNs: this.options.exact === true ? status.modifiedNs : (status.modifiedNs / NS) * NS,
 			deviceMajor: status.deviceMajor,
 			deviceMinor: status.deviceMinor,
-			attributes: this.#attributes(path, status),
+			attributes: fd === undefined ? this.#attributes(path, status) : this.#attributesOf(fd),
 		});
 	}
 
@@ -182,6 +221,18 @@ export class TreeTar {
 			if (value !== undefined) attributes.set(name, value);
 		}
 		return attributes;
+	}
+
+	#attributesOf(fd: number): ReadonlyMap<string, Uint8Array> {
+		const names = listFileAttributes(fd);
+		if (names.length === 0) return NO_ATTRIBUTES;
+		const kept = this.options.exact === true ? EVERY_ATTRIBUTE : KEPT_ATTRIBUTE;
+		return new Map(
+			names.flatMap((name): [string, Uint8Array][] => {
+				const value = kept.test(name) ? getFileAttribute(fd, name) : undefined;
+				return value === undefined ? [] : [[name, value]];
+			}),
+		);
 	}
 
 	#attributeNames(path: Uint8Array): string[] {

@@ -1,6 +1,6 @@
 /** Extended attributes of open files: what a path names may be another file by now, a descriptor is not. */
 import { errnoCode } from "../../base/errors.ts";
-import { AT_FDCWD, check, cString, libc } from "./libc.ts";
+import { check, cString, libc } from "./libc.ts";
 
 const FIRST_SIZE_BYTES = 1024;
 /** More than the kernel allows in one value (XATTR_SIZE_MAX). */
@@ -10,6 +10,7 @@ const SIZE_LIMIT_BYTES = 1 << 17;
 export function listFileAttributes(fd: number): string[] {
 	try {
 		const names = readGrowing((buffer) => libc.flistxattr(fd, buffer, buffer.length), "flistxattr");
+		if (names.length === 0) return [];
 		return names.toString().split("\0").slice(0, -1);
 	} catch (error) {
 		if (errnoCode(error) === "EOPNOTSUPP") return [];
@@ -34,28 +35,17 @@ export function setFileAttribute(fd: number, name: string, value: Uint8Array): v
 	check(libc.fsetxattr(fd, cString(name), value.length === 0 ? null : value, value.length, 0), "fsetxattr", name);
 }
 
+/** Values are copied out of it at once. */
+const SCRATCH = new Uint8Array(FIRST_SIZE_BYTES);
+
 /** Calls with a bigger buffer until the value fits. */
 function readGrowing(call: (buffer: Uint8Array) => number | bigint, name: string): Buffer {
 	for (let size = FIRST_SIZE_BYTES; ; size *= 4) {
-		const buffer = new Uint8Array(size);
+		const buffer = size === FIRST_SIZE_BYTES ? SCRATCH : new Uint8Array(size);
 		try {
 			return Buffer.from(buffer.subarray(0, check(call(buffer), name)));
 		} catch (error) {
 			if (errnoCode(error) !== "ERANGE" || size > SIZE_LIMIT_BYTES) throw error;
 		}
 	}
-}
-
-const NS_PER_SECOND = 1_000_000_000n;
-
-/** Times in nanoseconds since the epoch. @throws ErrnoError */
-export function setFileTimes(fd: number, accessedNs: bigint, modifiedNs: bigint): void {
-	const times = new BigInt64Array([...timespec(accessedNs), ...timespec(modifiedNs)]);
-	check(libc.utimensat(AT_FDCWD, cString(`/proc/self/fd/${fd}`), times, 0), "utimensat", fd);
-}
-
-/** Seconds and nanoseconds; the latter are never negative, before 1970 either. */
-function timespec(ns: bigint): readonly [bigint, bigint] {
-	const rest = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
-	return [(ns - rest) / NS_PER_SECOND, rest];
 }

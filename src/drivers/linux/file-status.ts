@@ -27,7 +27,7 @@ export interface FileStatus {
 	readonly isMountPoint: boolean;
 }
 
-const STATX_ATTR_MOUNT_ROOT = 0x2000n;
+const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const STATX_BASIC_STATS = 0x7ff;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
@@ -43,19 +43,20 @@ const KINDS: Readonly<Record<number, FileKind>> = {
 	12: "socket",
 };
 
+/** Trees are walked a call for each file: the kernel's answer is read out of it at once. */
+const SCRATCH = new Uint8Array(256);
+const VIEW = new DataView(SCRATCH.buffer);
+
 /** Status of one name in a directory (never follows a symlink there), or of the descriptor itself for "". @throws ErrnoError */
 export function statusAt(dirfd: number, name: PathLike): FileStatus {
-	const buffer = new DataView(new ArrayBuffer(256));
 	const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (name.length === 0 ? AT_EMPTY_PATH : 0);
-	check(libc.statx(dirfd, cString(name), flags, STATX_BASIC_STATS, new Uint8Array(buffer.buffer)), "statx", name);
-	return parseStatx(buffer);
+	check(libc.statx(dirfd, cString(name), flags, STATX_BASIC_STATS, SCRATCH), "statx", name);
+	return parseStatx(VIEW);
 }
 
 /** struct statx, include/uapi/linux/stat.h. */
 function parseStatx(view: DataView): FileStatus {
 	const mode = view.getUint16(28, true);
-	const time = (offset: number) =>
-		view.getBigInt64(offset, true) * 1_000_000_000n + BigInt(view.getUint32(offset + 8, true));
 	return {
 		kind: KINDS[mode >> 12] ?? "file",
 		permissions: mode & 0o7777,
@@ -65,12 +66,25 @@ function parseStatx(view: DataView): FileStatus {
 		blocks: Number(view.getBigUint64(48, true)),
 		inode: view.getBigUint64(32, true),
 		linkCount: view.getUint32(16, true),
-		device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
+		device: deviceName(view.getUint32(136, true), view.getUint32(140, true)),
 		deviceMajor: view.getUint32(128, true),
 		deviceMinor: view.getUint32(132, true),
-		accessedNs: time(64),
-		changedNs: time(96),
-		modifiedNs: time(112),
-		isMountPoint: (view.getBigUint64(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0n,
+		accessedNs: timeAt(view, 64),
+		changedNs: timeAt(view, 96),
+		modifiedNs: timeAt(view, 112),
+		isMountPoint: (view.getUint32(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0,
 	};
+}
+
+function timeAt(view: DataView, offset: number): bigint {
+	return view.getBigInt64(offset, true) * 1_000_000_000n + BigInt(view.getUint32(offset + 8, true));
+}
+
+/** Most files looked at one after the other are on one device. */
+let lastDevice = { major: -1, minor: -1, name: "" };
+
+function deviceName(major: number, minor: number): string {
+	if (lastDevice.major !== major || lastDevice.minor !== minor)
+		lastDevice = { major, minor, name: `${major}:${minor}` };
+	return lastDevice.name;
 }

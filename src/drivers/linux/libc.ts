@@ -35,6 +35,7 @@ const library = dlopen("libc.so.6", {
 	renameat2: { args: ["i32", "ptr", "i32", "ptr", "u32"], returns: "i32" },
 	fchownat: { args: ["i32", "ptr", "u32", "u32", "i32"], returns: "i32" },
 	fchmodat: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
+	futimens: { args: ["i32", "ptr"], returns: "i32" },
 	utimensat: { args: ["i32", "ptr", "ptr", "i32"], returns: "i32" },
 	readlinkat: { args: ["i32", "ptr", "ptr", FFIType.u64_fast], returns: FFIType.i64_fast },
 	statx: { args: ["i32", "ptr", "i32", "u32", "ptr"], returns: "i32" },
@@ -107,12 +108,15 @@ function asPointer(argument: SyscallArgument): NodeJS.TypedArray | Pointer | nul
 
 const encoder = new TextEncoder();
 const ENCODED_NUL = 0;
+/** Nobody writes to what `cString` gave. */
+const EMPTY_C_STRING = new Uint8Array(1);
 
 /**
  * A NUL-terminated copy. A path with a NUL inside would silently name another file: it is refused.
  * @throws ErrnoError EINVAL
  */
 export function cString(text: PathLike): Uint8Array {
+	if (text.length === 0) return EMPTY_C_STRING;
 	if (typeof text === "string") {
 		if (text.includes("\0")) throw errnoError(22, "path", text);
 		return encoder.encode(`${text}\0`);

@@ -6,14 +6,15 @@
  * path is never followed unless the method says so: an operation resolves the parent directory in the kernel and then
  * acts on one name in it. Permissions given to what is made are cut by the process's umask, as everywhere in POSIX.
  */
-import { randomUUID } from "node:crypto";
 import { readdirSync, statfsSync } from "node:fs";
 import { errnoCode } from "../../base/errors.ts";
 import { closeDescriptor, O } from "./file-descriptors.ts";
 import { type FileStatus, statusAt } from "./file-status.ts";
-import { AT_FDCWD, check, cString, errnoError, libc, type PathLike, syscall } from "./libc.ts";
+import { timespecs } from "./file-times.ts";
+import { AT_FDCWD, check, cString, errnoError, lastErrno, libc, type PathLike } from "./libc.ts";
+import { asArgument, openAt } from "./open-at.ts";
+import { removeTree } from "./remove-tree.ts";
 
-const SYS_OPENAT2 = 437;
 const SYS_FCHMODAT2 = 452;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
@@ -21,7 +22,7 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
-const EAGAIN_ATTEMPTS = 64;
+const ENOSYS = 38;
 const TYPE_BITS = { fifo: 0o010000, "character-device": 0o020000, "block-device": 0o060000, socket: 0o140000 } as const;
 
 export type NodeKind = keyof typeof TYPE_BITS;
@@ -34,7 +35,7 @@ interface Location {
 
 export class RootDirectory implements Disposable {
 	/** The parent directory resolved last: archives name the files of a directory one after the other. */
-	#cached: { readonly path: string; readonly fd: number } | undefined;
+	#cached: { readonly path: Uint8Array; readonly fd: number } | undefined;
 	#closed = false;
 
 	private constructor(
@@ -44,7 +45,7 @@ export class RootDirectory implements Disposable {
 
 	/** @param path trusted; symlinks in it are followed. @throws ErrnoError ENOENT, ENOTDIR */
 	static open(path: string): RootDirectory {
-		return new RootDirectory(open(AT_FDCWD, cString(path), O.PATH | O.DIRECTORY | O.CLOEXEC, 0, 0));
+		return new RootDirectory(openAt(AT_FDCWD, cString(path), O.PATH | O.DIRECTORY | O.CLOEXEC, 0, 0));
 	}
 
 	/** Opens a directory of this one as a root of its own. @throws ErrnoError */
@@ -229,7 +230,7 @@ export class RootDirectory implements Disposable {
 
 	/** Times in nanoseconds since the epoch, of a symlink itself. */
 	setTimes(path: PathLike, accessedNs: bigint, modifiedNs: bigint): void {
-		const times = new BigInt64Array([...timespec(accessedNs), ...timespec(modifiedNs)]);
+		const times = timespecs(accessedNs, modifiedNs);
 		this.#at(path, ({ dirfd, name }) =>
 			check(libc.utimensat(dirfd, cString(name), times, AT_SYMLINK_NOFOLLOW), "utimensat", path),
 		);
@@ -290,8 +291,13 @@ export class RootDirectory implements Disposable {
 	}
 
 	#open(path: Uint8Array, flags: number, mode: number): number {
-		const text = path.length === 0 ? Buffer.from(".") : path;
-		return open(this.fd, cString(text), flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+		return openAt(
+			this.fd,
+			cString(path.length === 0 ? DOT : path),
+			flags,
+			mode,
+			RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		);
 	}
 
 	/** Runs `act` on the place the path names: its parent directory, open, and the last name. */
@@ -313,11 +319,11 @@ export class RootDirectory implements Disposable {
 	#parentDescriptor(parent: Uint8Array): number {
 		if (this.#closed) throw errnoError(9, "openat2", "closed root directory");
 		if (parent.length === 0) return this.fd;
-		const key = Buffer.from(parent).toString("latin1");
-		if (this.#cached?.path === key) return this.#cached.fd;
+		if (this.#cached !== undefined && isSame(this.#cached.path, parent)) return this.#cached.fd;
 		const fd = this.#open(parent, O.PATH | O.DIRECTORY | O.CLOEXEC, 0);
 		this.#forget();
-		this.#cached = { path: key, fd };
+		// A copy: the path may be part of a buffer that is used again.
+		this.#cached = { path: parent.slice(), fd };
 		return fd;
 	}
 
@@ -327,30 +333,29 @@ export class RootDirectory implements Disposable {
 	}
 }
 
-/** openat2(2); EAGAIN means a rename raced with the resolution of `..` and is worth another try. */
-function open(dirfd: number, path: Uint8Array, flags: number, mode: number, resolve: number): number {
-	const how = new BigUint64Array([BigInt(flags), BigInt(mode), BigInt(resolve)]);
-	for (let attempt = 1; ; attempt++) {
-		try {
-			return syscall("openat2", SYS_OPENAT2, path.subarray(0, -1), dirfd, path, how, how.byteLength);
-		} catch (error) {
-			if (errnoCode(error) !== "EAGAIN" || attempt === EAGAIN_ATTEMPTS) throw error;
-		}
-	}
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+	if (a.length !== b.length) return false;
+	// From the end: that is where paths differ.
+	for (let index = a.length - 1; index >= 0; index--) if (a[index] !== b[index]) return false;
+	return true;
 }
 
 function pathBytes(path: PathLike): Uint8Array {
-	return typeof path === "string" ? Buffer.from(path) : path;
+	return typeof path === "string" ? encoder.encode(path) : path;
 }
 
+const encoder = new TextEncoder();
+
 const SLASH = 0x2f;
-const DOT = Buffer.from(".");
+const DOT = encoder.encode(".");
 
 /**
  * Parent and last name. Trailing slashes do not count. A path that ends in `..` (or is empty) has no last name of its own:
  * it is all parent, and the name is `.`, which every *at() call takes for the directory itself (and refuses to create or remove).
  */
-export function splitPath(path: Uint8Array): { readonly parent: Uint8Array; readonly name: Uint8Array } {
+export function splitPath(given: Uint8Array): { readonly parent: Uint8Array; readonly name: Uint8Array } {
+	// Parts of a plain array are several times as quick to make as those of a Buffer.
+	const path = given instanceof Buffer ? new Uint8Array(given.buffer, given.byteOffset, given.length) : given;
 	let end = path.length;
 	while (end > 0 && path[end - 1] === SLASH) end--;
 	const start = path.lastIndexOf(SLASH, end - 1) + 1;
@@ -362,7 +367,7 @@ export function splitPath(path: Uint8Array): { readonly parent: Uint8Array; read
 }
 
 function isDots(name: Uint8Array): boolean {
-	return name.length === 0 || (name.length <= 2 && name.every((byte) => byte === 0x2e));
+	return name.length === 0 || (name.length <= 2 && name[0] === 0x2e && name[name.length - 1] === 0x2e);
 }
 
 function procPath({ dirfd, name }: Location): Uint8Array {
@@ -375,25 +380,18 @@ function procPath({ dirfd, name }: Location): Uint8Array {
 }
 
 function changePermissionsAt(dirfd: number, name: Uint8Array, permissions: number): void {
+	const [directory, mode, flags] = [asArgument(dirfd), asArgument(permissions), asArgument(AT_SYMLINK_NOFOLLOW)];
+	if (Number(libc.syscall(SYS_FCHMODAT2, directory, cString(name), mode, flags, null, null)) >= 0) return;
+	const errno = lastErrno();
+	if (errno !== ENOSYS) throw errnoError(errno, "fchmodat2", name);
+	// Before Linux 6.6: through a descriptor, which pins the file, so that nobody can swap a symlink in.
+	const fd = openAt(dirfd, cString(name), O.PATH | O.NOFOLLOW | O.CLOEXEC, 0, 0);
 	try {
-		syscall("fchmodat2", SYS_FCHMODAT2, name, dirfd, cString(name), permissions, AT_SYMLINK_NOFOLLOW);
-	} catch (error) {
-		if (errnoCode(error) !== "ENOSYS") throw error;
-		// Before Linux 6.6: through a descriptor, which pins the file, so that nobody can swap a symlink in.
-		const fd = open(dirfd, cString(name), O.PATH | O.NOFOLLOW | O.CLOEXEC, 0, 0);
-		try {
-			if (statusAt(fd, "").kind === "symlink") throw errnoError(95, "fchmodat", name);
-			check(libc.fchmodat(AT_FDCWD, cString(RootDirectory.pathOf(fd)), permissions, 0), "fchmodat", name);
-		} finally {
-			closeDescriptor(fd);
-		}
+		if (statusAt(fd, "").kind === "symlink") throw errnoError(95, "fchmodat", name);
+		check(libc.fchmodat(AT_FDCWD, cString(RootDirectory.pathOf(fd)), permissions, 0), "fchmodat", name);
+	} finally {
+		closeDescriptor(fd);
 	}
-}
-
-/** Seconds and nanoseconds; the latter are never negative, before 1970 either. */
-function timespec(ns: bigint): readonly [bigint, bigint] {
-	const rest = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-	return [(ns - rest) / 1_000_000_000n, rest];
 }
 
 /** The kernel's encoding of dev_t for user space: 12 bits major, 20 bits minor, then the rest of each. */
@@ -422,57 +420,5 @@ function readGrowing(
 		} catch (error) {
 			if (errnoCode(error) !== "ERANGE" || size > 1 << 20) throw error;
 		}
-	}
-}
-
-/** Levels that are descended before what lies deeper is moved up: a tree may be nested deeper than there are descriptors. */
-const REMOVE_DEPTH = 64;
-
-/** Removes one name in a directory, depth first, never through a symlink and never in a directory that was moved meanwhile. */
-function removeTree(dirfd: number, name: Uint8Array): void {
-	const top = unlinkOrOpen(dirfd, name);
-	if (top === undefined) return;
-	try {
-		while (emptyDirectory(top, top, REMOVE_DEPTH)) {}
-	} finally {
-		closeDescriptor(top);
-	}
-	check(libc.unlinkat(dirfd, cString(name), AT_REMOVEDIR), "unlinkat", name);
-}
-
-/** @returns whether something was moved up to `top`, which then has to be emptied once more */
-function emptyDirectory(directory: number, top: number, levels: number): boolean {
-	let moved = false;
-	for (const name of readdirSync(RootDirectory.pathOf(directory), { encoding: "buffer" })) {
-		const child = unlinkOrOpen(directory, name);
-		if (child === undefined) continue;
-		try {
-			if (levels === 0) moved = moveUp(directory, name, top);
-			else if (emptyDirectory(child, top, levels - 1)) moved = true;
-		} finally {
-			closeDescriptor(child);
-		}
-		if (levels > 0) check(libc.unlinkat(directory, cString(name), AT_REMOVEDIR), "unlinkat", name);
-	}
-	return moved;
-}
-
-function moveUp(directory: number, name: Uint8Array, top: number): true {
-	const newName = cString(`.removed-${randomUUID()}`);
-	check(libc.renameat2(directory, cString(name), top, newName, RENAME_NOREPLACE), "renameat2", name);
-	return true;
-}
-
-/** Removes what is no directory; opens a directory. Undefined when nothing is left to do. */
-function unlinkOrOpen(dirfd: number, name: Uint8Array): number | undefined {
-	const encoded = cString(name);
-	if (libc.unlinkat(dirfd, encoded, 0) === 0) return undefined;
-	try {
-		return open(dirfd, encoded, O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, 0, 0);
-	} catch (error) {
-		if (errnoCode(error) !== "ENOTDIR") throw error;
-		// Not a directory: the unlink's own reason is what counts.
-		check(libc.unlinkat(dirfd, encoded, 0), "unlinkat", name);
-		return undefined;
 	}
 }

@@ -9,9 +9,10 @@ import { CancelledError, errnoCode, errorMessage, SystemError } from "../../base
 import { Pacer } from "../../base/pacer.ts";
 import type { CopyOptions } from "../../core/volume/volume-driver.ts";
 import { cloneFile } from "../linux/clone-file.ts";
-import { getFileAttribute, listFileAttributes, setFileAttribute, setFileTimes } from "../linux/file-attributes.ts";
+import { getFileAttribute, listFileAttributes, setFileAttribute } from "../linux/file-attributes.ts";
 import { closeDescriptor, dataRanges, O } from "../linux/file-descriptors.ts";
 import { type FileStatus, statusAt } from "../linux/file-status.ts";
+import { setFileTimes } from "../linux/file-times.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 
 /** What overlayfs keeps for itself. */
