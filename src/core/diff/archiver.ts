@@ -110,7 +110,8 @@ export interface LayerApplier {
 	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */
 	tar(directory: string, assembly: Digest): Readable;
 	/**
-	 * The layer's tar as gzip. On one machine the same layer always gives the same bytes. Leaving the loop early ends all work on it.
+	 * The layer's tar as gzip, in pieces that are good until the next one is asked for. On one machine the same layer always gives the same
+	 * bytes. Leaving the loop early ends all work on it.
 	 * @throws SystemError from the iteration when the files do not give the layer any more
 	 */
 	compress(source: LayerSource, options: CompressOptions): AsyncIterable<Uint8Array>;

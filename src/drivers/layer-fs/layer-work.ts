@@ -75,7 +75,7 @@ class Inbox {
 }
 
 /** Compressed bytes on their way to the main thread, for each layer. */
-const WINDOW_BYTES = 2 << 20;
+const WINDOW_BYTES = 1 << 20;
 
 /** Compressed bytes that leave as messages, no faster than they are taken. */
 class Outbox {

@@ -98,6 +98,8 @@ export class CompressionWork implements ThreadWork {
 				if (piece !== undefined) {
 					this.post({ kind: "taken", count: piece.length }, []);
 					yield piece;
+					// Given back at once: the collector would let tens of megabytes of them stand.
+					(piece.buffer as ArrayBuffer).transfer(0);
 				} else if (this.#isOver) break;
 				else {
 					await this.#wake.promise;

@@ -136,8 +136,9 @@ export class HttpPusher implements Pusher {
 async function* counted({ open, onProgress }: BlobUpload): AsyncGenerator<Uint8Array> {
 	let sentBytes = 0;
 	for await (const chunk of open()) {
+		const { length } = chunk;
 		yield chunk;
-		sentBytes += chunk.length;
+		sentBytes += length;
 		onProgress?.(sentBytes);
 	}
 }

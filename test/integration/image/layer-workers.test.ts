@@ -101,7 +101,7 @@ async function compressed(by: FsLayerApplier, source: LayerSource): Promise<{ by
 		onRead: (bytes: number) => (readBytes = bytes),
 		onDone: done.resolve,
 	};
-	for await (const chunk of by.compress(source, options)) chunks.push(chunk);
+	for await (const chunk of by.compress(source, options)) chunks.push(Buffer.from(chunk));
 	expect(readBytes).toBe(LARGE.length);
 	return { bytes: Buffer.concat(chunks), form: await done.promise };
 }
