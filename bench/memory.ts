@@ -4,7 +4,7 @@ import { type EngineClient, IMAGE, PREFIX } from "./engine-client.ts";
 
 const CONTAINERS = 10;
 /** Longer than daemons wait before they give memory back. */
-const SETTLE_MS = 9_000;
+const SETTLE_MS = 18_000;
 const BYTES_PER_MB = 1_000_000;
 
 export interface MemoryFigures {
