@@ -160,7 +160,7 @@ export function wireContainers(wiring: ContainerWiring) {
 	};
 	// Supervisor, starter and removal set one another off.
 	const removal: ContainerRemoval = new ContainerRemoval(
-		{ registry, tasks, waits, attachments, background, cleaner, filesystem, files, snapshotter, events },
+		{ registry, tasks, waits, attachments, background, cleaner, filesystem, files, snapshotter, events, clock },
 		{ cancelRestart: (id) => supervisor.cancelRestart(id), runEnded, removed },
 	);
 	const supervisor: ContainerSupervisor = new ContainerSupervisor(

@@ -1,9 +1,16 @@
+import { type Clock, settlesWithin } from "../../base/clock.ts";
 import { ConflictError, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { snapshotIds } from "../../core/container/image-mounts.ts";
 import type { Task } from "../../core/container/runtime.ts";
-import { isRunning, lastExit, removalRefusal, transition } from "../../core/container/state.ts";
+import {
+	type ContainerLifecycle,
+	isRunning,
+	lastExit,
+	removalRefusal,
+	transition,
+} from "../../core/container/state.ts";
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { PendingAttachments } from "./attachments.ts";
@@ -11,7 +18,7 @@ import type { BackgroundWork } from "./background-work.ts";
 import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerFilesystem } from "./filesystem.ts";
 import type { ContainerRegistry } from "./registry.ts";
-import type { RunCleaner } from "./run-cleaner.ts";
+import { KILL_PATIENCE_MS, type RunCleaner } from "./run-cleaner.ts";
 import type { TaskTable } from "./tasks.ts";
 import type { ContainerWaits } from "./waits.ts";
 
@@ -29,6 +36,7 @@ export interface RemovalDependencies {
 	readonly files: ContainerHostFiles;
 	readonly snapshotter: Snapshotter;
 	readonly events: EventPublisher;
+	readonly clock: Clock;
 }
 
 /** What a removal sets off, in other services. */
@@ -144,7 +152,10 @@ export class ContainerRemoval {
 		} catch (cause) {
 			const message = `container ${id}: ${errorMessage(cause)}`;
 			const { lifecycle } = registry.get(id);
-			registry.update(id, { lifecycle: transition(lifecycle, { kind: "remove-failed" }, id) });
+			const goesOn = cause instanceof HangingProcessError;
+			registry.update(id, {
+				lifecycle: goesOn ? hanging(record) : transition(lifecycle, { kind: "remove-failed" }, id),
+			});
 			waits.removalFailed(id, exit?.exitCode ?? 0, message);
 			throw new SystemError(message, { cause });
 		}
@@ -155,7 +166,9 @@ export class ContainerRemoval {
 		const { registry, waits, events, cleaner } = this.#deps;
 		const { id } = record;
 		publishContainerEvent(events, record, "kill", { signal: String(SIGKILL) });
-		const exit = await cleaner.kill(record, task, record.lifecycle.kind === "paused");
+		const killed = cleaner.kill(record, task, record.lifecycle.kind === "paused");
+		if (!(await settlesWithin(this.#deps.clock, KILL_PATIENCE_MS, killed))) throw new HangingProcessError();
+		const exit = await killed;
 		this.#hooks.runEnded(id);
 		const { lifecycle } = registry.get(id);
 		const startedAt = isRunning(record.lifecycle) ? record.lifecycle.startedAt : exit.finishedAt;
@@ -181,6 +194,17 @@ export class ContainerRemoval {
 		publishContainerEvent(events, record, "destroy");
 		waits.removed(id, exitCode);
 		this.#hooks.removed(record);
+	}
+}
+
+/** What SIGKILL does not end is as it was, and thawed; the end that comes later is that of any run. */
+function hanging({ id, lifecycle }: ContainerRecord): ContainerLifecycle {
+	return lifecycle.kind === "paused" ? transition(lifecycle, { kind: "resumed" }, id) : lifecycle;
+}
+
+class HangingProcessError extends Error {
+	constructor() {
+		super("could not kill: tried to kill container, but did not receive an exit event");
 	}
 }
 

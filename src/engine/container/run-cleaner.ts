@@ -8,6 +8,8 @@ import type { RuntimeTable } from "./runtimes.ts";
 import type { TaskTable } from "./tasks.ts";
 
 const SIGKILL = 9;
+/** A process that SIGKILL does not end in this time hangs in the kernel; Docker waits as long. */
+export const KILL_PATIENCE_MS = 12_000;
 
 export interface RunCleanerDependencies {
 	readonly runtime: ContainerRuntime;

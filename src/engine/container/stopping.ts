@@ -7,6 +7,7 @@ import { isRunning, notRunning, transition } from "../../core/container/state.ts
 import type { EventPublisher } from "../../core/event/event-bus.ts";
 import { publishContainerEvent } from "./container-events.ts";
 import type { ContainerRegistry } from "./registry.ts";
+import { KILL_PATIENCE_MS } from "./run-cleaner.ts";
 import type { RuntimeTable } from "./runtimes.ts";
 import type { ContainerStarter } from "./starter.ts";
 import type { ContainerSupervisor } from "./supervisor.ts";
@@ -16,8 +17,6 @@ import type { ContainerWaits } from "./waits.ts";
 const SIGKILL = 9;
 const SIGTERM = 15;
 const DEFAULT_STOP_SECONDS = 10;
-/** A process that SIGKILL does not end in this time hangs in the kernel. */
-const KILL_PATIENCE_MS = 30_000;
 /** The end of a process that was killed while frozen is told a moment later than the runtime notices it. */
 const THAW_PATIENCE_MS = 1_000;
 

@@ -1,5 +1,6 @@
 /** The verbs of a container's life: what each does, what it refuses in which state, and the events of it all. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { waitFor } from "../../support/commands.ts";
 import { TestDaemon } from "../../support/daemon.ts";
 import { expectNoLeaks, type MachineSnapshot, takeSnapshot } from "../../support/leaks.ts";
@@ -148,6 +149,26 @@ describe("the life of a container", () => {
 				stderr: expect.stringContaining("No such container: nope"),
 			});
 		expect(await daemon.docker(["rm", "-f", "nope"])).toMatchObject({ code: 0 });
+	});
+
+	test("rm -f says so when SIGKILL ends nothing, and removes the container when it can", async () => {
+		await start("stuck");
+		// A process whose parent, outside, does not take note of its end keeps the container's PID namespace from ending.
+		const outside = Bun.spawn(["nsenter", "-t", await inspect("stuck", "{{.State.Pid}}"), "-p", "sleep", "100"]);
+		const children = `/proc/${outside.pid}/task/${outside.pid}/children`;
+		await waitFor("a process inside", () => readFileSync(children, "utf8") !== "");
+		outside.kill("SIGSTOP");
+		try {
+			const refused = await daemon.docker(["rm", "-f", "stuck"]);
+			expect(refused).toMatchObject({ code: 1 });
+			expect(refused.stderr).toContain("tried to kill container, but did not receive an exit event");
+			expect(await state("stuck")).toBe("running 0");
+		} finally {
+			outside.kill("SIGCONT");
+		}
+		await waitFor("its end", async () => (await state("stuck")) === "exited 137");
+		await daemon.mustDocker(["rm", "stuck"]);
+		await outside.exited;
 	});
 
 	test("publishes every step as an event", async () => {
