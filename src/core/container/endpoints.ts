@@ -5,6 +5,9 @@ import { contains, parseSubnet, tryParseIp } from "../network/ip-address.ts";
 import { isAddress } from "./host-config.ts";
 import { containerOfMode } from "./namespace-mode.ts";
 
+/** Driver option of an endpoint: `net.ipv4.conf.IFNAME.log_martians=1,…` */
+export const ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls";
+
 const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
 
 /** The networks there are; endpoints may name others, which have to be there at the start. */
@@ -44,7 +47,7 @@ export function requestedEndpoints(
 	const shared = containerOfMode(mode) !== undefined;
 	if (!atLeast(version, 44) && Object.keys(endpoints).length > 1)
 		throw new InvalidParameterError(
-			`Container cannot be connected to network endpoints: ${Object.keys(endpoints).sort().join(", ")}`,
+			`Container cannot be created with multiple network endpoints: ${Object.keys(endpoints).sort().join(", ")}`,
 		);
 	if (shared) return { endpoints: {}, warnings: macWarnings(config, version) };
 	if (Object.keys(endpoints).length === 0) endpoints[mode] = {};
@@ -116,19 +119,34 @@ function endpointFaults(
 		faults.push(`invalid IPv4 address: ${IPv4Address}`);
 	if (IPv6Address !== "" && (!isAddress(IPv6Address) || !IPv6Address.includes(":")))
 		faults.push(`invalid IPv6 address: ${IPv6Address}`);
+	faults.push(...sysctlFaults(settings.DriverOpts?.[ENDPOINT_SYSCTLS] ?? ""));
 	for (const address of LinkLocalIPs) if (!isAddress(address)) faults.push(`invalid link-local IP address: ${address}`);
 	if (predefined && hasAddress) faults.push(WITHOUT_SUBNET);
-	else if (network !== undefined) faults.push(...subnetFaults([IPv4Address, IPv6Address], network));
+	else if (network !== undefined)
+		faults.push(...subnetFaults(4, IPv4Address, network), ...subnetFaults(6, IPv6Address, network));
 	return faults;
 }
 
-function subnetFaults(addresses: readonly string[], { userSubnets }: EndpointNetwork): string[] {
-	return addresses.flatMap((text) => {
-		if (text === "") return [];
-		const subnets = userSubnets.map(parseSubnet).filter(({ family }) => (family === 6) === text.includes(":"));
-		if (subnets.length === 0) return [WITHOUT_SUBNET];
-		const address = tryParseIp(text);
-		if (address === undefined || subnets.some((subnet) => contains(subnet, address))) return [];
-		return [`no configured subnet or ip-range contain the IP address ${text}`];
+/** Of an address that is asked for, whatever it is. */
+function subnetFaults(family: 4 | 6, text: string, { userSubnets }: EndpointNetwork): string[] {
+	if (text === "") return [];
+	const subnets = userSubnets.map(parseSubnet).filter((subnet) => subnet.family === family);
+	if (subnets.length === 0) return [WITHOUT_SUBNET];
+	const address = tryParseIp(text);
+	if (address !== undefined && subnets.some((subnet) => contains(subnet, address))) return [];
+	return [`no configured subnet or ip-range contain the IP address ${text}`];
+}
+
+/** Only sysctls of the endpoint's own interface may be set with it. */
+function sysctlFaults(text: string): string[] {
+	if (text === "") return [];
+	return text.split(",").flatMap((pair) => {
+		const [name = "", value] = pair.split("=", 2);
+		// Clients put all of it into lower case.
+		if (value !== undefined && /^net\.(ipv4|ipv6|mpls)\.[a-z]+\.(IFNAME|ifname)\.[a-z0-9_]+$/.test(name.trim()))
+			return [];
+		return [
+			`unrecognised network interface sysctl '${pair}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
+		];
 	});
 }

@@ -21,33 +21,33 @@ function configFaults(config: IpamConfig): string[] {
 	const faults: string[] = [];
 	const { address } = parseCidr(Subnet);
 	if (address.value !== subnet.base) faults.push(`invalid subnet ${Subnet}: it should be ${canonical}`);
-	if (IPRange !== "") faults.push(...rangeFaults(IPRange, subnet));
-	if (Gateway !== "") faults.push(...addressFaults(`invalid gateway ${Gateway}`, Gateway, subnet));
+	if (IPRange !== "") faults.push(...rangeFaults(IPRange, subnet, Subnet));
+	if (Gateway !== "") faults.push(...addressFaults(`invalid gateway ${Gateway}`, Gateway, subnet, Subnet));
 	for (const [name, auxiliary] of Object.entries(AuxiliaryAddresses ?? {}))
-		faults.push(...addressFaults(`invalid auxiliary address ${name}`, auxiliary, subnet));
+		faults.push(...addressFaults(`invalid auxiliary address ${name}`, auxiliary, subnet, Subnet));
 	return faults;
 }
 
-function rangeFaults(text: string, subnet: Subnet): string[] {
+/** @param given the subnet as it was asked for, which the messages quote */
+function rangeFaults(text: string, subnet: Subnet, given: string): string[] {
 	const range = trySubnet(text);
 	const prefix = `invalid ip-range ${text}:`;
 	if (range === undefined) return [`${prefix} invalid CIDR block notation`];
 	if (range.family !== subnet.family) return [`${prefix} it should be an IPv${subnet.family} range`];
 	const faults: string[] = [];
 	if (range.prefixLength < subnet.prefixLength)
-		faults.push(`${prefix} CIDR block is bigger than its parent subnet ${formatSubnet(subnet)}`);
+		faults.push(`${prefix} CIDR block is bigger than its parent subnet ${given}`);
 	if (parseCidr(text).address.value !== range.base) faults.push(`${prefix} it should be ${formatSubnet(range)}`);
 	if (!contains(subnet, { family: range.family, value: range.base }))
-		faults.push(`${prefix} parent subnet ${formatSubnet(subnet)} doesn't contain ip-range`);
+		faults.push(`${prefix} parent subnet ${given} doesn't contain ip-range`);
 	return faults;
 }
 
-function addressFaults(prefix: string, text: string, subnet: Subnet): string[] {
+function addressFaults(prefix: string, text: string, subnet: Subnet, given: string): string[] {
 	const address = tryParseIp(text);
 	if (address === undefined) return [`${prefix}: invalid address`];
 	if (address.family !== subnet.family) return [`${prefix}: parent subnet is an IPv${subnet.family} block`];
-	if (!contains(subnet, address))
-		return [`${prefix}: parent subnet ${formatSubnet(subnet)} doesn't contain this address`];
+	if (!contains(subnet, address)) return [`${prefix}: parent subnet ${given} doesn't contain this address`];
 	return [];
 }
 

@@ -29,7 +29,7 @@ export interface NetworkCreationInput {
 /** What is wrong with a name, before anything else is looked at. @throws InvalidParameterError, ForbiddenError */
 export function checkNetworkName(name: string): void {
 	if (name.trim() === "") throw new InvalidParameterError("invalid name: name is empty");
-	if (isPredefinedNetwork(name) || name === "default" || name === "container")
+	if (isPredefinedNetwork(name) || name === "default")
 		throw new ForbiddenError(`operation is not permitted on predefined ${name} network `);
 }
 
@@ -199,7 +199,7 @@ function checkedDriver(request: NetworkCreateRequest): "bridge" | ParentKind {
 	const driver = request.Driver || "bridge";
 	if (request.Ingress === true && request.ConfigOnly !== true)
 		throw new ForbiddenError("Ingress network can only be global scope network");
-	if (request.Scope !== undefined && !["", "local"].includes(request.Scope))
+	if (request.Scope === "swarm" || request.Scope === "global")
 		throw new ForbiddenError("cannot create a swarm scoped network when swarm is not active");
 	if (driver === "overlay")
 		throw new ForbiddenError(

@@ -90,7 +90,7 @@ function makeFile(directory: RootDirectory, path: string): void {
 /**
  * A part of a volume, links in it followed inside the volume only. It must exist.
  * @returns a path through an open descriptor, valid until the returned object is disposed of
- * @throws InvalidParameterError
+ * @throws NotFoundError, InvalidParameterError
  */
 export function openSubpath(root: string, subpath: string) {
 	using directory = RootDirectory.open(root);
@@ -99,9 +99,9 @@ export function openSubpath(root: string, subpath: string) {
 		fd = directory.openFile(subpath, O.PATH);
 	} catch (cause) {
 		const why = errnoText(errnoCode(cause) ?? errorMessage(cause));
-		throw new InvalidParameterError(`cannot access path ${root}/${subpath}: lstat ${root}/${subpath}: ${why}`, {
-			cause,
-		});
+		const message = `cannot access path ${root}/${subpath}: lstat ${root}/${subpath}: ${why}`;
+		if (errnoCode(cause) === "ENOENT") throw new NotFoundError(message, { cause });
+		throw new InvalidParameterError(message, { cause });
 	}
 	return {
 		path: RootDirectory.pathOf(fd),

@@ -1,7 +1,7 @@
 /** The bridge interface of a network: made, or brought back to what the network says. */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { ConflictError, errnoCode, SystemError } from "../../base/errors.ts";
+import { errnoCode, SystemError } from "../../base/errors.ts";
 import type { BridgeNetwork } from "../../core/network/driver.ts";
 import { parseCidr } from "../../core/network/ip-address.ts";
 import { addAddressRequest, deleteAddressRequest, type InterfaceAddress, listAddresses } from "../linux/addresses.ts";
@@ -10,11 +10,10 @@ import type { NetlinkRequest, NetlinkSocket } from "../linux/netlink.ts";
 
 const ALIAS_PREFIX = "gantry:";
 
-/** @throws ConflictError when the name belongs to an interface that is no bridge */
+/** @throws SystemError when the name belongs to an interface that is no bridge */
 export function refuseOtherKinds(netlink: NetlinkSocket, name: string): void {
 	const link = findLink(netlink, name);
-	if (link !== undefined && link.kind !== "bridge")
-		throw new ConflictError(`existing interface ${name} is not a bridge`);
+	if (link !== undefined && link.kind !== "bridge") throw new SystemError(`existing interface ${name} is not a bridge`);
 }
 
 /** Whether the interface was made for this network; a bridge that the administrator made stays when the network goes. */

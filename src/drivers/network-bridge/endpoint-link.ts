@@ -1,5 +1,6 @@
 /** The pair of virtual interfaces between a bridge and a container's namespace. */
 import { existsSync } from "node:fs";
+import { errnoCode, SystemError } from "../../base/errors.ts";
 import type { BridgeNetwork, EndpointPlan, SandboxGateway } from "../../core/network/driver.ts";
 import { addAddressRequest, addRouteRequest, deleteRouteRequest, listRoutes } from "../linux/addresses.ts";
 import {
@@ -75,7 +76,13 @@ export function writeEndpointSysctls(namespaceFd: number, plan: EndpointPlan): v
 	});
 	if (sysctls.length === 0) return;
 	inNetworkNamespace(namespaceFd, () => {
-		for (const [name, value] of sysctls) writeSysctl(name, value);
+		for (const [name, value] of sysctls)
+			try {
+				writeSysctl(name, value);
+			} catch (cause) {
+				if (errnoCode(cause) !== "ENOENT") throw cause;
+				throw new SystemError(`${name} is not a sysctl of the kernel's`, { cause });
+			}
 	});
 }
 

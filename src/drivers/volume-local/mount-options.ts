@@ -84,8 +84,9 @@ export function checkVolumeOptions(name: string, options: Options, hasQuota: () 
 	if (sizeBytes > 0 && device !== undefined)
 		throw fail("the size of what a device holds cannot be limited (a tmpfs takes its own in 'o=size=')");
 	if (sizeBytes > 0 && !disk && !hasQuota()) throw fail("quota size requested but no quota support");
-	if (type !== undefined && device === undefined && !disk) throw fail('missing required option: "device"');
-	if (type === undefined && (device !== undefined || o !== undefined)) throw fail('missing required option: "type"');
+	if ((type !== undefined || o !== undefined) && device === undefined && !disk)
+		throw fail('missing required option: "device"');
+	if (type === undefined && device !== undefined) throw fail('missing required option: "type"');
 }
 
 function parseSize(text: string, fail: (why: string) => InvalidParameterError): number {

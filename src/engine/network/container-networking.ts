@@ -89,7 +89,7 @@ export class ContainerNetworking {
 				gateways: NO_GATEWAYS,
 				...this.#sharedNames(record),
 			};
-		checkTogether(Object.keys(record.endpoints));
+		checkTogether(Object.keys(record.endpoints), record.hostConfig.NetworkMode);
 		const endpoints: Record<string, ContainerEndpoint> = {};
 		const attached: AttachedEndpoint[] = [];
 		try {
@@ -253,7 +253,7 @@ export class ContainerNetworking {
 			return this.#deps.containers.resolve(reference);
 		} catch (cause) {
 			if (!(cause instanceof NotFoundError)) throw cause;
-			throw new InvalidParameterError(`joining network namespace of container: ${cause.message}`, { cause });
+			throw new SystemError(`joining network namespace of container: ${cause.message}`, { cause });
 		}
 	}
 
@@ -273,13 +273,13 @@ function startOrder(record: ContainerRecord): string[] {
 }
 
 /** @throws InvalidParameterError for a predefined network that goes with no other */
-export function checkTogether(networks: readonly string[]): void {
-	if (networks.length < 2) return;
+export function checkTogether(networks: readonly string[], mode?: string): void {
+	if (networks.length < 2 && (mode !== "host" || networks.includes("host"))) return;
 	if (networks.includes("none"))
 		throw new InvalidParameterError(
 			`${FAILED}: container cannot be connected to multiple networks with one of the networks in private (none) mode`,
 		);
-	if (networks.includes("host"))
+	if (networks.includes("host") || mode === "host")
 		throw new InvalidParameterError(
 			`${FAILED}: container cannot be disconnected from host network or connected to host network`,
 		);

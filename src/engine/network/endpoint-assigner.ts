@@ -6,7 +6,7 @@ import { macAddressFor, parseMacAddress } from "../../core/network/mac-address.t
 import { interfacePrefixOf } from "../../core/network/network-creation.ts";
 import { driverNetworkOf, type NetworkRecord } from "../../core/network/network-record.ts";
 import { AddressBook } from "./address-book.ts";
-import { type Assigned, type AttachedEndpoint, ENDPOINT_INTERFACE, ENDPOINT_SYSCTLS } from "./network-plan.ts";
+import { type Assigned, type AttachedEndpoint, ENDPOINT_INTERFACE } from "./network-plan.ts";
 
 /** Settles what an endpoint gets: addresses, MAC address, interface name. */
 export class EndpointAssigner {
@@ -24,7 +24,6 @@ export class EndpointAssigner {
 	): AttachedEndpoint {
 		const link = driverNetworkOf(network);
 		if (link === undefined) throw new InvalidParameterError(`network ${network.name} gives out no addresses`);
-		checkSysctls(requested.DriverOpts?.[ENDPOINT_SYSCTLS] ?? "");
 		const interfaceName = chooseInterface(network, requested, interfaces);
 		const wantedMac = requested.MacAddress || record.config.MacAddress || "";
 		const mac = wantedMac === "" ? undefined : parseMacAddress(wantedMac);
@@ -71,19 +70,6 @@ function chooseInterface(
 	}
 	const prefix = interfacePrefixOf(network);
 	for (let index = 0; ; index++) if (!taken.has(`${prefix}${index}`)) return `${prefix}${index}`;
-}
-
-/** Only sysctls of the endpoint's own interface may be set with it. */
-function checkSysctls(text: string): void {
-	if (text === "") return;
-	for (const pair of text.split(",")) {
-		const [name = "", value] = pair.split("=", 2);
-		// Clients put all of it into lower case.
-		if (value === undefined || !/^net\.(ipv4|ipv6|mpls)\.[a-z]+\.(IFNAME|ifname)\.[a-z0-9_]+$/.test(name.trim()))
-			throw new InvalidParameterError(
-				`unrecognised network interface sysctl '${pair}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
-			);
-	}
 }
 
 /** Locally administered, for endpoints without the IPv4 address that others are derived from. */

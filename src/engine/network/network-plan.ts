@@ -1,5 +1,6 @@
 /** What a start settles before anything is made: addresses are taken, host ports are bound. */
 import type { ContainerEndpoint, ContainerRecord } from "../../core/container/container-record.ts";
+import { ENDPOINT_SYSCTLS } from "../../core/container/endpoints.ts";
 import {
 	type DriverNetwork,
 	type EndpointPlan,
@@ -114,7 +115,6 @@ export function endpointPlan(
 	};
 }
 
-export const ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls";
 export const ENDPOINT_INTERFACE = "com.docker.network.endpoint.ifname";
 
 function linkLocal(addresses: readonly string[]): Pick<EndpointPlan, "linkLocalAddresses"> {

@@ -5,7 +5,6 @@ import type { Backends, VolumeCopyBackend } from "../backends.ts";
 import { VOLUME_CREATE_SHAPE } from "../body-shapes.ts";
 import { empty, json } from "../http/reply.ts";
 import type { Route } from "../router.ts";
-import { NOT_A_MANAGER } from "./swarm.ts";
 
 export function volumeRoutes({ volumes, volumeCopies }: Backends): Route[] {
 	return [
@@ -33,7 +32,7 @@ export function volumeRoutes({ volumes, volumeCopies }: Backends): Route[] {
 			path: "/volumes/{name}",
 			handle: () => {
 				// Only cluster volumes can be changed.
-				throw new UnavailableError(NOT_A_MANAGER);
+				throw new UnavailableError("volume update only valid for cluster volumes, but swarm is unavailable");
 			},
 		},
 		...copyRoutes(volumeCopies),

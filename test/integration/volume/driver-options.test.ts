@@ -187,7 +187,7 @@ describe("size", () => {
 		[{ size: "10m", type: "tmpfs", device: "tmpfs" }, "the size of what a device holds cannot be limited"],
 		[{ size: "10m", type: "tmpfs" }, "quota size requested but no quota support"],
 		[{ type: "ext4" }, 'missing required option: "device"'],
-		[{ o: "ro" }, 'missing required option: "type"'],
+		[{ o: "ro" }, 'missing required option: "device"'],
 	] as [Record<string, string>, string][])("%j is refused", (options, message) => {
 		expect(() => driver.check(volume("x1", options))).toThrow(message);
 	});
