@@ -29,6 +29,17 @@ describe("ChunkedDecoder", () => {
 		test(`puts chunks together in pieces of ${size}`, () => {
 			expect(feed(new ChunkedDecoder(), encoded, size)).toEqual({ body: "hello world", rest: "GET /" });
 		});
+	test("hands on as one what came together", () => {
+		const parts: string[] = [];
+		const decoder = new ChunkedDecoder();
+		const used = decoder.decode(Buffer.from("3\r\none\r\n3\r\ntwo\r\n5\r\nthr"), (part) => parts.push(part.toString()));
+		decoder.decode(Buffer.from("ee\r\n0\r\n\r\n"), (part) => parts.push(part.toString()));
+		expect({ used, parts, finished: decoder.finished }).toEqual({
+			used: 22,
+			parts: ["onetwothr", "ee"],
+			finished: true,
+		});
+	});
 	for (const broken of [
 		"x\r\n",
 		"5\r\nhelloX\r\n",
