@@ -9,6 +9,7 @@ const DATA = {
 	NetworkSettings: { Networks: { bridge: { IPAddress: "172.17.0.2" } } },
 	Created: 1_700_000_000,
 	Ratio: 0.5,
+	Actor: { Attributes: { name: "web" } },
 };
 
 describe("Template", () => {
@@ -19,6 +20,7 @@ describe("Template", () => {
 		["{{.Config.Env}} {{.Config.Labels}}", "[A=b C=d] map[a:1 b:2]"],
 		["{{.Config.Cmd}}", "<no value>"],
 		["{{.Config.Labels.missing}}", "<no value>"],
+		["{{.Actor.Attributes.name}} {{.Actor.Attributes.reclaimed}}", "web <no value>"],
 		['{{index .Config.Labels "a"}}{{index .Config.Labels "z"}}', "1"],
 		["{{index .Config.Env 1}}", "C=d"],
 		["{{(index .Config.Env 0)}}", "A=b"],

@@ -12,7 +12,7 @@ export interface TemplateOptions {
 /** Maps whose keys are the user's: a key that is not there has no value, while anywhere else it is a mistake in the template. */
 const MAP_FIELDS = new Set(
 	(
-		"Annotations Config Data DriverOpts EndpointsConfig ExposedPorts Labels Networks Options PortBindings Ports StorageOpt " +
+		"Annotations Attributes Config Data DriverOpts EndpointsConfig ExposedPorts Labels Networks Options PortBindings Ports StorageOpt " +
 		"Sysctls Tmpfs Volumes Containers"
 	).split(" "),
 );
