@@ -7,12 +7,15 @@ interface StoredObject {
 export interface S3Server extends Disposable {
 	readonly endpoint: string;
 	readonly keys: () => string[];
+	/** Objects that were sent in parts side by side, at the most. */
+	readonly mostUploads: () => number;
 }
 
 export function startS3Server(options: { readonly pageSize?: number } = {}): S3Server {
 	const objects = new Map<string, StoredObject>();
 	const uploads = new Map<string, Map<number, Uint8Array>>();
 	let count = 0;
+	let most = 0;
 	const server = Bun.serve({
 		port: 0,
 		hostname: "127.0.0.1",
@@ -27,11 +30,13 @@ export function startS3Server(options: { readonly pageSize?: number } = {}): S3S
 			if (request.method === "POST" && query.has("uploads")) {
 				const id = `upload-${++count}`;
 				uploads.set(id, new Map());
+				most = Math.max(most, uploads.size);
 				return xml(`<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`);
 			}
 			const parts = uploads.get(query.get("uploadId") ?? "");
 			if (query.has("uploadId")) {
 				if (parts === undefined) return failure(404, "NoSuchUpload");
+				if (request.method !== "PUT") uploads.delete(query.get("uploadId") ?? "");
 				return await multipart(request, query, key, parts, objects);
 			}
 			return await single(request, key, objects);
@@ -40,6 +45,7 @@ export function startS3Server(options: { readonly pageSize?: number } = {}): S3S
 	return {
 		endpoint: `http://127.0.0.1:${server.port}`,
 		keys: () => [...objects.keys()].sort(),
+		mostUploads: () => most,
 		[Symbol.dispose]: () => void server.stop(true),
 	};
 }

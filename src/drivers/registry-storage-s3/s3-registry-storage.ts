@@ -5,10 +5,15 @@
  */
 import type { S3Client } from "bun";
 import { errnoCode, errorMessage, InvalidParameterError, NotFoundError, SystemError } from "../../base/errors.ts";
+import { Pool } from "../../base/pool.ts";
 import type { AppendWriter, ByteRange, FileInfo, RegistryStorage } from "../../core/registry/storage.ts";
 
-const PART_BYTES = 8 << 20;
+/** The least that S3 takes; of larger files a part is more, for there may be 10,000. */
+const PART_BYTES = 5 << 20;
+const PART_LIMIT = 10_000;
 const PARTS_IN_FLIGHT = 2;
+/** Large files on their way there at once: each takes some 30 MB of memory. */
+const LARGE_FILES_AT_ONCE = 2;
 const RETRIES = 3;
 const TOUCH_LIMIT_BYTES = 8 << 20;
 /** Up to here an object is read at once, which lets the answer say its length. */
@@ -35,6 +40,7 @@ export class S3RegistryStorage implements RegistryStorage {
 	readonly #client: S3Client;
 	readonly #prefix: string;
 	readonly #redirects: boolean;
+	readonly #large = new Pool(LARGE_FILES_AT_ONCE);
 
 	constructor(
 		place: S3Place,
@@ -151,7 +157,12 @@ export class S3RegistryStorage implements RegistryStorage {
 			await this.#client.write(key, await new Response(body).bytes(), { retry: RETRIES });
 			return;
 		}
-		const writer = this.#client.file(key).writer({ partSize: PART_BYTES, queueSize: PARTS_IN_FLIGHT, retry: RETRIES });
+		await this.#large.run(() => this.#sendParts(key, body, sizeBytes));
+	}
+
+	async #sendParts(key: string, body: Blob | ReadableStream<Uint8Array>, sizeBytes: number): Promise<void> {
+		const partSize = Math.max(PART_BYTES, Math.ceil(sizeBytes / PART_LIMIT));
+		const writer = this.#client.file(key).writer({ partSize, queueSize: PARTS_IN_FLIGHT, retry: RETRIES });
 		const stream: ReadableStream<Uint8Array> = body instanceof Blob ? body.stream() : body;
 		let sent = 0;
 		let unflushed = 0;
@@ -159,7 +170,7 @@ export class S3RegistryStorage implements RegistryStorage {
 			writer.write(piece);
 			sent += piece.length;
 			unflushed += piece.length;
-			if (unflushed < PART_BYTES) continue;
+			if (unflushed < partSize) continue;
 			unflushed = 0;
 			await writer.flush();
 		}

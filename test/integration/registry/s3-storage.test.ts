@@ -8,7 +8,7 @@ import { registryStorageContract } from "../../../src/core/registry/contract.ts"
 import { FsRegistryStorage } from "../../../src/drivers/registry-storage-fs/fs-registry-storage.ts";
 import { S3RegistryStorage } from "../../../src/drivers/registry-storage-s3/s3-registry-storage.ts";
 import { pushBlob, pushImage, startRegistry } from "../../support/registry-server.ts";
-import { startS3Server } from "../../support/s3-server.ts";
+import { type S3Server, startS3Server } from "../../support/s3-server.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gantry-registry-s3-"));
 const servers: Disposable[] = [];
@@ -17,10 +17,7 @@ afterAll(() => {
 	rmSync(directory, { recursive: true, force: true });
 });
 
-registryStorageContract("S3RegistryStorage", async () => {
-	// Small pages, so that lists are of several.
-	const server = startS3Server({ pageSize: 2 });
-	servers.push(server);
+function storageOn(server: S3Server): S3RegistryStorage {
 	const place = {
 		endpoint: server.endpoint,
 		bucket: "b",
@@ -31,6 +28,28 @@ registryStorageContract("S3RegistryStorage", async () => {
 		redirects: false,
 	};
 	return new S3RegistryStorage(place, new FsRegistryStorage(mkdtempSync(join(directory, "spool-"))));
+}
+
+registryStorageContract("S3RegistryStorage", async () => {
+	// Small pages, so that lists are of several.
+	const server = startS3Server({ pageSize: 2 });
+	servers.push(server);
+	return storageOn(server);
+});
+
+test("of many large files some are sent side by side, the rest after them: each takes memory", async () => {
+	using server = startS3Server();
+	const storage = storageOn(server);
+	const names = Array.from({ length: 6 }, (_, index) => `uploads/${index}/data`);
+	for (const name of names) {
+		const writer = await storage.append(name, 0);
+		await writer.write(Buffer.alloc(9 << 20, name));
+		await writer.close();
+	}
+	await Promise.all(names.map((name) => storage.move(name, name.replace("uploads", "blobs"))));
+	expect(server.keys()).toHaveLength(names.length);
+	expect(server.mostUploads()).toBe(2);
+	await storage.close();
 });
 
 test("a registry over it pushes, pulls, mounts and deletes; the bucket has whole blobs only", async () => {
