@@ -3,24 +3,32 @@ import { afterAll, beforeAll, beforeEach } from "bun:test";
 import { TestContext } from "./build-context.ts";
 import type { CommandResult } from "./commands.ts";
 import { TestDaemon, type TestDaemonOptions } from "./daemon.ts";
+import { type RegistryProcess, startRegistry } from "./registry-server.ts";
 
 export interface BuildSuiteOptions {
 	/** Of each context. */
 	readonly files?: Readonly<Record<string, string | readonly string[]>>;
 	readonly daemon?: TestDaemonOptions;
+	/** Whether there is one to push to. */
+	readonly registry?: boolean;
 }
 
 export class BuildSuite {
 	#daemon: TestDaemon | undefined;
 	#context: TestContext | undefined;
+	#registry: RegistryProcess | undefined;
 
 	/** Registers the hooks of the file that calls it. */
-	constructor({ files = {}, daemon }: BuildSuiteOptions = {}) {
+	constructor({ files = {}, daemon, registry = false }: BuildSuiteOptions = {}) {
 		beforeAll(async () => {
+			if (registry) this.#registry = await startRegistry();
 			this.#daemon = await TestDaemon.start(daemon);
 			await this.#daemon.loadBusybox();
 		});
-		afterAll(() => this.#daemon?.remove());
+		afterAll(async () => {
+			await this.#daemon?.remove();
+			await this.#registry?.[Symbol.asyncDispose]();
+		});
 		beforeEach(() => {
 			const context = new TestContext(files);
 			this.#context = context;
@@ -38,34 +46,32 @@ export class BuildSuite {
 		return this.#context;
 	}
 
-	/** `gantry build` of the context, with progress in lines. @param dockerfile written first, unless it is there already */
-	build(dockerfile: readonly string[] | undefined, ...args: string[]): Promise<CommandResult> {
-		if (dockerfile !== undefined) this.context.write({ Dockerfile: dockerfile });
-		return this.daemon.gantry(["build", "--progress", "plain", ...args, this.context.directory]);
+	get registry(): RegistryProcess {
+		if (this.#registry === undefined) throw new Error("There is no registry unless the suite asks for one");
+		return this.#registry;
 	}
 
+	/** `gantry build` of the context, with progress in lines. @param dockerfile written first, unless it is there already */
+	readonly build = (dockerfile: readonly string[] | undefined, ...args: string[]): Promise<CommandResult> => {
+		if (dockerfile !== undefined) this.context.write({ Dockerfile: dockerfile });
+		return this.daemon.gantry(["build", "--progress", "plain", ...args, this.context.directory]);
+	};
+
 	/** All that it said. @throws Error with that when the build fails */
-	async mustBuild(dockerfile: readonly string[] | undefined, ...args: string[]): Promise<string> {
+	readonly mustBuild = async (dockerfile: readonly string[] | undefined, ...args: string[]): Promise<string> => {
 		const { code, stdout, stderr } = await this.build(dockerfile, ...args);
 		if (code !== 0) throw new Error(stderr);
 		return `${stdout}${stderr}`;
-	}
+	};
 
 	/** What a build that has to fail says. */
-	async failure(dockerfile: readonly string[], ...args: string[]): Promise<string> {
+	readonly failure = async (dockerfile: readonly string[], ...args: string[]): Promise<string> => {
 		const { code, stdout, stderr } = await this.build(dockerfile, ...args);
 		if (code === 0) throw new Error(`The build did not fail:\n${stdout}${stderr}`);
 		return stderr;
-	}
-
-	/** `docker build` of the context by the classic API. */
-	classicBuild(dockerfile: readonly string[], ...args: string[]): Promise<CommandResult> {
-		this.context.write({ Dockerfile: dockerfile });
-		return this.daemon.docker(["build", ...args, this.context.directory], { env: { DOCKER_BUILDKIT: "0" } });
-	}
+	};
 
 	/** What a shell in the image says. */
-	run(image: string, script: string): Promise<string> {
-		return this.daemon.mustGantry(["run", "--rm", image, "sh", "-c", script]);
-	}
+	readonly run = (image: string, script: string): Promise<string> =>
+		this.daemon.mustDocker(["run", "--rm", image, "sh", "-c", script]);
 }

@@ -1,5 +1,6 @@
 import type { Platform } from "../../api/oci/image.ts";
 import { newId } from "../../base/ids.ts";
+import { builderArguments } from "../../core/build/builder-arguments.ts";
 import { checkEntitlements } from "../../core/build/entitlements.ts";
 import { type InlineStep, withInlineCache } from "../../core/build/inline-cache.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
@@ -131,7 +132,8 @@ export class BuildRun implements AsyncDisposable {
 		const { chain, baseChain, base } = outcome;
 		const { platform } = outcome.stage;
 		if (!request.squash) {
-			const hasCache = request.cacheTo.some(({ type }) => type === "inline");
+			const { inlineCache } = builderArguments(request.buildArgs);
+			const hasCache = inlineCache || request.cacheTo.some(({ type }) => type === "inline");
 			return { document: hasCache ? withInlineCache(document, this.#inlineSteps(outcome)) : document, chain, platform };
 		}
 		const input = { document, chain, baseChain, baseHistory: base?.history?.length ?? 0 };

@@ -5,6 +5,7 @@ import type { Digest } from "../../base/digest.ts";
 import { InvalidParameterError, invariant, NotImplementedError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { Builder } from "../../core/build/builder.ts";
+import { type BuilderArguments, builderArguments } from "../../core/build/builder-arguments.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
 import { provenance } from "../../core/build/provenance.ts";
 import type { BuildAnnotation, BuildRequest, BuildResult } from "../../core/build/request.ts";
@@ -51,6 +52,7 @@ export class BuildService implements Builder {
 
 	async #build(request: BuildRequest, progress: ProgressSink, signal: AbortSignal): Promise<BuildResult> {
 		const startedAt = this.#deps.clock.now();
+		const own = builderArguments(request.buildArgs);
 		const platforms = request.platforms.length === 0 ? [this.#deps.platform] : request.platforms;
 		const narrator = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount: 1, showPlatform: false });
 		const loading = narrator.vertex(`[internal] load build definition from ${nameOf(request)}`);
@@ -65,7 +67,7 @@ export class BuildService implements Builder {
 		let last: BuildRun | undefined;
 		for (const platform of platforms) {
 			const steps = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount, showPlatform });
-			const options = this.#options(platform, steps, progress, loading.digest);
+			const options = this.#options(platform, own, steps, progress, loading.digest);
 			last = runs.use(await BuildRun.begin(this.#deps, definition, request, options, signal));
 			const outcome = await last.stages.all();
 			built.push(await last.image(outcome));
@@ -82,7 +84,13 @@ export class BuildService implements Builder {
 		return result;
 	}
 
-	#options(platform: Platform, steps: VertexNarrator, progress: ProgressSink, definition: Digest): RunOptions {
+	#options(
+		platform: Platform,
+		{ hostname }: BuilderArguments,
+		steps: VertexNarrator,
+		progress: ProgressSink,
+		definition: Digest,
+	): RunOptions {
 		return {
 			platform,
 			narrator: steps,
@@ -101,7 +109,7 @@ export class BuildService implements Builder {
 					.around((vertex) => reportTransfer(vertex, work, watch))
 					.catch(() => undefined);
 			}) satisfies OnSync,
-			hostname: SANDBOX_HOSTNAME,
+			hostname: hostname || SANDBOX_HOSTNAME,
 		};
 	}
 

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { CancelledError, errorKind, errorMessage, NotImplementedError } from "../../base/errors.ts";
 import type { Builder } from "../../core/build/builder.ts";
+import { builderArguments } from "../../core/build/builder-arguments.ts";
 import type { BuildContext } from "../../core/build/context.ts";
 import type { ContextCopies } from "../../core/build/context-copy.ts";
 import type { BuildRequest, BuildResult, CacheSource, NamedContext } from "../../core/build/request.ts";
@@ -25,7 +26,7 @@ export interface WholeContexts {
 	/** An archive, plain or compressed. @param name stands for it in later builds */
 	fromArchive(archive: AsyncIterable<Uint8Array> | Readable, name: string, signal: AbortSignal): Promise<OwnedContext>;
 	/** A git repository, or an archive or a Dockerfile by HTTP. */
-	fromUrl(url: string, signal: AbortSignal): Promise<OwnedContext>;
+	fromUrl(url: string, options: { readonly keepGitDir: boolean }, signal: AbortSignal): Promise<OwnedContext>;
 }
 
 export interface OwnedContext extends AsyncDisposable {
@@ -79,7 +80,9 @@ export class BuildSessions {
 		call: BuildCall,
 		{ ask, owned, signal }: { ask: Ask; owned: AsyncDisposableStack; signal: AbortSignal },
 	): Promise<BuildRequest> {
-		const open = (context: ClientContext) => this.#context(context, { ask, owned, signal });
+		const buildArgs = new Map(Object.entries(call.buildArgs));
+		const { keepGitDir } = builderArguments(buildArgs);
+		const open = (context: ClientContext) => this.#context(context, { ask, owned, keepGitDir, signal });
 		const namedContexts = new Map<string, NamedContext>();
 		for (const [name, context] of Object.entries(call.namedContexts))
 			namedContexts.set(name, await this.#namedContext(context, open));
@@ -92,7 +95,7 @@ export class BuildSessions {
 			context: context === null ? undefined : await open(context),
 			namedContexts,
 			cacheFrom,
-			buildArgs: new Map(Object.entries(call.buildArgs)),
+			buildArgs,
 			labels: new Map(Object.entries(call.labels)),
 			allow: new Set(call.allow),
 			sourceDateEpoch: sourceDateEpoch ?? undefined,
@@ -112,7 +115,12 @@ export class BuildSessions {
 
 	async #context(
 		context: ClientContext,
-		{ ask, owned, signal }: { ask: Ask; owned: AsyncDisposableStack; signal: AbortSignal },
+		{
+			ask,
+			owned,
+			keepGitDir,
+			signal,
+		}: { ask: Ask; owned: AsyncDisposableStack; keepGitDir: boolean; signal: AbortSignal },
 	): Promise<BuildContext> {
 		const { places, copies, wholeContexts } = this.deps;
 		switch (context.kind) {
@@ -125,7 +133,7 @@ export class BuildSessions {
 			}
 			case "git":
 			case "http":
-				return owned.use(await wholeContexts.fromUrl(context.url, signal)).context;
+				return owned.use(await wholeContexts.fromUrl(context.url, { keepGitDir }, signal)).context;
 		}
 	}
 }

@@ -116,7 +116,7 @@ export class ClassicBuilds {
 		await using owned =
 			source.kind === "archive"
 				? await contexts.fromArchive(source.archive, "classic", signal)
-				: await contexts.fromUrl(source.url, signal);
+				: await contexts.fromUrl(source.url, { keepGitDir: false }, signal);
 		const mayReuse = options.cacheFrom.length === 0 || options.cacheFrom.some((name) => this.#isHere(name));
 		const request: BuildRequest = {
 			...options.request,

@@ -2,6 +2,7 @@ import type { Digest } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import type { AgentSockets } from "../../core/build/agent-sockets.ts";
 import type { BuildDirectories, BuildFiles } from "../../core/build/build-directories.ts";
+import { builderArguments } from "../../core/build/builder-arguments.ts";
 import type { FileSource, ResolvedMount, StepAction } from "../../core/build/plan/build-plan.ts";
 import { absolutePath } from "../../core/build/plan/image-config.ts";
 import type { ContainerMount } from "../../core/container/container-record.ts";
@@ -152,12 +153,15 @@ export class StepMounts {
 		signal: AbortSignal,
 	): Promise<ReadonlyMap<number, string>> {
 		const wanted = new Map<number, CacheMount>();
+		const { cacheNamespace } = builderArguments(scope.request.buildArgs);
 		for (const [index, { mount, source }] of action.mounts.entries()) {
 			if (mount.type !== "cache") continue;
 			const place = absolutePath(action.workingDirectory, mount.target ?? "");
 			const chain = source === undefined ? undefined : await chainOf(source, scope);
 			const tree = source === undefined ? undefined : () => this.#tree(source, scope, signal);
-			wanted.set(index, { mount, place, chain, tree });
+			const id = mount.id ?? place;
+			const own = cacheNamespace === "" ? mount : { ...mount, id: `${cacheNamespace}/${id}` };
+			wanted.set(index, { mount: own, place, chain, tree });
 		}
 		const opened = await this.#caches.open([...wanted.values()], stack, signal);
 		return new Map([...wanted.keys()].map((index, count) => [index, opened[count] ?? ""]));

@@ -38,10 +38,14 @@ export class ContextArchives implements WholeContexts {
 		}
 	}
 
-	async fromUrl(url: string, signal: AbortSignal): Promise<OwnedContext> {
+	async fromUrl(
+		url: string,
+		{ keepGitDir }: { readonly keepGitDir: boolean },
+		signal: AbortSignal,
+	): Promise<OwnedContext> {
 		const { files, directories, remotes } = this.#deps;
 		const git = gitSource(url);
-		if (git !== undefined) return await this.#fromRepository(git, url, signal);
+		if (git !== undefined) return await this.#fromRepository(git, url, keepGitDir, signal);
 		const { body, contentType } = await remotes.download(url, signal);
 		if (contentType !== "text/plain") return await this.fromArchive(body, url, signal);
 		// The Dockerfile itself.
@@ -56,12 +60,12 @@ export class ContextArchives implements WholeContexts {
 		}
 	}
 
-	async #fromRepository(git: GitSource, url: string, signal: AbortSignal): Promise<OwnedContext> {
+	async #fromRepository(git: GitSource, url: string, keepGitDir: boolean, signal: AbortSignal): Promise<OwnedContext> {
 		const { files, directories, remotes } = this.#deps;
 		const directory = directories.temporary();
 		const remove = () => directories.removeTemporary(directory);
 		try {
-			await remotes.checkOut(git, directory, { keepGitDir: false }, signal);
+			await remotes.checkOut(git, directory, { keepGitDir }, signal);
 			const root = git.subdirectory === "" ? directory : files.resolve(directory, git.subdirectory);
 			if (root === undefined) throw new NotFoundError(`${url}: there is no directory ${git.subdirectory}`);
 			return { context: new DirectoryTree(url, root, files), [Symbol.asyncDispose]: remove };

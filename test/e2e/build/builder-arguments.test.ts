@@ -1,0 +1,34 @@
+/** Build arguments that BuildKit itself listens to. */
+import { expect, test } from "bun:test";
+import { BuildSuite } from "../../support/build-suite.ts";
+import { mustRun } from "../../support/commands.ts";
+
+const suite = new BuildSuite();
+
+test("name the host of commands, and keep caches apart", async () => {
+	const own = ["--build-arg", "BUILDKIT_CACHE_MOUNT_NS=own"];
+	const cache = "--mount=type=cache,target=/cache";
+	await suite.mustBuild(["FROM busybox", `RUN ${cache} touch /cache/own`], ...own);
+	await suite.mustBuild(["FROM busybox", `RUN ${cache} [ ! -e /cache/own ]`]);
+	const hostname = ["--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=workbench"];
+	await suite.mustBuild(
+		["FROM busybox", `RUN ${cache} [ -e /cache/own ] && [ $(hostname) = workbench ]`],
+		...own,
+		...hostname,
+	);
+});
+
+test("put the cache into the image", async () => {
+	const archive = suite.context.path("image.tar");
+	const documents = async (...args: string[]) => {
+		await suite.mustBuild(["FROM busybox", "RUN touch /a"], "-o", `type=docker,dest=${archive}`, ...args);
+		return await mustRun(["tar", "-xOf", archive]);
+	};
+	expect(await documents()).not.toContain("gantry.cache.v1");
+	expect(await documents("--build-arg", "BUILDKIT_INLINE_CACHE=1")).toContain("gantry.cache.v1");
+});
+
+test("are refused when they cannot be done", async () => {
+	const failure = await suite.failure(["FROM busybox"], "--build-arg", "BUILDKIT_MULTI_PLATFORM=1");
+	expect(failure).toContain("BUILDKIT_MULTI_PLATFORM (an index for a single platform) is not supported yet");
+});
