@@ -1,3 +1,4 @@
+import { CancelledError } from "../../base/errors.ts";
 import { openBuildSession } from "../../client/builds.ts";
 import type { BuildCall, BuildFailure, BuildReply } from "../../core/build/session/build-call.ts";
 import { SessionConnection } from "../../core/build/session/connection.ts";
@@ -51,6 +52,8 @@ export async function runBuild(
 		}
 	} catch (error) {
 		if (signals > 0) throw new ExitError(INTERRUPTED, "ERROR: failed to build: canceled");
+		if (error instanceof CancelledError)
+			throw new ExitError(1, "ERROR: failed to build: the daemon has ended the connection; its log may say why");
 		throw error;
 	} finally {
 		for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);

@@ -112,7 +112,7 @@ export class VertexNarrator implements BuildNarrator {
 	stepStarted(stage: PlannedStage, step: PlannedStep) {
 		// What changes the configuration alone is not shown.
 		if (step.action.kind === "config") return {};
-		const number = 2 + stage.steps.filter(({ action }) => action.kind !== "config").indexOf(step);
+		const number = 1 + countedBase(stage) + stage.steps.filter(({ action }) => action.kind !== "config").indexOf(step);
 		const before = this.#last.get(stage.index);
 		const inputs = before === undefined ? [] : [before];
 		const vertex = this.vertex(`${this.#prefix(stage, number)} ${step.instruction}`, inputs);
@@ -127,13 +127,18 @@ export class VertexNarrator implements BuildNarrator {
 	}
 
 	#prefix(stage: PlannedStage, number: number): string {
-		const total = 1 + stage.steps.filter(({ action }) => action.kind !== "config").length;
+		const total = countedBase(stage) + stage.steps.filter(({ action }) => action.kind !== "config").length;
 		const name = stage.name !== "" ? stage.name : this.options.stageCount > 1 ? `stage-${stage.index}` : "";
 		const platform = this.options.showPlatform ? formatPlatform(stage.platform) : "";
 		const width = String(total).length;
 		const words = [platform, name, `${String(number).padStart(width)}/${total}`].filter((word) => word !== "");
 		return `[${words.join(" ")}]`;
 	}
+}
+
+/** An image is a step of the stage; another stage, or nothing, is none. */
+function countedBase({ from }: PlannedStage): number {
+	return from.kind === "image" ? 1 : 0;
 }
 
 /** Bars of a pull as statuses of a vertex. */

@@ -143,6 +143,8 @@ export class StageBuilds {
 	async #step(outcome: StageOutcome, step: PlannedStep, position: number): Promise<StageOutcome> {
 		const scope = this.#scope;
 		invariant(scope !== undefined, "a build has begun");
+		// A step begins when all that it reads is there.
+		await Promise.all(stagesRead(step).map((index) => this.stage(index)));
 		this.#signal.throwIfAborted();
 		const listener = this.#narrator.stepStarted(outcome.stage, step, position);
 		try {
@@ -166,6 +168,12 @@ export class StageBuilds {
 			throw asStepError(step, error);
 		}
 	}
+}
+
+function stagesRead({ action }: PlannedStep): number[] {
+	const sources =
+		action.kind === "copy" ? [action.source] : action.kind === "run" ? action.mounts.map(({ source }) => source) : [];
+	return sources.flatMap((source) => (source?.kind === "stage" ? [source.index] : []));
 }
 
 function contextStep(stage: PlannedStage, name: string): PlannedStep {

@@ -1,33 +1,12 @@
 /** What `gantry build` hands over, shows and leaves behind. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { TestContext } from "../../support/build-context.ts";
+import { BuildSuite } from "../../support/build-suite.ts";
 import { mustRun, waitFor } from "../../support/commands.ts";
-import { TestDaemon } from "../../support/daemon.ts";
 
-let daemon: TestDaemon;
-let context: TestContext;
+const suite = new BuildSuite();
 
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
-beforeEach(() => {
-	context = new TestContext({});
-	return () => context[Symbol.dispose]();
-});
-
-function build(dockerfile: readonly string[], ...args: string[]) {
-	context.write({ Dockerfile: dockerfile });
-	return daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
-}
-
-async function mustBuild(dockerfile: readonly string[], ...args: string[]): Promise<string> {
-	const { code, stderr } = await build(dockerfile, ...args);
-	if (code !== 0) throw new Error(stderr);
-	return stderr;
-}
+const { build, mustBuild } = suite;
 
 /** Whether a process with that argument runs; every test has one of its own. */
 async function isRunning(argument: string): Promise<boolean> {
@@ -36,8 +15,8 @@ async function isRunning(argument: string): Promise<boolean> {
 
 describe("gantry build hands over", () => {
 	test("arguments, labels, tags, the target, and tells the image's ID", async () => {
-		const iidFile = context.path("iid");
-		const metadataFile = context.path("metadata.json");
+		const iidFile = suite.context.path("iid");
+		const metadataFile = suite.context.path("metadata.json");
 		const dockerfile = [
 			"FROM busybox AS first",
 			"ARG WHO=nobody",
@@ -46,8 +25,8 @@ describe("gantry build hands over", () => {
 			"FROM busybox",
 			"RUN false",
 		];
-		context.write({ Dockerfile: dockerfile });
-		const id = await daemon.mustGantry(
+		suite.context.write({ Dockerfile: dockerfile });
+		const id = await suite.daemon.mustGantry(
 			["build", "-q", "--build-arg", "WHO=you", "--build-arg", "OTHER", "--label", "a=b", "--target", "first"].concat([
 				"-t",
 				"one",
@@ -57,7 +36,7 @@ describe("gantry build hands over", () => {
 				iidFile,
 				"--metadata-file",
 				metadataFile,
-				context.directory,
+				suite.context.directory,
 			]),
 			{ env: { OTHER: "there" } },
 		);
@@ -66,25 +45,28 @@ describe("gantry build hands over", () => {
 		expect(JSON.parse(readFileSync(metadataFile, "utf8"))).toMatchObject({ "containerimage.config.digest": id });
 		const format = "{{.Id}} {{.Config.Labels.a}}";
 		for (const name of ["one", "two:2"])
-			expect(await daemon.mustGantry(["image", "inspect", "-f", format, name])).toBe(`${id} b`);
-		expect(await daemon.mustGantry(["run", "--rm", "one", "cat", "/hello"])).toBe("hello you there");
+			expect(await suite.daemon.mustGantry(["image", "inspect", "-f", format, name])).toBe(`${id} b`);
+		expect(await suite.daemon.mustGantry(["run", "--rm", "one", "cat", "/hello"])).toBe("hello you there");
 	});
 
 	test("secrets from files and variables, and leaves none in the image", async () => {
-		context.write({ token: "from a file" });
+		suite.context.write({ token: "from a file" });
 		const dockerfile = [
 			"FROM busybox",
 			"RUN --mount=type=secret,id=token cat /run/secrets/token; echo",
 			"RUN --mount=type=secret,id=word,env=WORD echo $WORD",
 		];
-		const flags = ["--secret", `id=token,src=${context.path("token")}`, "--secret", "id=word,env=SECRET_WORD"];
-		context.write({ Dockerfile: dockerfile });
-		const { stderr } = await daemon.gantry(["build", "--progress=plain", "-t", "secret", ...flags, context.directory], {
-			env: { SECRET_WORD: "from a variable" },
-		});
+		const flags = ["--secret", `id=token,src=${suite.context.path("token")}`, "--secret", "id=word,env=SECRET_WORD"];
+		suite.context.write({ Dockerfile: dockerfile });
+		const { stderr } = await suite.daemon.gantry(
+			["build", "--progress=plain", "-t", "secret", ...flags, suite.context.directory],
+			{
+				env: { SECRET_WORD: "from a variable" },
+			},
+		);
 		expect(stderr).toMatch(/#\d+ \d+\.\d{3} from a file/);
 		expect(stderr).toMatch(/#\d+ \d+\.\d{3} from a variable/);
-		const files = await daemon.mustGantry([
+		const files = await suite.daemon.mustGantry([
 			"run",
 			"--rm",
 			"secret",
@@ -96,14 +78,21 @@ describe("gantry build hands over", () => {
 	});
 
 	test("proxies of config.json, as arguments that leave no trace", async () => {
-		const config = context.path("config");
-		context.write({ "config/config.json": JSON.stringify({ proxies: { default: { httpProxy: "http://proxy:1" } } }) });
-		context.write({ Dockerfile: ["FROM busybox", "RUN echo proxy is $http_proxy"] });
-		const { stderr } = await daemon.gantry(["build", "--progress=plain", "-t", "proxied", context.directory], {
-			env: { DOCKER_CONFIG: config },
+		const config = suite.context.path("config");
+		suite.context.write({
+			"config/config.json": JSON.stringify({ proxies: { default: { httpProxy: "http://proxy:1" } } }),
 		});
+		suite.context.write({ Dockerfile: ["FROM busybox", "RUN echo proxy is $http_proxy"] });
+		const { stderr } = await suite.daemon.gantry(
+			["build", "--progress=plain", "-t", "proxied", suite.context.directory],
+			{
+				env: { DOCKER_CONFIG: config },
+			},
+		);
 		expect(stderr).toContain("proxy is http://proxy:1");
-		expect(await daemon.mustGantry(["image", "inspect", "-f", "{{.Config.Env}}", "proxied"])).not.toContain("proxy");
+		expect(await suite.daemon.mustGantry(["image", "inspect", "-f", "{{.Config.Env}}", "proxied"])).not.toContain(
+			"proxy",
+		);
 	});
 });
 
@@ -122,6 +111,15 @@ describe("gantry build shows", () => {
 		expect(shown).toMatch(/naming to docker\.io\/library\/plain/);
 		const again = await mustBuild(["FROM busybox", "RUN echo one; echo two >&2", "RUN true"], "-t", "plain");
 		expect(again.match(/CACHED/g)?.length).toBeGreaterThanOrEqual(2);
+	});
+
+	test("steps when what they read is there, counted as BuildKit counts them", async () => {
+		const shown = await mustBuild(
+			["FROM busybox AS a", "RUN sleep 0.1", "FROM a AS b", "RUN true", "FROM scratch", "COPY --from=b /bin/sh /sh"],
+			"--no-cache",
+		);
+		const steps = [...shown.matchAll(/^#\d+ (\[[ab\d stage/-]+\] \w+)/gm)].map(([, step]) => step);
+		expect(steps).toEqual(["[a 1/2] FROM", "[a 2/2] RUN", "[b 1/1] RUN", "[stage-2 1/1] COPY"]);
 	});
 
 	test("what the linter and unused arguments have to say, at the end", async () => {
@@ -145,7 +143,7 @@ describe("gantry build shows", () => {
 	});
 
 	test("a view that moves on a terminal, and stays within it", async () => {
-		context.write({
+		suite.context.write({
 			Dockerfile: [
 				"FROM busybox AS a",
 				"RUN for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done; sleep 1",
@@ -155,7 +153,7 @@ describe("gantry build shows", () => {
 				"COPY --from=b /b /",
 			],
 		});
-		await using terminal = daemon.terminal("gantry", ["build", "--no-cache", context.directory], {
+		await using terminal = suite.daemon.terminal("gantry", ["build", "--no-cache", suite.context.directory], {
 			rows: 12,
 			columns: 60,
 		});
@@ -169,8 +167,8 @@ describe("gantry build shows", () => {
 	});
 
 	test("the image's ID alone with -q, also where a step writes", async () => {
-		context.write({ Dockerfile: ["FROM busybox", "RUN echo noise"] });
-		const { stdout, stderr } = await daemon.gantry(["build", "-q", "--no-cache", context.directory]);
+		suite.context.write({ Dockerfile: ["FROM busybox", "RUN echo noise"] });
+		const { stdout, stderr } = await suite.daemon.gantry(["build", "-q", "--no-cache", suite.context.directory]);
 		expect(stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
 		expect(stderr).toBe("");
 	});
@@ -235,8 +233,8 @@ describe("gantry build fails", () => {
 
 describe("a build ends", () => {
 	test("with its steps when it is interrupted, and the terminal is clean", async () => {
-		context.write({ Dockerfile: ["FROM busybox", "RUN echo going; sleep 4711"] });
-		await using terminal = daemon.terminal("gantry", ["build", "--no-cache", context.directory]);
+		suite.context.write({ Dockerfile: ["FROM busybox", "RUN echo going; sleep 4711"] });
+		await using terminal = suite.daemon.terminal("gantry", ["build", "--no-cache", suite.context.directory]);
 		await terminal.expect(/# going/);
 		expect(await isRunning("4711")).toBe(true);
 		terminal.type("\x03");
@@ -248,12 +246,12 @@ describe("a build ends", () => {
 	});
 
 	test("with its steps when its client is killed", async () => {
-		context.write({ Dockerfile: ["FROM busybox", "RUN sleep 4712"] });
+		suite.context.write({ Dockerfile: ["FROM busybox", "RUN sleep 4712"] });
 		const child = Bun.spawn(
-			[process.execPath, `${import.meta.dir}/../../../src/main.ts`, "-H", daemon.host].concat([
+			[process.execPath, `${import.meta.dir}/../../../src/main.ts`, "-H", suite.daemon.host].concat([
 				"build",
 				"--no-cache",
-				context.directory,
+				suite.context.directory,
 			]),
 			{
 				stdin: "ignore",
@@ -268,22 +266,36 @@ describe("a build ends", () => {
 	});
 });
 
+test("a daemon that is killed ends the build with a word about it, and its steps with the next daemon", async () => {
+	suite.context.write({ Dockerfile: ["FROM busybox", "RUN sleep 4713"] });
+	const ended = suite.build(undefined);
+	await waitFor("the step to run", () => isRunning("4713"));
+	await suite.daemon.kill();
+	const { code, stderr } = await ended;
+	expect([code, stderr.trimEnd().split("\n").at(-1)]).toEqual([
+		1,
+		"ERROR: failed to build: the daemon has ended the connection; its log may say why",
+	]);
+	await suite.daemon.start();
+	expect(await isRunning("4713")).toBe(false);
+});
+
 describe("without a daemon, gantry build", () => {
 	const nowhere = { env: { DOCKER_HOST: "unix:///nowhere/socket" } };
 
 	test("checks a Dockerfile", async () => {
-		context.write({ Dockerfile: ["FROM busybox as x", "CMD true"] });
-		const { code, stdout } = await daemon.gantry(["build", "--check", context.directory], nowhere);
+		suite.context.write({ Dockerfile: ["FROM busybox as x", "CMD true"] });
+		const { code, stdout } = await suite.daemon.gantry(["build", "--check", suite.context.directory], nowhere);
 		expect(code).toBe(1);
 		expect(stdout).toStartWith("Check complete, 2 warnings have been found!\n\nWARNING: FromAsCasing - https://");
 		expect(stdout).toContain("   2 | >>> CMD true");
-		context.write({ Dockerfile: ["FROM busybox", 'CMD ["true"]'] });
-		const clean = await daemon.gantry(["build", "--check", context.directory], nowhere);
+		suite.context.write({ Dockerfile: ["FROM busybox", 'CMD ["true"]'] });
+		const clean = await suite.daemon.gantry(["build", "--check", suite.context.directory], nowhere);
 		expect([clean.code, clean.stdout]).toEqual([0, "Check complete, no warnings found.\n"]);
 	});
 
 	test("lists its stages and what they take", async () => {
-		context.write({
+		suite.context.write({
 			Dockerfile: [
 				"# base is what both stand on",
 				"FROM busybox AS base",
@@ -294,18 +306,21 @@ describe("without a daemon, gantry build", () => {
 				"RUN --mount=type=secret,id=token,required true",
 			],
 		});
-		const targets = await daemon.gantry(["build", "--call", "targets", context.directory], nowhere);
+		const targets = await suite.daemon.gantry(["build", "--call", "targets", suite.context.directory], nowhere);
 		expect(targets.stdout).toMatch(/^TARGET +DESCRIPTION\nbase +\S.*\ntool \(default\) +\n$/);
-		const { stdout } = await daemon.gantry(["build", "--call", "outline,format=json", context.directory], nowhere);
+		const { stdout } = await suite.daemon.gantry(
+			["build", "--call", "outline,format=json", suite.context.directory],
+			nowhere,
+		);
 		expect(JSON.parse(stdout)).toMatchObject({ name: "tool", secrets: [{ id: "token", required: true }] });
-		const wrong = await daemon.gantry(["build", "--call", "dance", context.directory], nowhere);
+		const wrong = await suite.daemon.gantry(["build", "--call", "dance", suite.context.directory], nowhere);
 		expect([wrong.code, wrong.stderr]).toEqual([1, 'invalid call value "dance": build, check, outline or targets\n']);
 	});
 });
 
 test("gantry build says that another engine does not know it, and where there is no daemon", async () => {
-	context.write({ Dockerfile: ["FROM busybox"] });
-	const { code, stderr } = await daemon.gantry(["build", context.directory], {
+	suite.context.write({ Dockerfile: ["FROM busybox"] });
+	const { code, stderr } = await suite.daemon.gantry(["build", suite.context.directory], {
 		env: { DOCKER_HOST: "unix:///nowhere/socket" },
 	});
 	expect(code).toBe(1);
