@@ -1,27 +1,20 @@
 /** Names after FROM and --from that mean no image, and what is said then. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { TestContext } from "../../support/build-context.ts";
-import { TestDaemon } from "../../support/daemon.ts";
+import { expect, test } from "bun:test";
+import { BuildSuite } from "../../support/build-suite.ts";
 
-let daemon: TestDaemon;
-
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
+const suite = new BuildSuite();
 
 async function build(...dockerfile: string[]): Promise<string> {
-	using context = new TestContext({ Dockerfile: dockerfile });
-	const { code, stderr } = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+	suite.context.write({ Dockerfile: dockerfile });
+	const { code, stderr } = await suite.build(undefined);
 	return `${stderr}\ncode ${code}`;
 }
 
 test("a name is not taken for the first letters of some image's ID", async () => {
-	const id = (await daemon.mustGantry(["image", "inspect", "-f", "{{.Id}}", "busybox"])).replace("sha256:", "");
+	const id = (await suite.daemon.mustGantry(["image", "inspect", "-f", "{{.Id}}", "busybox"])).replace("sha256:", "");
 	for (const length of [1, 4, 11]) expect(await build(`FROM ${id.slice(0, length)}`)).toEndWith("code 1");
 	for (const length of [12, 64]) expect(await build(`FROM ${id.slice(0, length)}`)).toEndWith("code 0");
-	await daemon.mustGantry(["tag", "busybox", id.slice(0, 4)]);
+	await suite.daemon.mustGantry(["tag", "busybox", id.slice(0, 4)]);
 	expect(await build(`FROM ${id.slice(0, 4)}`)).toEndWith("code 0");
 });
 

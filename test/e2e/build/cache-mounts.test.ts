@@ -1,23 +1,20 @@
 /** `RUN --mount=type=cache` of steps that want the same directories at the same time. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { TestContext } from "../../support/build-context.ts";
-import { TestDaemon } from "../../support/daemon.ts";
+import { BuildSuite } from "../../support/build-suite.ts";
 
-let daemon: TestDaemon;
-
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
+const suite = new BuildSuite();
 
 const LIMIT_MS = 20_000;
 
 async function build(dockerfile: readonly string[]): Promise<string> {
-	using context = new TestContext({ Dockerfile: dockerfile });
-	const { code, stderr } = await daemon.gantry(["build", "--progress", "plain", "--no-cache", context.directory], {
-		timeoutMs: LIMIT_MS,
-	});
+	suite.context.write({ Dockerfile: dockerfile });
+	const { code, stderr } = await suite.daemon.gantry(
+		["build", "--progress", "plain", "--no-cache", suite.context.directory],
+		{
+			timeoutMs: LIMIT_MS,
+		},
+	);
 	return `${stderr}\ncode ${code}`;
 }
 
@@ -65,9 +62,9 @@ test("a build that waits for a locked directory can be cancelled", async () => {
 	const locked = mount("held", "/m", "locked");
 	using first = new TestContext({ Dockerfile: ["FROM busybox", `RUN ${locked} sleep 1000`] });
 	using second = new TestContext({ Dockerfile: ["FROM busybox", `RUN ${locked} sleep 1001`] });
-	await using holder = daemon.terminal("gantry", ["build", first.directory], { columns: 200 });
+	await using holder = suite.daemon.terminal("gantry", ["build", first.directory], { columns: 200 });
 	await holder.expect(/sleep 1000/);
-	await using waiter = daemon.terminal("gantry", ["build", second.directory], { columns: 200 });
+	await using waiter = suite.daemon.terminal("gantry", ["build", second.directory], { columns: 200 });
 	await waiter.expect(/sleep 1001/);
 	waiter.type("\x03");
 	expect(await waiter.exited).toBe(130);

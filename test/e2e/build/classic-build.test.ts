@@ -1,23 +1,12 @@
 /** `DOCKER_BUILDKIT=0 docker build` with the official client: the classic API as clients have relied on it for years. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
-import { TestContext } from "../../support/build-context.ts";
+import { BuildSuite } from "../../support/build-suite.ts";
 import { mustRun, waitFor } from "../../support/commands.ts";
-import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { dockerClient } from "../../support/daemon.ts";
 import { expectNoLeaks, takeSnapshot } from "../../support/leaks.ts";
 
-let daemon: TestDaemon;
-let context: TestContext;
-
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
-beforeEach(() => {
-	context = new TestContext({});
-	return () => context[Symbol.dispose]();
-});
+const suite = new BuildSuite();
 
 /** gantry can stand in for the client, but not for what it says. */
 const describeDocker = describe.skipIf(dockerClient === undefined);
@@ -25,8 +14,8 @@ const describeDocker = describe.skipIf(dockerClient === undefined);
 const CLASSIC = { env: { DOCKER_BUILDKIT: "0" } };
 
 function build(dockerfile: readonly string[], ...args: string[]) {
-	context.write({ Dockerfile: dockerfile });
-	return daemon.docker(["build", ...args, context.directory], CLASSIC);
+	suite.context.write({ Dockerfile: dockerfile });
+	return suite.daemon.docker(["build", ...args, suite.context.directory], CLASSIC);
 }
 
 /** Its standard output. */
@@ -38,14 +27,14 @@ async function mustBuild(dockerfile: readonly string[], ...args: string[]): Prom
 
 /** Output of a command in an image. */
 function run(image: string, ...command: string[]): Promise<string> {
-	return daemon.mustDocker(["run", "--rm", image, ...command]);
+	return suite.daemon.mustDocker(["run", "--rm", image, ...command]);
 }
 
 const cachedSteps = (output: string) => output.match(/---> Using cache/g)?.length ?? 0;
 
 describeDocker("docker build tells and makes", () => {
 	test("steps, images, output of commands, and what it built", async () => {
-		context.write({ input: "data" });
+		suite.context.write({ input: "data" });
 		const output = await mustBuild(
 			["FROM busybox", "ENV A=1", "COPY input /in/", "RUN cat /in/input; echo error >&2", 'CMD ["cat", "/in/input"]'],
 			"-t",
@@ -53,7 +42,7 @@ describeDocker("docker build tells and makes", () => {
 			"-t",
 			"told:two",
 		);
-		const image = await daemon.mustDocker(["image", "inspect", "-f", "{{.Id}}", "told:two"]);
+		const image = await suite.daemon.mustDocker(["image", "inspect", "-f", "{{.Id}}", "told:two"]);
 		const short = image.slice(7, 19);
 		expect(output).toMatch(/Step 1\/5 : FROM busybox\n ---> [0-9a-f]{12}\nStep 2\/5 : ENV A=1\n ---> [0-9a-f]{12}\n/);
 		expect(output).toMatch(/Step 4\/5 : RUN .*\n ---> Running in [0-9a-f]{12}\n/);
@@ -61,34 +50,34 @@ describeDocker("docker build tells and makes", () => {
 			expect(output).toContain(line);
 		expect(output).toContain("Successfully tagged told:latest\nSuccessfully tagged told:two\n");
 		expect(await run("told")).toBe("data");
-		expect(await daemon.mustDocker(["build", "-q", context.directory], CLASSIC)).toBe(image);
+		expect(await suite.daemon.mustDocker(["build", "-q", suite.context.directory], CLASSIC)).toBe(image);
 	});
 
 	test("the same image from the cache, with the same intermediate ones, over a restart, too", async () => {
-		context.write({ input: "cached" });
+		suite.context.write({ input: "cached" });
 		const dockerfile = ["FROM busybox", "LABEL one=1", "RUN echo 1 > /1", "COPY input /", "WORKDIR /w", "CMD echo"];
 		const ids = (output: string) => [...output.matchAll(/^ ---> ([0-9a-f]{12})$/gm)].map(([, id]) => id);
 		const first = await mustBuild(dockerfile);
 		const again = await mustBuild(dockerfile);
 		expect([cachedSteps(first), cachedSteps(again)]).toEqual([0, 5]);
 		expect(ids(again)).toEqual(ids(first));
-		await daemon.stop();
-		await daemon.start();
+		await suite.daemon.stop();
+		await suite.daemon.start();
 		const later = await mustBuild(dockerfile);
 		expect([cachedSteps(later), ids(later)]).toEqual([5, ids(first)]);
 	});
 
 	test("what comes after a changed file anew, and nothing when only its time has changed", async () => {
 		const dockerfile = ["FROM busybox", "RUN echo before", "COPY input /", "RUN cat /input"];
-		context.write({ input: "one" });
+		suite.context.write({ input: "one" });
 		await mustBuild(dockerfile);
-		await mustRun(["touch", "-d", "2020-01-01", context.path("input")]);
+		await mustRun(["touch", "-d", "2020-01-01", suite.context.path("input")]);
 		expect(cachedSteps(await mustBuild(dockerfile))).toBe(3);
-		context.write({ input: "two" });
+		suite.context.write({ input: "two" });
 		const output = await mustBuild(dockerfile);
 		expect(cachedSteps(output)).toBe(1);
 		expect(output).toContain("\ntwo");
-		chmodSync(context.path("input"), 0o755);
+		chmodSync(suite.context.path("input"), 0o755);
 		expect(cachedSteps(await mustBuild(dockerfile))).toBe(1);
 	});
 
@@ -120,25 +109,28 @@ describeDocker("docker build tells and makes", () => {
 
 	test("an image that was replaced dangles", async () => {
 		await mustBuild(["FROM busybox", "RUN echo 1 > /version"], "-t", "moving");
-		const before = await daemon.mustDocker(["images", "-q", "--no-trunc", "moving"]);
+		const before = await suite.daemon.mustDocker(["images", "-q", "--no-trunc", "moving"]);
 		await mustBuild(["FROM busybox", "RUN echo 2 > /version"], "-t", "moving");
-		const dangling = await daemon.mustDocker(["images", "-q", "--no-trunc", "-f", "dangling=true"]);
+		const dangling = await suite.daemon.mustDocker(["images", "-q", "--no-trunc", "-f", "dangling=true"]);
 		expect(dangling.split("\n")).toContain(before);
-		await daemon.mustDocker(["image", "prune", "-f"]);
-		expect(await daemon.mustDocker(["images", "-q", "-f", "dangling=true"])).toBe("");
+		await suite.daemon.mustDocker(["image", "prune", "-f"]);
+		expect(await suite.daemon.mustDocker(["images", "-q", "-f", "dangling=true"])).toBe("");
 		expect(await run("moving", "cat", "/version")).toBe("2");
 	});
 });
 
 test("docker build takes its Dockerfile from elsewhere", async () => {
-	context.write({ "in/input": "in context", "out/Other": "FROM busybox\nCOPY input /input\nRUN cat /input\n" });
-	const outside = ["build", "-f", context.path("out/Other"), context.path("in")];
-	expect(await daemon.mustDocker(outside, CLASSIC)).toContain("in context");
-	const stdin = await daemon.mustDocker(["build", "-"], { ...CLASSIC, stdin: "FROM busybox\nRUN echo from stdin\n" });
+	suite.context.write({ "in/input": "in context", "out/Other": "FROM busybox\nCOPY input /input\nRUN cat /input\n" });
+	const outside = ["build", "-f", suite.context.path("out/Other"), suite.context.path("in")];
+	expect(await suite.daemon.mustDocker(outside, CLASSIC)).toContain("in context");
+	const stdin = await suite.daemon.mustDocker(["build", "-"], {
+		...CLASSIC,
+		stdin: "FROM busybox\nRUN echo from stdin\n",
+	});
 	expect(stdin).toContain("from stdin");
-	context.write({ "in/Dockerfile.other": "FROM busybox\nRUN echo other one\n" });
-	const named = ["build", "-f", context.path("in/Dockerfile.other"), context.path("in")];
-	expect(await daemon.mustDocker(named, CLASSIC)).toContain("other one");
+	suite.context.write({ "in/Dockerfile.other": "FROM busybox\nRUN echo other one\n" });
+	const named = ["build", "-f", suite.context.path("in/Dockerfile.other"), suite.context.path("in")];
+	expect(await suite.daemon.mustDocker(named, CLASSIC)).toContain("other one");
 });
 
 describeDocker("docker build fails with", () => {
@@ -172,7 +164,7 @@ describeDocker("docker build fails with", () => {
 	});
 
 	test("a link that leads out of the context", async () => {
-		symlinkSync("/etc/passwd", context.path("escape"));
+		symlinkSync("/etc/passwd", suite.context.path("escape"));
 		const { code, stderr } = await build(["FROM busybox", "COPY escape /"]);
 		expect(code).not.toBe(0);
 		expect(stderr).toContain("file not found in build context");
@@ -187,9 +179,9 @@ describeDocker("docker build fails with", () => {
 
 describeDocker("docker build copies", () => {
 	test("files, directories, wildcards and links by COPY's rules", async () => {
-		context.write({ "dir/a.txt": "a", "dir/sub/b.txt": "b", "c.md": "c", "d.md": "d" });
-		symlinkSync("a.txt", context.path("dir/link"));
-		mkdirSync(context.path("dir/empty"));
+		suite.context.write({ "dir/a.txt": "a", "dir/sub/b.txt": "b", "c.md": "c", "d.md": "d" });
+		symlinkSync("a.txt", suite.context.path("dir/link"));
+		mkdirSync(suite.context.path("dir/empty"));
 		await mustBuild(
 			[
 				"FROM busybox",
@@ -234,7 +226,7 @@ describeDocker("docker build copies", () => {
 	});
 
 	test("what the .dockerignore leaves", async () => {
-		context.write({
+		suite.context.write({
 			".dockerignore": "**/*.log\n!keep.log\nsecret",
 			"a.log": "",
 			"keep.log": "",
@@ -249,8 +241,8 @@ describeDocker("docker build copies", () => {
 	});
 
 	test("archives by ADD, unpacked unless they are none", async () => {
-		context.write({ "tree/f": "archived", "not.tar.gz": "plain" });
-		await mustRun(["tar", "-C", context.directory, "-czf", context.path("tree.tgz"), "tree"]);
+		suite.context.write({ "tree/f": "archived", "not.tar.gz": "plain" });
+		await mustRun(["tar", "-C", suite.context.directory, "-czf", suite.context.path("tree.tgz"), "tree"]);
 		await mustBuild(["FROM busybox", "ADD tree.tgz /u/", "ADD not.tar.gz /u/", "COPY tree.tgz /u/"], "-t", "added");
 		expect(await run("added", "sh", "-c", "cat /u/tree/f /u/not.tar.gz; ls /u")).toBe(
 			"archivedplainnot.tar.gz\ntree\ntree.tgz",
@@ -283,7 +275,7 @@ describeDocker("docker build runs commands", () => {
 			"sh",
 			"-c",
 			'docker -H "$0" create --name bare ran x >/dev/null && docker -H "$0" save ran | tar -xO --wildcards "*/layer.tar" "blobs/sha256/*" 2>/dev/null | tr -d "\\0" | grep -c dockerenv; docker -H "$0" rm bare >/dev/null',
-			daemon.host,
+			suite.daemon.host,
 		]).catch(() => "0");
 		expect(files).toContain("0");
 	});
@@ -326,10 +318,10 @@ describeDocker("docker build runs commands", () => {
 	});
 
 	test("and stops them at once when the client goes away, with nothing left", async () => {
-		const before = await takeSnapshot(daemon.isOurs);
+		const before = await takeSnapshot(suite.daemon.isOurs);
 		const dockerfile = ["FROM busybox", "RUN echo begun; sleep 4242"];
-		context.write({ Dockerfile: dockerfile });
-		const client = Bun.spawn(["docker", "-H", daemon.host, "build", context.directory], {
+		suite.context.write({ Dockerfile: dockerfile });
+		const client = Bun.spawn(["docker", "-H", suite.daemon.host, "build", suite.context.directory], {
 			env: { ...process.env, DOCKER_BUILDKIT: "0" },
 			stdout: "ignore",
 			stderr: "ignore",
@@ -340,9 +332,9 @@ describeDocker("docker build runs commands", () => {
 		await client.exited;
 		await waitFor("the step to end", async () => !(await sleeps()));
 		await mustBuild(["FROM busybox"]);
-		await waitFor("the run to be cleaned up", async () => (await daemon.mustDocker(["ps", "-aq"])) === "");
+		await waitFor("the run to be cleaned up", async () => (await suite.daemon.mustDocker(["ps", "-aq"])) === "");
 		await expectNoLeaks(before, {
-			isOurs: (entry) => daemon.isOurs(entry) && !/snapshots\/(layers|mountpoints)|netns|bld|veth/.test(entry),
+			isOurs: (entry) => suite.daemon.isOurs(entry) && !/snapshots\/(layers|mountpoints)|netns|bld|veth/.test(entry),
 			timeoutMs: 20_000,
 		});
 	});
@@ -352,20 +344,20 @@ describe("the build cache", () => {
 	test("is counted by system df, and pruned", async () => {
 		await mustBuild(["FROM busybox", "RUN head -c 1000000 /dev/zero > /big"], "-t", "pruned");
 		const usage = async () => {
-			const response = await daemon.api("GET", "/v1.43/system/df?type=build-cache");
+			const response = await suite.daemon.api("GET", "/v1.43/system/df?type=build-cache");
 			return ((await response.json()) as { BuildCache: { Size: number; Shared: boolean; Type: string }[] }).BuildCache;
 		};
 		expect((await usage()).some(({ Size, Shared }) => Size === 1_000_000 && Shared)).toBe(true);
-		await daemon.mustDocker(["rmi", "pruned"]);
+		await suite.daemon.mustDocker(["rmi", "pruned"]);
 		expect((await usage()).some(({ Size, Shared }) => Size === 1_000_000 && !Shared)).toBe(true);
-		const pruned = (await (await daemon.api("POST", "/v1.43/build/prune?all=1")).json()) as {
+		const pruned = (await (await suite.daemon.api("POST", "/v1.43/build/prune?all=1")).json()) as {
 			CachesDeleted: string[];
 			SpaceReclaimed: number;
 		};
 		expect(pruned.CachesDeleted.length).toBeGreaterThan(0);
 		expect(pruned.SpaceReclaimed).toBeGreaterThanOrEqual(1_000_000);
 		expect(await usage()).toEqual([]);
-		const unknown = await daemon.api("POST", `/v1.43/build/prune?filters=${encodeURIComponent('{"x":["y"]}')}`);
+		const unknown = await suite.daemon.api("POST", `/v1.43/build/prune?filters=${encodeURIComponent('{"x":["y"]}')}`);
 		expect(unknown.status).toBe(400);
 	});
 });

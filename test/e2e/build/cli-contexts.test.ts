@@ -1,36 +1,27 @@
 /** Where the files of `gantry build` come from, and which of them are sent. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { TestContext } from "../../support/build-context.ts";
+import { BuildSuite } from "../../support/build-suite.ts";
 import { mustRun, waitFor } from "../../support/commands.ts";
-import { TestDaemon } from "../../support/daemon.ts";
 
-let daemon: TestDaemon;
-let context: TestContext;
-
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
-beforeEach(() => {
-	context = new TestContext({ Dockerfile: ["FROM busybox", "COPY . /context"], "a.txt": "a\n", "dir/b.txt": "b\n" });
-	return () => context[Symbol.dispose]();
+const suite = new BuildSuite({
+	files: { Dockerfile: ["FROM busybox", "COPY . /context"], "a.txt": "a\n", "dir/b.txt": "b\n" },
 });
 
 /** Builds, and lists the files that came into the image. */
 async function filesOf(args: readonly string[], stdin?: string | Uint8Array): Promise<string[]> {
-	const id = await daemon.mustGantry(["build", "-q", ...args], stdin === undefined ? {} : { stdin });
-	const list = await daemon.mustGantry(["run", "--rm", id, "sh", "-c", "cd /context && find . ! -type d"]);
+	const id = await suite.daemon.mustGantry(["build", "-q", ...args], stdin === undefined ? {} : { stdin });
+	const list = await suite.daemon.mustGantry(["run", "--rm", id, "sh", "-c", "cd /context && find . ! -type d"]);
 	return list.split("\n").filter(Boolean).sort();
 }
 
 describe("gantry build takes", () => {
 	test("a directory", async () => {
-		expect(await filesOf([context.directory])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+		expect(await filesOf([suite.context.directory])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
 	});
 
 	test("a Dockerfile from elsewhere, with the ignore file beside it", async () => {
@@ -38,8 +29,8 @@ describe("gantry build takes", () => {
 			"My.Dockerfile": ["FROM busybox", "COPY . /context"],
 			"My.Dockerfile.dockerignore": "dir\nDockerfile\n",
 		});
-		context.write({ ".dockerignore": "a.txt" });
-		expect(await filesOf(["-f", other.path("My.Dockerfile"), context.directory])).toEqual([
+		suite.context.write({ ".dockerignore": "a.txt" });
+		expect(await filesOf(["-f", other.path("My.Dockerfile"), suite.context.directory])).toEqual([
 			"./.dockerignore",
 			"./a.txt",
 		]);
@@ -47,13 +38,13 @@ describe("gantry build takes", () => {
 
 	test("a Dockerfile from standard input, with a directory's files", async () => {
 		const dockerfile = "FROM busybox\nCOPY dir /context\n";
-		expect(await filesOf(["-f", "-", context.directory], dockerfile)).toEqual(["./b.txt"]);
+		expect(await filesOf(["-f", "-", suite.context.directory], dockerfile)).toEqual(["./b.txt"]);
 	});
 
 	test("a Dockerfile from standard input alone", async () => {
 		const dockerfile = "FROM busybox\nRUN mkdir /context && touch /context/made\n";
 		expect(await filesOf(["-"], dockerfile)).toEqual(["./made"]);
-		const { code, stderr } = await daemon.gantry(["build", "-"], { stdin: "FROM busybox\nCOPY a.txt /\n" });
+		const { code, stderr } = await suite.daemon.gantry(["build", "-"], { stdin: "FROM busybox\nCOPY a.txt /\n" });
 		expect(code).toBe(1);
 		expect(stderr).toContain("a.txt");
 	});
@@ -66,72 +57,72 @@ describe("gantry build takes", () => {
 		["zstd", "-c --zstd"],
 	] as const)
 		test(`an archive from standard input, ${how}`, async () => {
-			const tar = Bun.spawnSync(["tar", "-C", context.directory, ...flags.split(" "), "."]);
+			const tar = Bun.spawnSync(["tar", "-C", suite.context.directory, ...flags.split(" "), "."]);
 			if (tar.exitCode !== 0) throw new Error(tar.stderr.toString());
 			expect(await filesOf(["-"], tar.stdout)).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
 		});
 
 	test("another Dockerfile of an archive", async () => {
-		context.write({ "docker/Other": ["FROM busybox", "COPY a.txt /context/"] });
-		const tar = await mustTar(context.directory);
+		suite.context.write({ "docker/Other": ["FROM busybox", "COPY a.txt /context/"] });
+		const tar = await mustTar(suite.context.directory);
 		expect(await filesOf(["-f", "docker/Other", "-"], tar)).toEqual(["./a.txt"]);
 	});
 
 	test("an archive from a URL", async () => {
-		await using server = await serve(await mustTar(context.directory));
+		await using server = await serve(await mustTar(suite.context.directory));
 		expect(await filesOf([server.url])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
 	});
 
 	test("a git repository, at a branch and in a directory", async () => {
 		const git = (...args: string[]) =>
-			mustRun(["git", "-C", context.directory, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
+			mustRun(["git", "-C", suite.context.directory, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
 		await git("init", "-q", "-b", "main");
 		await git("add", ".");
 		await git("commit", "-q", "-m", "first");
 		await git("checkout", "-q", "-b", "other");
-		context.write({ "sub/Dockerfile": ["FROM busybox", "COPY c.txt /context/"], "sub/c.txt": "c\n" });
+		suite.context.write({ "sub/Dockerfile": ["FROM busybox", "COPY c.txt /context/"], "sub/c.txt": "c\n" });
 		await git("add", ".");
 		await git("commit", "-q", "-m", "second");
 		await git("update-server-info");
-		await using server = await serveFiles(context.path(".git"));
+		await using server = await serveFiles(suite.context.path(".git"));
 		expect(await filesOf([`${server.url}/repository.git#main`])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
 		expect(await filesOf([`${server.url}/repository.git#other:sub`])).toEqual(["./c.txt"]);
 	});
 
 	test("other directories and images by names", async () => {
 		using other = new TestContext({ "c.txt": "c\n" });
-		context.write({ Dockerfile: ["FROM base", "COPY --from=more c.txt /context/"] });
+		suite.context.write({ Dockerfile: ["FROM base", "COPY --from=more c.txt /context/"] });
 		const contexts = ["--build-context", `more=${other.directory}`, "--build-context", "base=docker-image://busybox"];
-		expect(await filesOf([...contexts, context.directory])).toEqual(["./c.txt"]);
+		expect(await filesOf([...contexts, suite.context.directory])).toEqual(["./c.txt"]);
 	});
 });
 
 describe("gantry build sends", () => {
 	test("nothing that the Dockerfile does not use", async () => {
-		context.write({ Dockerfile: ["FROM busybox", "COPY dir /context"], huge: "x".repeat(5_000_000) });
-		const { stderr } = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+		suite.context.write({ Dockerfile: ["FROM busybox", "COPY dir /context"], huge: "x".repeat(5_000_000) });
+		const { stderr } = await suite.daemon.gantry(["build", "--progress", "plain", suite.context.directory]);
 		expect(stderr).toMatch(/transferring context: 2B/);
 	});
 
 	test("what changed since the last build, and keeps the layers of what did not", async () => {
-		context.write({ Dockerfile: ["FROM busybox", "COPY huge /", "COPY a.txt /"], huge: "y".repeat(5_000_000) });
+		suite.context.write({ Dockerfile: ["FROM busybox", "COPY huge /", "COPY a.txt /"], huge: "y".repeat(5_000_000) });
 		await Bun.sleep(60); // until the files' times are evidence
-		const first = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+		const first = await suite.daemon.gantry(["build", "--progress", "plain", suite.context.directory]);
 		expect(first.stderr).toMatch(/transferring context: 5MB/);
-		context.write({ "a.txt": "changed\n" });
-		const second = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+		suite.context.write({ "a.txt": "changed\n" });
+		const second = await suite.daemon.gantry(["build", "--progress", "plain", suite.context.directory]);
 		expect(second.stderr).toMatch(/transferring context: 8B/);
 		expect(second.stderr).toMatch(/#(\d+) \[2\/3\] COPY huge \/\n#\1 CACHED/);
 		expect(second.stderr).not.toMatch(/#(\d+) \[3\/3\] COPY a.txt \/\n#\1 CACHED/);
 	});
 
 	test("links as links, and what they lead to inside of the context", async () => {
-		context.write({ Dockerfile: ["FROM busybox", "COPY in/b.txt /context/", "COPY links /context/links"] });
-		symlinkSync("dir", context.path("in"));
-		context.write({ "links/x": "x\n" });
-		symlinkSync("../../etc/passwd", context.path("links/out"));
-		const id = await daemon.mustGantry(["build", "-q", context.directory]);
-		const shown = await daemon.mustGantry([
+		suite.context.write({ Dockerfile: ["FROM busybox", "COPY in/b.txt /context/", "COPY links /context/links"] });
+		symlinkSync("dir", suite.context.path("in"));
+		suite.context.write({ "links/x": "x\n" });
+		symlinkSync("../../etc/passwd", suite.context.path("links/out"));
+		const id = await suite.daemon.mustGantry(["build", "-q", suite.context.directory]);
+		const shown = await suite.daemon.mustGantry([
 			"run",
 			"--rm",
 			id,
@@ -140,53 +131,53 @@ describe("gantry build sends", () => {
 			"cat /context/b.txt; readlink /context/links/out",
 		]);
 		expect(shown).toBe("b\n../../etc/passwd");
-		context.write({ Dockerfile: ["FROM busybox", "COPY out/hostname /"] });
-		symlinkSync("/etc", context.path("out"));
-		const { code, stderr } = await daemon.gantry(["build", context.directory]);
+		suite.context.write({ Dockerfile: ["FROM busybox", "COPY out/hostname /"] });
+		symlinkSync("/etc", suite.context.path("out"));
+		const { code, stderr } = await suite.daemon.gantry(["build", suite.context.directory]);
 		expect([code, /hostname/.test(stderr)]).toEqual([1, true]);
 	});
 });
 
 test("copies of contexts are records of the build cache, and go with a prune", async () => {
-	await daemon.mustGantry(["build", "-q", context.directory]);
+	await suite.daemon.mustGantry(["build", "-q", suite.context.directory]);
 	const records = async () => {
-		const usage = (await (await daemon.api("GET", "/v1.51/system/df?type=build-cache")).json()) as {
+		const usage = (await (await suite.daemon.api("GET", "/v1.51/system/df?type=build-cache")).json()) as {
 			BuildCache: { Type: string; Description: string; InUse: boolean; Size: number }[];
 		};
 		return usage.BuildCache.filter(({ Type }) => Type === "source.local");
 	};
 	const [record] = await records();
 	expect(record).toMatchObject({ Description: "local source for context", InUse: false });
-	const pruned = await daemon.mustGantry(["builder", "prune", "-f", "--filter", "type=source.local"]);
+	const pruned = await suite.daemon.mustGantry(["builder", "prune", "-f", "--filter", "type=source.local"]);
 	expect(pruned).toContain("Total reclaimed space:");
 	expect(await records()).toEqual([]);
-	expect(await filesOf([context.directory])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
+	expect(await filesOf([suite.context.directory])).toEqual(["./Dockerfile", "./a.txt", "./dir/b.txt"]);
 });
 
 test("a build after the daemon was killed in the middle of a context has all of it", async () => {
-	const directory = context.directory;
-	await mustRun(["sh", "-c", `head -c 100000000 /dev/urandom > ${context.path("large")}`]);
-	const build = daemon.gantry(["build", "--progress", "plain", directory]);
+	const directory = suite.context.directory;
+	await mustRun(["sh", "-c", `head -c 100000000 /dev/urandom > ${suite.context.path("large")}`]);
+	const build = suite.daemon.gantry(["build", "--progress", "plain", directory]);
 	await waitFor("the file to begin to arrive", () =>
-		readdirSync(join(daemon.dataRoot, "build"), { recursive: true }).some((path) =>
+		readdirSync(join(suite.daemon.dataRoot, "build"), { recursive: true }).some((path) =>
 			String(path).endsWith("/tree/large"),
 		),
 	);
-	await daemon.kill();
+	await suite.daemon.kill();
 	const { code, stderr } = await build;
 	expect(code).not.toBe(0);
 	expect(stderr).not.toBe("");
-	await daemon.start();
-	const sum = (await mustRun(["sha256sum", context.path("large")])).split(" ")[0];
-	const id = await daemon.mustGantry(["build", "-q", directory]);
-	const inside = await daemon.mustGantry(["run", "--rm", id, "sha256sum", "/context/large"]);
+	await suite.daemon.start();
+	const sum = (await mustRun(["sha256sum", suite.context.path("large")])).split(" ")[0];
+	const id = await suite.daemon.mustGantry(["build", "-q", directory]);
+	const inside = await suite.daemon.mustGantry(["run", "--rm", id, "sha256sum", "/context/large"]);
 	expect(inside.split(" ")[0]).toBe(sum as string);
 });
 
 test("two builds of one directory at the same time do not disturb each other", async () => {
-	context.write({ Dockerfile: ["FROM busybox", "COPY . /context", "RUN cat /context/a.txt"] });
+	suite.context.write({ Dockerfile: ["FROM busybox", "COPY . /context", "RUN cat /context/a.txt"] });
 	const builds = Array.from({ length: 4 }, (_, index) =>
-		daemon.mustGantry(["build", "-q", "--no-cache", "--label", `n=${index}`, context.directory]),
+		suite.daemon.mustGantry(["build", "-q", "--no-cache", "--label", `n=${index}`, suite.context.directory]),
 	);
 	const ids = await Promise.all(builds);
 	expect(new Set(ids).size).toBe(4);
@@ -199,7 +190,7 @@ for (const [what, args, message] of [
 	["a named context without a value", ["--build-context", "a", "."], "invalid context value: a"],
 ] as const)
 	test(`gantry build refuses ${what}`, async () => {
-		const { code, stderr } = await daemon.gantry(["build", ...args], { cwd: context.directory, stdin: "" });
+		const { code, stderr } = await suite.daemon.gantry(["build", ...args], { cwd: suite.context.directory, stdin: "" });
 		expect(code).toBe(1);
 		expect(stderr).toContain(message);
 	});

@@ -2,21 +2,14 @@
  * Small Dockerfiles and the image configuration that BuildKit makes of them, as its reference says. Commands that are checked run in the
  * build itself: `RUN [ … ]` fails it when a value is another.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { ContainerConfig } from "../../../src/api/engine/container.ts";
-import { TestContext } from "../../support/build-context.ts";
-import { TestDaemon } from "../../support/daemon.ts";
+import { BuildSuite } from "../../support/build-suite.ts";
 
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const SECOND_NS = 1_000_000_000;
 
-let daemon: TestDaemon;
-
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
+const suite = new BuildSuite();
 
 interface Case {
 	readonly name: string;
@@ -50,9 +43,9 @@ async function built(
 	dockerfile: readonly string[] | string,
 	{ files, args }: { readonly files: Readonly<Record<string, string>>; readonly args: readonly string[] },
 ): Promise<{ readonly Config: ContainerConfig; readonly Author: string }> {
-	using context = new TestContext({ ...files, Dockerfile: dockerfile });
-	const id = await daemon.mustGantry(["build", "-q", ...args, context.directory]);
-	return JSON.parse(await daemon.mustGantry(["image", "inspect", "-f", "{{json .}}", id]));
+	suite.context.write({ ...files, Dockerfile: dockerfile });
+	const id = await suite.daemon.mustGantry(["build", "-q", ...args, suite.context.directory]);
+	return JSON.parse(await suite.daemon.mustGantry(["image", "inspect", "-f", "{{json .}}", id]));
 }
 
 describe("ENV and LABEL", () => {
@@ -639,8 +632,8 @@ describe("stages", () => {
 describe("checks", () => {
 	const dockerfile = ["FROM scratch AS other", "ENV old style", "FROM scratch", "ENV old style", "MAINTAINER me"];
 	const build = async (lines: readonly string[], ...args: string[]) => {
-		using context = new TestContext({ Dockerfile: lines, ".dockerignore": "*\n" });
-		return await daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
+		suite.context.write({ Dockerfile: lines, ".dockerignore": "*\n" });
+		return await suite.daemon.gantry(["build", "--progress", "plain", ...args, suite.context.directory]);
 	};
 
 	test("of the stages that are built are told", async () => {
@@ -697,8 +690,8 @@ describe("refused, with the place", () => {
 		[["FROM busybox AS base", "ONBUILD COPY x", "FROM base"], "COPY requires at least two arguments"],
 	];
 	test.each(refused)("%j", async (dockerfile, message) => {
-		using context = new TestContext({ Dockerfile: dockerfile });
-		const { code, stderr } = await daemon.gantry(["build", context.directory]);
+		suite.context.write({ Dockerfile: dockerfile });
+		const { code, stderr } = await suite.daemon.gantry(["build", suite.context.directory]);
 		expect(stderr).toContain(message);
 		expect(code).not.toBe(0);
 	});

@@ -1,19 +1,12 @@
 /** Destinations and mount points behind symlinks of the image, and what is said when the runtime does not start a command. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { TestContext } from "../../support/build-context.ts";
-import { TestDaemon } from "../../support/daemon.ts";
+import { expect, test } from "bun:test";
+import { BuildSuite } from "../../support/build-suite.ts";
 
-let daemon: TestDaemon;
-
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
+const suite = new BuildSuite();
 
 async function build(...dockerfile: string[]): Promise<string> {
-	using context = new TestContext({ Dockerfile: dockerfile, file: "file" });
-	const { code, stderr } = await daemon.gantry(["build", "--progress", "plain", context.directory]);
+	suite.context.write({ Dockerfile: dockerfile, file: "file" });
+	const { code, stderr } = await suite.build(undefined);
 	return `${stderr}\ncode ${code}`;
 }
 

@@ -1,42 +1,25 @@
 /** What people's repositories have, built by both clients from nothing but busybox, run, changed, built again and pushed. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { TestContext } from "../../support/build-context.ts";
+import { describe, expect, test } from "bun:test";
+import { BuildSuite } from "../../support/build-suite.ts";
 import { waitFor } from "../../support/commands.ts";
-import { TestDaemon } from "../../support/daemon.ts";
-import { type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
 
-let daemon: TestDaemon;
-let registry: RegistryProcess;
-let context: TestContext;
-
-beforeAll(async () => {
-	registry = await startRegistry();
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(async () => {
-	await daemon.remove();
-	await registry[Symbol.asyncDispose]();
-});
-beforeEach(() => {
-	context = new TestContext({});
-	return () => context[Symbol.dispose]();
-});
+const suite = new BuildSuite({ registry: true });
 
 const BUILDERS = {
-	"gantry build": (args: readonly string[]) => daemon.mustGantry(["build", ...args]),
-	"docker build": (args: readonly string[]) => daemon.mustDocker(["build", ...args], { env: { DOCKER_BUILDKIT: "0" } }),
+	"gantry build": (args: readonly string[]) => suite.daemon.mustGantry(["build", ...args]),
+	"docker build": (args: readonly string[]) =>
+		suite.daemon.mustDocker(["build", ...args], { env: { DOCKER_BUILDKIT: "0" } }),
 };
 
-const run = (...args: string[]) => daemon.mustDocker(["run", "--rm", ...args]);
+const run = (...args: string[]) => suite.daemon.mustDocker(["run", "--rm", ...args]);
 
 async function layersOf(image: string): Promise<string[]> {
-	return JSON.parse(await daemon.mustDocker(["image", "inspect", "-f", "{{json .RootFS.Layers}}", image]));
+	return JSON.parse(await suite.daemon.mustDocker(["image", "inspect", "-f", "{{json .RootFS.Layers}}", image]));
 }
 
 /** The page at `/` of a container's published port. */
 async function pageOf(container: string, port: number): Promise<string> {
-	const address = (await daemon.mustDocker(["port", container, `${port}`])).split("\n")[0];
+	const address = (await suite.daemon.mustDocker(["port", container, `${port}`])).split("\n")[0];
 	return waitFor(`a page of ${container}`, async () => {
 		const response = await fetch(`http://${address}/`).catch(() => undefined);
 		return response?.ok ? await response.text() : undefined;
@@ -48,8 +31,8 @@ for (const [name, build] of Object.entries(BUILDERS)) {
 
 	describe(name, () => {
 		test("a web application: run, changed, and only the last layer is new, here and in the registry", async () => {
-			const image = `${registry.host}/${tag}`;
-			context.write({
+			const image = `${suite.registry.host}/${tag}`;
+			suite.context.write({
 				Dockerfile: [
 					"FROM busybox",
 					`RUN mkdir -p /srv/lib && echo ${tag} > /srv/lib/framework`,
@@ -61,30 +44,30 @@ for (const [name, build] of Object.entries(BUILDERS)) {
 				"index.html": "hello world!",
 			});
 			const serve = async (version: string) => {
-				const container = await daemon.mustDocker(["run", "-d", "-p", "127.0.0.1::5001", `${image}:${version}`]);
+				const container = await suite.daemon.mustDocker(["run", "-d", "-p", "127.0.0.1::5001", `${image}:${version}`]);
 				const page = await pageOf(container, 5001);
-				await daemon.mustDocker(["rm", "-f", container]);
+				await suite.daemon.mustDocker(["rm", "-f", container]);
 				return page;
 			};
-			await build(["-t", `${image}:1`, context.directory]);
+			await build(["-t", `${image}:1`, suite.context.directory]);
 			expect(await serve("1")).toBe("hello world!");
-			await daemon.mustDocker(["push", `${image}:1`]);
+			await suite.daemon.mustDocker(["push", `${image}:1`]);
 
-			context.write({ "index.html": "hello again" });
-			await build(["-t", `${image}:2`, context.directory]);
+			suite.context.write({ "index.html": "hello again" });
+			await build(["-t", `${image}:2`, suite.context.directory]);
 			expect(await serve("2")).toBe("hello again");
 			expect(await serve("1")).toBe("hello world!");
 			const [before, after] = [await layersOf(`${image}:1`), await layersOf(`${image}:2`)];
 			expect(after.slice(0, -1)).toEqual(before.slice(0, -1));
 			expect(after.at(-1)).not.toBe(before.at(-1));
-			const pushed = await daemon.mustDocker(["push", `${image}:2`]);
+			const pushed = await suite.daemon.mustDocker(["push", `${image}:2`]);
 			expect(pushed.match(/: Layer already exists/g)?.length).toBe(before.length - 1);
 			expect(pushed.match(/: Pushed/g)?.length).toBe(1);
 		});
 
 		test("two services with a new tag for each build", async () => {
 			for (const service of ["orders", "users"])
-				context.write({
+				suite.context.write({
 					[`${service}/Dockerfile`]: [
 						"ARG BASE=busybox",
 						"FROM ${BASE}",
@@ -107,19 +90,19 @@ for (const [name, build] of Object.entries(BUILDERS)) {
 				await Promise.all(
 					["orders", "users"].map(async (service) => {
 						const image = `${tag}-${service}:${version}`;
-						await build(["-t", image, "--build-arg", `VERSION=${version}`, context.path(service)]);
+						await build(["-t", image, "--build-arg", `VERSION=${version}`, suite.context.path(service)]);
 						expect(await run(image)).toBe(`${service} ${version} {}`);
 						expect(await run(image, "ls")).toBe("Dockerfile\nnode_modules\npackage-lock.json\npackage.json\nserver");
 					}),
 				);
-			const tags = await daemon.mustDocker(["images", "--format", "{{.Tag}}", `${tag}-orders`]);
+			const tags = await suite.daemon.mustDocker(["images", "--format", "{{.Tag}}", `${tag}-orders`]);
 			expect(tags.split("\n").sort()).toEqual(["1.0.1", "1.0.2", "1.0.3"]);
 			// Nothing but the value of VERSION differs.
 			expect(await layersOf(`${tag}-orders:1.0.3`)).toEqual(await layersOf(`${tag}-orders:1.0.1`));
 		});
 
 		test("a program built in one stage and alone in the other", async () => {
-			context.write({
+			suite.context.write({
 				Dockerfile: [
 					"FROM busybox AS build",
 					"WORKDIR /src",
@@ -133,14 +116,14 @@ for (const [name, build] of Object.entries(BUILDERS)) {
 				],
 				greeting: "hello",
 			});
-			await build(["-t", `${tag}-tool`, context.directory]);
+			await build(["-t", `${tag}-tool`, suite.context.directory]);
 			expect(await run(`${tag}-tool`)).toBe("world");
 			expect(await run(`${tag}-tool`, "everybody", "else")).toBe("everybody else");
 			expect((await layersOf(`${tag}-tool`)).length).toBe(2);
 		});
 
 		test("an image that runs as its own user", async () => {
-			context.write({
+			suite.context.write({
 				Dockerfile: [
 					"FROM busybox",
 					"RUN echo app:x:1001: >> /etc/group && echo app:x:1001:1001::/home/app:/bin/sh >> /etc/passwd",
@@ -153,26 +136,26 @@ for (const [name, build] of Object.entries(BUILDERS)) {
 				],
 				settings: "some\n",
 			});
-			await build(["-t", `${tag}-user`, context.directory]);
+			await build(["-t", `${tag}-user`, suite.context.directory]);
 			expect(await run(`${tag}-user`)).toBe("made app:app\nsettings app:app\napp\nsome\nmore");
 			expect(await run("--user", "0", `${tag}-user`, "id", "-u")).toBe("0");
 		});
 
 		test("an ENTRYPOINT whose default arguments are the CMD", async () => {
 			const dockerfile = ["FROM busybox", 'ENTRYPOINT ["echo", "greeting:"]', 'CMD ["hello"]'];
-			context.write({ Dockerfile: dockerfile, Shell: ["FROM busybox", "ENTRYPOINT echo shell", "CMD lost"] });
-			await build(["-t", `${tag}-entry`, context.directory]);
+			suite.context.write({ Dockerfile: dockerfile, Shell: ["FROM busybox", "ENTRYPOINT echo shell", "CMD lost"] });
+			await build(["-t", `${tag}-entry`, suite.context.directory]);
 			expect(await run(`${tag}-entry`)).toBe("greeting: hello");
 			expect(await run(`${tag}-entry`, "good", "day")).toBe("greeting: good day");
 			expect(await run("--entrypoint", "cat", `${tag}-entry`, "/etc/hostname")).toMatch(/^[0-9a-f]{12}$/);
 			// A base image's ENTRYPOINT stays, its CMD goes with a new ENTRYPOINT.
-			context.write({ Dockerfile: [`FROM ${tag}-entry`, 'CMD ["bye"]'] });
-			await build(["-t", `${tag}-entry2`, context.directory]);
+			suite.context.write({ Dockerfile: [`FROM ${tag}-entry`, 'CMD ["bye"]'] });
+			await build(["-t", `${tag}-entry2`, suite.context.directory]);
 			expect(await run(`${tag}-entry2`)).toBe("greeting: bye");
-			context.write({ Dockerfile: [`FROM ${tag}-entry2`, 'ENTRYPOINT ["echo", "alone"]'] });
-			await build(["-t", `${tag}-entry3`, context.directory]);
+			suite.context.write({ Dockerfile: [`FROM ${tag}-entry2`, 'ENTRYPOINT ["echo", "alone"]'] });
+			await build(["-t", `${tag}-entry3`, suite.context.directory]);
 			expect(await run(`${tag}-entry3`)).toBe("alone");
-			await build(["-t", `${tag}-shell`, "-f", context.path("Shell"), context.directory]);
+			await build(["-t", `${tag}-shell`, "-f", suite.context.path("Shell"), suite.context.directory]);
 			expect(await run(`${tag}-shell`, "ignored")).toBe("shell");
 		});
 	});

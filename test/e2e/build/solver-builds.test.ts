@@ -1,31 +1,17 @@
 /** What the solver promises whatever the API: steps side by side, each once, and nothing left of what was interrupted. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { TestContext } from "../../support/build-context.ts";
+import { BuildSuite } from "../../support/build-suite.ts";
 import { mustRun, waitFor } from "../../support/commands.ts";
-import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { dockerClient } from "../../support/daemon.ts";
 import { readMounts } from "../../support/leaks.ts";
 
-let daemon: TestDaemon;
-let context: TestContext;
-
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
-beforeEach(() => {
-	context = new TestContext({});
-	return () => context[Symbol.dispose]();
-});
+const suite = new BuildSuite();
 
 const CLASSIC = { env: { DOCKER_BUILDKIT: "0" } };
 
-function gantryBuild(dockerfile: readonly string[], ...args: string[]) {
-	context.write({ Dockerfile: dockerfile });
-	return daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
-}
+const { build: gantryBuild } = suite;
 
 async function processes(): Promise<string[]> {
 	return (await mustRun(["ps", "-eo", "args"])).split("\n");
@@ -53,39 +39,39 @@ describe("the solver", () => {
 			"FROM busybox",
 			"RUN --mount=type=cache,id=once,target=/m echo run >> /m/log; cp /m/log /log; sleep 1",
 		];
-		context.write({ Dockerfile: dockerfile });
+		suite.context.write({ Dockerfile: dockerfile });
 		const both = await Promise.all(
-			["a", "b"].map((name) => daemon.gantry(["build", "-q", "-t", `once-${name}`, context.directory])),
+			["a", "b"].map((name) => suite.daemon.gantry(["build", "-q", "-t", `once-${name}`, suite.context.directory])),
 		);
 		expect(both.map(({ code, stderr }) => [code, stderr])).toEqual([
 			[0, ""],
 			[0, ""],
 		]);
 		expect(both[0]?.stdout).toBe(both[1]?.stdout ?? "");
-		expect(await daemon.mustGantry(["run", "--rm", "once-b", "cat", "/log"])).toBe("run");
+		expect(await suite.daemon.mustGantry(["run", "--rm", "once-b", "cat", "/log"])).toBe("run");
 	});
 
 	test.skipIf(dockerClient === undefined)("goes on for the other build when one of two is cancelled", async () => {
 		const step = "RUN --mount=type=bind,target=/context sleep 2.5; cat /context/input > /shared";
-		context.write({ input: "shared", Dockerfile: ["FROM busybox", step] });
-		const leaving = Bun.spawn(["docker", "-H", daemon.host, "build", context.directory], {
+		suite.context.write({ input: "shared", Dockerfile: ["FROM busybox", step] });
+		const leaving = Bun.spawn(["docker", "-H", suite.daemon.host, "build", suite.context.directory], {
 			env: { ...process.env, ...CLASSIC.env },
 			stdout: "ignore",
 			stderr: "ignore",
 		});
 		await waitFor("the step to run", async () => (await processes()).some((line) => line === "sleep 2.5"));
-		const staying = daemon.gantry(["build", "-q", "-t", "stayed", context.directory]);
+		const staying = suite.daemon.gantry(["build", "-q", "-t", "stayed", suite.context.directory]);
 		await Bun.sleep(300);
 		leaving.kill("SIGKILL");
 		expect((await staying).code).toBe(0);
-		expect(await daemon.mustGantry(["run", "--rm", "stayed", "cat", "/shared"])).toBe("shared");
+		expect(await suite.daemon.mustGantry(["run", "--rm", "stayed", "cat", "/shared"])).toBe("shared");
 	});
 
 	test("takes what another client's build has cached, and gives the same image", async () => {
 		const dockerfile = ["FROM busybox", "ENV SAME=1", "RUN echo same > /same", "WORKDIR /there"];
-		context.write({ Dockerfile: dockerfile });
-		const classic = await daemon.mustDocker(["build", "-q", context.directory], CLASSIC);
-		expect((await daemon.gantry(["build", "-q", context.directory])).stdout.trim()).toBe(classic);
+		suite.context.write({ Dockerfile: dockerfile });
+		const classic = await suite.daemon.mustDocker(["build", "-q", suite.context.directory], CLASSIC);
+		expect((await suite.daemon.gantry(["build", "-q", suite.context.directory])).stdout.trim()).toBe(classic);
 	});
 
 	test("finds the same contents whatever made them", async () => {
@@ -98,50 +84,50 @@ describe("the solver", () => {
 		];
 		const uuid = async (word: string) => {
 			expect((await gantryBuild(dockerfile(word), "-t", "contents")).code).toBe(0);
-			return daemon.mustGantry(["run", "--rm", "contents", "cat", "/uuid"]);
+			return suite.daemon.mustGantry(["run", "--rm", "contents", "cat", "/uuid"]);
 		};
 		expect(await uuid("one")).toBe(await uuid("two"));
 	});
 });
 
 test("a daemon that is stopped ends its builds, and leaves nothing of them", async () => {
-	context.write({ Dockerfile: ["FROM busybox", "RUN sleep 4444"] });
-	const client = daemon.docker(["build", context.directory], CLASSIC);
+	suite.context.write({ Dockerfile: ["FROM busybox", "RUN sleep 4444"] });
+	const client = suite.daemon.docker(["build", suite.context.directory], CLASSIC);
 	await waitFor("the step to run", async () => (await processes()).includes("sleep 4444"));
-	await daemon.stop();
+	await suite.daemon.stop();
 	expect((await client).code).not.toBe(0);
 	expect(await processes()).not.toContain("sleep 4444");
-	expect(readMounts().filter((line) => line.includes(`${daemon.directory}/`))).toEqual([]);
+	expect(readMounts().filter((line) => line.includes(`${suite.daemon.directory}/`))).toEqual([]);
 	for (const area of ["build/tmp", "snapshots/containers"])
-		expect([area, ...readdirSync(join(daemon.dataRoot, area))]).toEqual([area]);
-	await daemon.start();
+		expect([area, ...readdirSync(join(suite.daemon.dataRoot, area))]).toEqual([area]);
+	await suite.daemon.start();
 });
 
 describe("a daemon killed in the middle of a build", () => {
 	test.skipIf(dockerClient === undefined)("leaves what was finished, and nothing of what was not", async () => {
 		const dockerfile = ["FROM busybox", "RUN echo done > /done", "RUN sleep 4343"];
-		context.write({ Dockerfile: dockerfile, "large/file": "x".repeat(100_000) });
-		const client = daemon.docker(["build", context.directory], CLASSIC);
+		suite.context.write({ Dockerfile: dockerfile, "large/file": "x".repeat(100_000) });
+		const client = suite.daemon.docker(["build", suite.context.directory], CLASSIC);
 		await waitFor("the step to run", async () => (await processes()).includes("sleep 4343"));
 		// The finished step is saved a moment after its end.
 		await waitFor("the cache to be saved", async () => {
-			const response = await daemon.api("GET", "/v1.43/system/df?type=build-cache");
+			const response = await suite.daemon.api("GET", "/v1.43/system/df?type=build-cache");
 			return ((await response.json()) as { BuildCache: unknown[] }).BuildCache.length > 0;
 		});
 		await Bun.sleep(1000);
-		await daemon.kill();
+		await suite.daemon.kill();
 		expect((await client).code).not.toBe(0);
-		await daemon.start();
+		await suite.daemon.start();
 		expect(await processes()).not.toContain("sleep 4343");
-		expect(readMounts().filter((line) => line.includes(`${daemon.dataRoot}/`))).toEqual([]);
+		expect(readMounts().filter((line) => line.includes(`${suite.daemon.dataRoot}/`))).toEqual([]);
 		for (const area of ["build/tmp", "build/memory", "snapshots/containers", "snapshots/ingest"])
-			expect([area, ...readdirSync(join(daemon.dataRoot, area))]).toEqual([area]);
+			expect([area, ...readdirSync(join(suite.daemon.dataRoot, area))]).toEqual([area]);
 		for (const area of ["bundles", "shim"]) {
-			const path = join(daemon.execRoot, area);
+			const path = join(suite.daemon.execRoot, area);
 			expect([area, ...(existsSync(path) ? readdirSync(path) : [])]).toEqual([area]);
 		}
-		context.write({ Dockerfile: [...dockerfile.slice(0, 2), "RUN cat /done"] });
-		const again = await daemon.mustDocker(["build", context.directory], CLASSIC);
+		suite.context.write({ Dockerfile: [...dockerfile.slice(0, 2), "RUN cat /done"] });
+		const again = await suite.daemon.mustDocker(["build", suite.context.directory], CLASSIC);
 		expect(again.match(/---> Using cache/g)?.length).toBe(1);
 		expect(again).toContain("\ndone\n");
 	});

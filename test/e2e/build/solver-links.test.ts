@@ -1,34 +1,17 @@
 /** `COPY --link`: layers that do not depend on what is below them. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { TestContext } from "../../support/build-context.ts";
-import { TestDaemon } from "../../support/daemon.ts";
+import { expect, test } from "bun:test";
+import { BuildSuite } from "../../support/build-suite.ts";
 
-let daemon: TestDaemon;
-let context: TestContext;
+const suite = new BuildSuite();
 
-beforeAll(async () => {
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(() => daemon.remove());
-beforeEach(() => {
-	context = new TestContext({});
-	return () => context[Symbol.dispose]();
-});
-
-async function mustBuild(dockerfile: readonly string[], ...args: string[]): Promise<string> {
-	context.write({ Dockerfile: dockerfile });
-	const { code, stdout, stderr } = await daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
-	if (code !== 0) throw new Error(stderr);
-	return `${stdout}${stderr}`;
-}
+const { mustBuild } = suite;
 
 const layersOf = async (image: string): Promise<string[]> =>
-	JSON.parse(await daemon.mustDocker(["image", "inspect", "-f", "{{json .RootFS.Layers}}", image]));
-const run = (image: string, script: string) => daemon.mustDocker(["run", "--rm", image, "sh", "-c", script]);
+	JSON.parse(await suite.daemon.mustDocker(["image", "inspect", "-f", "{{json .RootFS.Layers}}", image]));
+const run = (image: string, script: string) => suite.daemon.mustDocker(["run", "--rm", image, "sh", "-c", script]);
 
 test("a linked layer is the same on another base, from the cache", async () => {
-	context.write({ "tree/a/file": "linked", more: "added" });
+	suite.context.write({ "tree/a/file": "linked", more: "added" });
 	const on = (change: string) => [
 		"FROM busybox",
 		`RUN ${change}`,
@@ -48,21 +31,21 @@ test("a linked layer is the same on another base, from the cache", async () => {
 	);
 	expect(await run("link:2", "cat /opt/base /both")).toBe("two\nlinkedadded");
 	// The same build again is the same image.
-	const id = () => daemon.mustDocker(["image", "inspect", "-f", "{{.Id}}", "link:2"]);
+	const id = () => suite.daemon.mustDocker(["image", "inspect", "-f", "{{.Id}}", "link:2"]);
 	const before = await id();
 	await mustBuild(on("mkdir -p /opt && chmod 700 /opt && echo two > /opt/base"), "-t", "link:2");
 	expect(await id()).toBe(before);
 	// It is read as an image that was never linked.
-	const archive = context.path("link.tar");
-	await daemon.mustDocker(["save", "-o", archive, "link:2"]);
-	await daemon.mustDocker(["rmi", "-f", "link:1", "link:2"]);
-	await daemon.api("POST", "/v1.43/build/prune?all=1");
-	await daemon.mustDocker(["load", "-i", archive]);
+	const archive = suite.context.path("link.tar");
+	await suite.daemon.mustDocker(["save", "-o", archive, "link:2"]);
+	await suite.daemon.mustDocker(["rmi", "-f", "link:1", "link:2"]);
+	await suite.daemon.api("POST", "/v1.43/build/prune?all=1");
+	await suite.daemon.mustDocker(["load", "-i", archive]);
 	expect(await run("link:2", "cat /opt/base /both")).toBe("two\nlinkedadded");
 });
 
 test("a linked layer does not follow symlinks of the base, and knows its users", async () => {
-	context.write({ file: "x" });
+	suite.context.write({ file: "x" });
 	await mustBuild(
 		[
 			"FROM busybox",
@@ -77,20 +60,20 @@ test("a linked layer does not follow symlinks of the base, and knows its users",
 });
 
 test("a linked layer alone, and one that changes nothing", async () => {
-	context.write({ file: "x", "empty/.keep": "" });
+	suite.context.write({ file: "x", "empty/.keep": "" });
 	await mustBuild(["FROM scratch", "COPY --link file /", "COPY --link --exclude=.keep empty /"], "-t", "link:4");
 	expect((await layersOf("link:4")).length).toBe(1);
 });
 
 test("a linked copy goes into a cache directory, and serves another base from there", async () => {
-	context.write({ file: "travels" });
-	const directory = context.path(".cache");
-	context.write({ ".dockerignore": ".cache" });
+	suite.context.write({ file: "travels" });
+	const directory = suite.context.path(".cache");
+	suite.context.write({ ".dockerignore": ".cache" });
 	const on = (change: string) => ["FROM busybox", `RUN echo ${change} > /base`, "COPY --link file /opt/file"];
 	await mustBuild(on("here"), "-t", "link:5", "--cache-to", `type=local,dest=${directory}`);
 	const [there] = (await layersOf("link:5")).slice(-1);
-	await daemon.mustDocker(["rmi", "-f", "link:5"]);
-	await daemon.api("POST", "/v1.43/build/prune?all=1");
+	await suite.daemon.mustDocker(["rmi", "-f", "link:5"]);
+	await suite.daemon.api("POST", "/v1.43/build/prune?all=1");
 	const output = await mustBuild(on("there"), "-t", "link:5", "--cache-from", `type=local,src=${directory}`);
 	expect(output).toMatch(/COPY --link .*\n#\d+ CACHED/);
 	expect((await layersOf("link:5")).at(-1)).toBe(there as string);

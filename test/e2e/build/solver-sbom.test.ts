@@ -1,29 +1,12 @@
 /** `--sbom`: what is in an image, stated beside it. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { TestContext } from "../../support/build-context.ts";
+import { expect, test } from "bun:test";
+import { BuildSuite } from "../../support/build-suite.ts";
 import { mustRun } from "../../support/commands.ts";
-import { TestDaemon } from "../../support/daemon.ts";
-import { type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
 
-let daemon: TestDaemon;
-let registry: RegistryProcess;
-let context: TestContext;
+const suite = new BuildSuite({ registry: true });
 
-beforeAll(async () => {
-	registry = await startRegistry();
-	daemon = await TestDaemon.start();
-	await daemon.loadBusybox();
-});
-afterAll(async () => {
-	await registry[Symbol.asyncDispose]();
-	await daemon.remove();
-});
-beforeEach(() => {
-	context = new TestContext({});
-	return () => context[Symbol.dispose]();
-});
-
-const build = async (...args: string[]) => daemon.gantry(["build", "--progress", "plain", ...args, context.directory]);
+const build = async (...args: string[]) =>
+	suite.daemon.gantry(["build", "--progress", "plain", ...args, suite.context.directory]);
 
 // biome-ignore lint/suspicious/noExplicitAny: documents of several kinds, looked into at once
 type Json = any;
@@ -52,13 +35,13 @@ function packageUrls({ predicate }: Json): string[] {
 }
 
 test("in a registry, beside provenance", async () => {
-	context.write(TREE);
-	const name = `${registry.host}/sbom:1`;
+	suite.context.write(TREE);
+	const name = `${suite.registry.host}/sbom:1`;
 	const { code, stderr } = await build("-t", name, "--push", "--sbom", "true", "--provenance", "true");
 	expect([code, stderr]).toEqual([0, expect.stringContaining("generating sbom")]);
 	const accept = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json";
 	const get = async (path: string): Promise<Json> =>
-		(await fetch(`http://${registry.host}/v2/sbom/${path}`, { headers: { Accept: accept } })).json();
+		(await fetch(`http://${suite.registry.host}/v2/sbom/${path}`, { headers: { Accept: accept } })).json();
 	const [image, attestation] = (await get("manifests/1")).manifests;
 	const { layers } = await get(`manifests/${attestation.digest}`);
 	expect(layers.map((layer: Json) => layer.annotations["in-toto.io/predicate-type"])).toEqual([
@@ -73,13 +56,13 @@ test("in a registry, beside provenance", async () => {
 	const ids = new Set(packages.map((each: Json) => each.SPDXID));
 	expect(ids.size).toBe(packages.length);
 	expect(relationships.every((each: Json) => ids.has(each.relatedSpdxElement))).toBe(true);
-	await daemon.mustDocker(["rmi", "-f", name]);
-	await daemon.mustDocker(["pull", "-q", name]);
+	await suite.daemon.mustDocker(["rmi", "-f", name]);
+	await suite.daemon.mustDocker(["pull", "-q", name]);
 });
 
 test("in an archive, alone, and of an image without packages", async () => {
-	context.write({ Dockerfile: ["FROM scratch", "COPY Dockerfile /"] });
-	const archive = context.path("sbom.tar");
+	suite.context.write({ Dockerfile: ["FROM scratch", "COPY Dockerfile /"] });
+	const archive = suite.context.path("sbom.tar");
 	expect((await build("-o", `type=oci,dest=${archive}`, "--attest", "type=sbom")).code).toBe(0);
 	const read = async (name: string): Promise<Json> => JSON.parse(await mustRun(["tar", "-xOf", archive, name]));
 	const blob = (digest: string) => read(`blobs/sha256/${digest.slice(7)}`);
@@ -91,7 +74,7 @@ test("in an archive, alone, and of an image without packages", async () => {
 });
 
 test("not by a generator, and not into the store", async () => {
-	context.write({ Dockerfile: ["FROM scratch", "COPY Dockerfile /"] });
+	suite.context.write({ Dockerfile: ["FROM scratch", "COPY Dockerfile /"] });
 	expect((await build("--sbom", "generator=some/scanner")).stderr).toContain(
 		"an SBOM by a generator (some/scanner; without one, the builder looks by itself) is not supported yet",
 	);
