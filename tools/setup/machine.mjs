@@ -26,6 +26,7 @@ export const TEST_PACKAGES = [
 	{ name: "btrfs-progs", purpose: "a file system that shares blocks" },
 	{ name: "e2fsprogs", purpose: "volumes on disks of their own" },
 	{ name: "mount", purpose: "volumes on disks of their own" },
+	{ name: "iptables", purpose: "a firewall that is not ours" },
 	{ name: "git", purpose: "repositories to build from" },
 	{ name: "bzip2", purpose: "archives to build from" },
 	{ name: "xz-utils", purpose: "archives to build from" },
