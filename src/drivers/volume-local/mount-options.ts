@@ -150,7 +150,7 @@ async function addressOf(host: string): Promise<string> {
 	}
 }
 
-/** A password is nobody's business in an error. */
-export function withoutPassword(text: string): string {
-	return text.replace(/\b(pass(?:word)?2?=)[^,\s]*/g, "$1********");
+/** A password is nobody's business in an error. @param data options, comma-separated */
+export function withoutPassword(data: string): string {
+	return data.replace(/\b(pass(?:word)?2?=)[^,]*/g, "$1********");
 }

@@ -20,7 +20,7 @@ export async function mountOption(settled: OptionMount, target: string): Promise
 	} catch (cause) {
 		unmountAll(target);
 		const { device, flags, data } = settled;
-		const options = data === "" ? "" : `, data: ${data}`;
+		const options = data === "" ? "" : `, data: ${withoutPassword(data)}`;
 		throw new SystemError(`mount ${device}:${target}, flags: 0x${flags.toString(16)}${options}: ${reasonOf(cause)}`, {
 			cause,
 		});
@@ -53,11 +53,9 @@ function mountBind({ device, flags }: OptionMount, target: string): void {
 	});
 }
 
-/** In the `local` driver's words, and without the password. */
+/** In the `local` driver's words. */
 export function mountFailure(target: string, cause: unknown): SystemError {
-	return new SystemError(
-		withoutPassword(`error while mounting volume '${target}': failed to mount local volume: ${reasonOf(cause)}`),
-	);
+	return new SystemError(`error while mounting volume '${target}': failed to mount local volume: ${reasonOf(cause)}`);
 }
 
 function reasonOf(cause: unknown): string {

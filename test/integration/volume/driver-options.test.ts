@@ -131,6 +131,9 @@ describe("type, o and device", () => {
 		const secret = await mountFailure({ type: "cifs", device: "//127.0.0.1/x", o: "user=me,password=hunter2,vers=3" });
 		expect(secret).toContain("password=********,vers=3");
 		expect(secret).not.toContain("hunter2");
+		const last = await mountFailure({ type: "cifs", device: "//127.0.0.1/x", o: "user=me,password=hunter 2: x" });
+		expect(last).toContain("password=********: ");
+		expect(last).not.toMatch(/hunter|2: x/);
 		expect(() => driver.check(volume("x1", { type: "cifs", device: "//host:445/x" }))).toThrow(
 			"create x1: port not allowed in CIFS device URL, include 'port' in 'o='",
 		);
