@@ -16,18 +16,23 @@
 #define QUEUE_BYTES (4 << 20) /* mapped size; what the pipes of an ended process hold still fits */
 #define QUEUE_LIMIT (1 << 20)
 #define FRAME_MAX (FRAME_BYTES + CHUNK_BYTES)
+#define ACCEPT_PAUSE_MS 100
 
 static void accept_client(struct source *source, uint32_t events);
 static void check_stalled(void);
+static void listen_again(void);
 
 static struct {
 	struct source listener;
 	struct client *first;
-	struct timer stall_timer;
+	struct timer stall_timer, accept_timer;
 	int64_t stall_ms;
 	size_t limit;
 	bool terminal, stdin_once;
-} clients = {.listener = {.fd = -1, .ready = accept_client}, .stall_timer = {.fire = check_stalled}, .limit = QUEUE_LIMIT};
+} clients = {.listener = {.fd = -1, .ready = accept_client},
+	     .stall_timer = {.fire = check_stalled},
+	     .accept_timer = {.fire = listen_again},
+	     .limit = QUEUE_LIMIT};
 
 int clients_open(const struct spec *spec, struct failure *failure)
 {
@@ -281,10 +286,19 @@ static void client_ready(struct source *source, uint32_t events)
 		watch_client(client);
 }
 
+static void listen_again(void)
+{
+	loop_watch(&clients.listener, EPOLLIN);
+}
+
 static void accept_client(struct source *source, uint32_t events)
 {
 	(void)events;
 	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED) { /* out of descriptors: who waits, waits a little longer */
+		loop_watch(source, 0);
+		loop_set_timer(&clients.accept_timer, ACCEPT_PAUSE_MS);
+	}
 	struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
 	if (!client) {
 		close_descriptor(&fd);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { Task } from "../../../src/core/container/runtime.ts";
-import { ShimFixture } from "./fixture.ts";
+import { ShimFixture, shimProcesses, until } from "./fixture.ts";
 
 describe("a shim's socket", () => {
 	let fixture: ShimFixture;
@@ -57,6 +58,30 @@ describe("a shim's socket", () => {
 	});
 
 	test("closes a control connection that sends no command", async () => {
+		expect(await talk("gantry-shim/1 control\nnonsense\n")).toStartWith("hello 1 state=running");
+	});
+
+	test("waits, without spinning, while it has no descriptor for a connection", async () => {
+		const [pid = 0] = shimProcesses(fixture.execRoot);
+		const open = () => readdirSync(`/proc/${pid}/fd`).map(Number);
+		const limit = Math.max(...open()) + 2;
+		const setLimit = (files: number) =>
+			Bun.spawnSync(["prlimit", "--pid", String(pid), `--nofile=${files}:`], { stderr: "inherit" });
+		const before = Number(/open files +(\d+)/.exec(readFileSync(`/proc/${pid}/limits`, "utf8"))?.[1]);
+		expect(setLimit(limit).exitCode).toBe(0);
+		const path = join(fixture.execRoot, "shim", task.id, "socket");
+		const sockets = Array.from({ length: limit }, () => connect({ path }).on("error", () => {}));
+		const cpuMs = () => Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+		try {
+			const taken = () => new Set(open()).size >= limit;
+			await until("every descriptor is taken", taken);
+			const used = cpuMs();
+			await Bun.sleep(500);
+			expect(cpuMs() - used).toBeLessThan(50);
+		} finally {
+			for (const socket of sockets) socket.destroy();
+			setLimit(before);
+		}
 		expect(await talk("gantry-shim/1 control\nnonsense\n")).toStartWith("hello 1 state=running");
 	});
 
