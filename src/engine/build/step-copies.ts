@@ -40,11 +40,7 @@ export class StepCopies {
 	async owner(action: CopyAction, chain: Digest | undefined, scope: BuildScope): Promise<Owner | undefined> {
 		const { chown, source } = action;
 		if (chown === undefined) return source.kind === "context" ? ROOT : undefined;
-		const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(chown) ?? [];
-		if (uid !== undefined) return { uid: Number(uid), gid: Number(gid ?? uid) };
-		const root = await scope.views.path(chain);
-		const found = resolveUser(chown, this.#deps.hostFiles.readAccounts(root));
-		return { uid: found.uid, gid: found.gid };
+		return numericOwner(chown) ?? this.#ownerIn(await scope.views.path(chain), chown);
 	}
 
 	/** What the sources are, where that needs no reading. */
@@ -114,8 +110,13 @@ export class StepCopies {
 
 	/** WORKDIR. */
 	makeDirectory({ path, user }: DirectoryAction, rootPath: string): void {
-		const owner = user === "" ? undefined : resolveUser(user, this.#deps.hostFiles.readAccounts(rootPath));
+		const owner = user === "" ? undefined : (numericOwner(user) ?? this.#ownerIn(rootPath, user));
 		this.#deps.files.makeDirectory(rootPath, path, owner);
+	}
+
+	#ownerIn(rootPath: string, name: string): Owner {
+		const { uid, gid } = resolveUser(name, this.#deps.hostFiles.readAccounts(rootPath));
+		return { uid, gid };
 	}
 
 	async #remoteDefinition(
@@ -170,6 +171,12 @@ export class StepCopies {
 				return { ...common, root: await scope.views.path(undefined), ignore: NOTHING };
 		}
 	}
+}
+
+/** A user's number is the group's, too, where no group is named. */
+function numericOwner(text: string): Owner | undefined {
+	const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
+	return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid ?? uid) };
 }
 
 /** What is in an archive belongs to whom the archive says, unless the instruction says otherwise. */

@@ -140,7 +140,7 @@ export class StepRunner {
 				const settled = { ...record, endpoints: plan.endpoints };
 				files.createDirectory(record.id);
 				const mounts = record.mounts.map((mount) => ({ mount, source: mount.source }));
-				specification.write(settled, { root: { path: rootPath, mounts }, namespacePath, plan });
+				specification.write(settled, { root: { path: rootPath, mounts }, namespacePath, plan, ownHostname: true });
 			}),
 		]);
 		if (monitor.status === "rejected") throw monitor.reason;

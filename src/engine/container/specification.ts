@@ -42,6 +42,8 @@ export interface PreparedContainer {
 	readonly root: PreparedRoot;
 	readonly namespacePath: string | undefined;
 	readonly plan: NetworkPlan;
+	/** `/etc/hostname` is the image's: what a step of a build writes there stays. */
+	readonly ownHostname?: boolean;
 }
 
 /** Writes a container's bundle: looks up what the pure builder needs, and stores what it builds. */
@@ -83,7 +85,7 @@ export class SpecificationWriter {
 			volumeSources: new Map(
 				root.mounts.filter(({ source }) => source !== "").map(({ mount, source }) => [mount.target, source]),
 			),
-			files: this.#filesOf(record),
+			files: prepared.ownHostname === true ? withoutHostname(this.#filesOf(record)) : this.#filesOf(record),
 			...(shmPath === undefined ? {} : { shmPath }),
 			...(initPath === undefined ? {} : { initPath }),
 			linkEnvironment: environment,
@@ -158,4 +160,8 @@ export function blockDevices(record: Pick<ContainerRecord, "hostConfig">, files:
 				.map(({ major, minor }) => [path, { major, minor }] as const),
 		),
 	);
+}
+
+function withoutHostname({ hosts, resolvConf }: { readonly hosts: string; readonly resolvConf: string }) {
+	return { hosts, resolvConf };
 }

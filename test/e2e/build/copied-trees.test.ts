@@ -1,6 +1,6 @@
 /** What COPY and ADD make of a tree: modes, owners and times as BuildKit makes them. Commands that are checked run in the build itself. */
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, utimesSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { BuildSuite } from "../../support/build-suite.ts";
 import { mustRun } from "../../support/commands.ts";
 
@@ -45,6 +45,28 @@ test("archives keep their owners, unless ADD says otherwise", async () => {
 		"RUN [ $(stat -c %u:%g /own/f) = 5:6 ] && [ $(stat -c %u:%g /own) = 0:0 ]",
 		"ADD --chown=7:8 t.tar /given",
 		"RUN [ $(stat -c %u:%g /given/f) = 7:8 ]",
+	]);
+});
+
+test("what a command writes into /etc/hostname is the image's", async () => {
+	await suite.mustBuild(
+		["FROM busybox", "RUN echo own > /etc/hostname", "FROM scratch", "COPY --from=0 /etc/hostname /"],
+		"-o",
+		suite.context.path("out"),
+	);
+	expect(readFileSync(suite.context.path("out/hostname"), "utf8")).toBe("own\n");
+});
+
+test("WORKDIR makes directories for the user", async () => {
+	await suite.mustBuild([
+		"FROM busybox",
+		"USER 1234",
+		"WORKDIR /number/below",
+		"USER 5:6",
+		"WORKDIR /both",
+		"USER daemon",
+		"WORKDIR /name",
+		'RUN [ "$(stat -c %u:%g /number /number/below /both /name | tr "\\n" " ")" = "1234:1234 1234:1234 5:6 1:1 " ]',
 	]);
 });
 
