@@ -23,7 +23,7 @@ export function settle(
 		host: HOST,
 		findContainer: (name) => {
 			if (name !== "other") throw new NotFoundError(`No such container: ${name}`);
-			return { id: "e".repeat(64), mounts: [] };
+			return { id: "e".repeat(64), mounts: [], hostConfig: {} };
 		},
 		newVolumeName: () => `anonymous${++volumes}`,
 	});

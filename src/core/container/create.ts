@@ -29,7 +29,7 @@ export interface CreateInput {
 	readonly defaults: DaemonDefaults;
 	readonly host: HostFacts;
 	/** Another container by name or ID (`container:` modes, `--volumes-from`). @throws NotFoundError */
-	readonly findContainer: (name: string) => Pick<ContainerRecord, "id" | "mounts">;
+	readonly findContainer: (name: string) => Pick<ContainerRecord, "id" | "mounts" | "hostConfig">;
 	readonly networks?: EndpointNetworks;
 	/** Names of anonymous volumes; random when absent. */
 	readonly newVolumeName?: () => string;
@@ -113,12 +113,19 @@ function resolveContainerModes(hostConfig: HostConfig, findContainer: CreateInpu
 function checkLinks(hostConfig: HostConfig, findContainer: CreateInput["findContainer"]): void {
 	for (const text of hostConfig.Links ?? []) {
 		const { target } = parseLink(text);
-		try {
-			findContainer(target);
-		} catch (cause) {
-			if (!(cause instanceof NotFoundError)) throw cause;
-			throw new InvalidParameterError(`could not get container for ${target}: ${cause.message}`, { cause });
-		}
+		if (linked(target, findContainer).hostConfig.NetworkMode === "host")
+			throw new InvalidParameterError(
+				"conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+			);
+	}
+}
+
+function linked(target: string, findContainer: CreateInput["findContainer"]) {
+	try {
+		return findContainer(target);
+	} catch (cause) {
+		if (!(cause instanceof NotFoundError)) throw cause;
+		throw new InvalidParameterError(`could not get container for ${target}: ${cause.message}`, { cause });
 	}
 }
 

@@ -1,4 +1,4 @@
-import { InvalidParameterError } from "../../base/errors.ts";
+import { InvalidParameterError, SystemError } from "../../base/errors.ts";
 import type { ContainerRecord } from "../../core/container/container-record.ts";
 import type { ContainerHostFiles, NetworkFiles } from "../../core/container/host-files.ts";
 import { isRunning } from "../../core/container/state.ts";
@@ -40,9 +40,11 @@ export class NetworkFilesWriter {
 		this.#settings = settings;
 	}
 
-	/** @returns variables that links add. @throws InvalidParameterError for a link to a container that does not run */
+	/** @returns variables that links add. @throws InvalidParameterError, SystemError for a link to a container that does not run, or is elsewhere */
 	write(record: ContainerRecord, plan: NetworkPlan): string[] {
-		const links = (record.hostConfig.Links ?? []).map((text) => this.#link(record, text));
+		// On other networks links are names that the name server knows.
+		const isOnDefault = record.endpoints["bridge"] !== undefined;
+		const links = isOnDefault ? (record.hostConfig.Links ?? []).map((text) => this.#link(record, text)) : [];
 		this.#deps.files.writeNetworkFiles(record.id, {
 			hosts: this.#hosts(record, plan, links),
 			hostname: `${record.config.Hostname ?? ""}\n`,
@@ -103,12 +105,12 @@ export class NetworkFilesWriter {
 	#link(record: ContainerRecord, text: string): LinkTarget {
 		const link = parseLink(text);
 		const other = this.#deps.registry.resolve(link.target);
-		const { assigned } = other.endpoints["bridge"] ?? Object.values(other.endpoints)[0] ?? {};
-		const address = assigned?.address ?? "";
-		if (!isRunning(other.lifecycle) || address === "")
+		if (!isRunning(other.lifecycle))
 			throw new InvalidParameterError(
 				`Cannot link to a non running container: /${other.name} AS /${record.name}/${link.alias}`,
 			);
+		const address = other.endpoints["bridge"]?.assigned?.address ?? "";
+		if (address === "") throw new SystemError(`container ${other.id} not attached to default bridge network`);
 		return {
 			hosts: linkHostsEntry(link, other, address),
 			environment: linkEnvironment(link, other, address, record.name),

@@ -48,6 +48,17 @@ describe("a container's names", () => {
 		expect(await suite.refusal(["run", "--rm", "--link", "none:al", "busybox", "true"])).toContain(
 			"could not get container for none: No such container: none",
 		);
+		await suite.must(["network", "create", "elsewhere"]);
+		await suite.must(["run", "-d", "--name", "apart", "--network", "elsewhere", "busybox", "sleep", "1000"]);
+		expect(await suite.refusal(["run", "--rm", "--link", "apart:al", "busybox", "true"])).toMatch(
+			/container [0-9a-f]{64} not attached to default bridge network/,
+		);
+		await suite.must(["run", "-d", "--name", "wide", "--network", "host", "busybox", "sleep", "1000"]);
+		expect(await suite.refusal(["create", "--link", "wide:al", "busybox"])).toContain(
+			"conflicting options: host type networking can't be used with links.",
+		);
+		await suite.must(["rm", "-f", "apart", "wide"]);
+		await suite.must(["network", "rm", "elsewhere"]);
 	});
 });
 
