@@ -7,10 +7,12 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync } from "node:fs";
-import { lstat, opendir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode, errorMessage, invariant, SystemError } from "../../base/errors.ts";
+import { Pacer } from "../../base/pacer.ts";
 import type { BuildDirectories } from "../../core/build/build-directories.ts";
+import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { mountFileSystem, unmountAll } from "../linux/mount.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 
@@ -130,17 +132,32 @@ export class FsBuildDirectories implements BuildDirectories {
 
 /** Apparent sizes; a tree that changes meanwhile is measured as it comes. */
 async function measure(directory: string): Promise<number> {
-	const pending = [directory];
+	if (!existsSync(directory)) return 0;
+	using root = RootDirectory.open(directory);
+	const pacer = new Pacer();
+	const pending = [""];
 	let bytes = 0;
-	for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-		try {
-			for await (const entry of await opendir(path)) {
-				if (entry.isDirectory()) pending.push(join(path, entry.name));
-				else bytes += (await lstat(join(path, entry.name))).size;
-			}
-		} catch (error) {
-			if (!["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(errnoCode(error) ?? "")) throw error;
+	for (let path = pending.pop(); path !== undefined; path = pending.pop())
+		for (const name of namesIn(root, path)) {
+			if (pacer.isDue) await pacer.pause();
+			const child = path === "" ? name : `${path}/${name}`;
+			const status = existing(() => root.statusIfExists(encodePath(child)));
+			if (status?.kind === "directory") pending.push(child);
+			else bytes += status?.sizeBytes ?? 0;
 		}
-	}
 	return bytes;
+}
+
+function namesIn(root: RootDirectory, path: string): string[] {
+	return existing(() => root.readDirectory(encodePath(path === "" ? "." : path)).map(decodePath)) ?? [];
+}
+
+/** Undefined for what is gone, or lies too deep to be named. */
+function existing<T>(look: () => T): T | undefined {
+	try {
+		return look();
+	} catch (error) {
+		if (!["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(errnoCode(error) ?? "")) throw error;
+		return undefined;
+	}
 }

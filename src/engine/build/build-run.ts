@@ -114,6 +114,7 @@ export class BuildRun implements AsyncDisposable {
 			pending,
 			hostname: options.hostname,
 		});
+		contexts.begin(signal);
 		const moved = stack.move();
 		// What is made on the way belongs to the run by now.
 		owned.empty = () => {

@@ -1,5 +1,5 @@
 import type { Digest } from "../../base/digest.ts";
-import { InvalidParameterError } from "../../base/errors.ts";
+import { CancelledError, InvalidParameterError } from "../../base/errors.ts";
 import type { BuildContext, SyncedContext } from "../../core/build/context.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
 import type { NamedContext } from "../../core/build/request.ts";
@@ -33,17 +33,25 @@ export type OnSync = (
 
 const NOTHING: readonly string[] = [];
 
-/** The contexts of one build on the daemon's disk: each is fetched once, when the first step wants it, with all that the steps can use. */
+/** The contexts of one build on the daemon's disk: each is fetched once, with all that the steps can use. */
 export class ContextFiles implements AsyncDisposable {
 	readonly #sources: ContextSources;
 	readonly #wanted: ReadonlyMap<string, readonly string[]>;
 	readonly #synced = new Map<string, Promise<SyncedContext>>();
 	readonly #onSync: OnSync;
+	/** A build that has failed waits for no transfer. */
+	readonly #ended = new AbortController();
 
 	constructor(sources: ContextSources, plan: BuildPlan, onSync: OnSync) {
 		this.#sources = sources;
 		this.#wanted = wantedPaths(plan);
 		this.#onSync = onSync;
+	}
+
+	/** Begins to fetch what the steps will ask for, while those run that need nothing of it. What fails is told to the step that asks. */
+	begin(signal: AbortSignal): void {
+		for (const name of this.#wanted.keys())
+			if (name !== "" || this.#sources.own !== undefined) this.tree(name, signal).catch(() => {});
 	}
 
 	/** @throws InvalidParameterError when there is no such context, and what the transfer throws */
@@ -62,7 +70,7 @@ export class ContextFiles implements AsyncDisposable {
 		if (synced === undefined) {
 			let onProgress = (_bytes: number) => {};
 			const selection = { include: this.#wanted.get(name) ?? ["."], exclude: ignore };
-			synced = context.sync(selection, signal, (bytes) => onProgress(bytes));
+			synced = context.sync(selection, AbortSignal.any([signal, this.#ended.signal]), (bytes) => onProgress(bytes));
 			this.#synced.set(name, synced);
 			this.#onSync(name, synced, (listener) => {
 				onProgress = listener;
@@ -74,6 +82,7 @@ export class ContextFiles implements AsyncDisposable {
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
+		this.#ended.abort(new CancelledError("the build has ended"));
 		const synced = [...this.#synced.values()];
 		this.#synced.clear();
 		for (const context of await Promise.allSettled(synced))

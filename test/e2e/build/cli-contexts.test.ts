@@ -1,6 +1,6 @@
 /** Where the files of `gantry build` come from, and which of them are sent. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -200,6 +200,43 @@ async function mustTar(directory: string): Promise<Uint8Array> {
 	if (tar.exitCode !== 0) throw new Error(tar.stderr.toString());
 	return tar.stdout;
 }
+
+describe("a context is sent", () => {
+	/** Directories of the daemon's build cache in which there is such a file. */
+	const kept = (path: string) =>
+		readdirSync(join(suite.daemon.dataRoot, "build/cache"))
+			.map((id) => join(suite.daemon.dataRoot, "build/cache", id))
+			.filter((directory) => existsSync(join(directory, path)));
+
+	test("while a step runs that needs nothing of it", async () => {
+		suite.context.write({
+			Dockerfile: [
+				"FROM busybox",
+				"RUN --mount=type=cache,target=/meet touch /meet/running && until [ -e /meet/go ]; do sleep 0.05; done",
+				"COPY early.txt /",
+			],
+			"early.txt": "early\n",
+		});
+		const building = suite.daemon.gantry(["build", "-q", suite.context.directory]);
+		const [meeting] = await waitFor("the step to run", () => {
+			const found = kept("fs/running");
+			return found.length > 0 ? found : undefined;
+		});
+		await waitFor("the context to come", () => kept("tree/early.txt").length > 0);
+		writeFileSync(join(meeting ?? "", "fs/go"), "");
+		expect((await building).code).toBe(0);
+	});
+
+	test("no further when the build has failed, and whole by the next one", async () => {
+		suite.context.write({ Dockerfile: ["FROM busybox", "RUN false", "COPY large /"], large: "" });
+		truncateSync(suite.context.path("large"), 100_000_000);
+		const failed = await suite.daemon.gantry(["build", "-q", suite.context.directory]);
+		expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining("did not complete successfully")]);
+		suite.context.write({ Dockerfile: ["FROM busybox", "COPY large /", "RUN wc -c < /large"] });
+		const built = await suite.daemon.gantry(["build", "--progress=plain", suite.context.directory]);
+		expect(built.stderr).toContain("100000000");
+	});
+});
 
 /** As a plain web server offers a repository, under the name `repository.git`. */
 async function serveFiles(root: string): Promise<{ url: string } & AsyncDisposable> {
