@@ -175,16 +175,20 @@ class LineNarrator implements BuildNarrator {
 	) {}
 
 	expect(stages: ReadonlyMap<number, PlannedStage>): void {
-		this.#total = [...stages.values()].reduce((sum, stage) => sum + 1 + stage.steps.length, 0);
+		this.#total = [...stages.values()].reduce((sum, stage) => sum + 1 + stage.steps.length - triggersOf(stage), 0);
 	}
 
 	stageStarted(stage: PlannedStage, imageId: string | undefined): void {
 		this.#announce(stage.fromText);
-		this.say({ stream: stage.from.kind === "scratch" ? " ---> \n" : ` ---> ${shortId(imageId ?? "")}\n` });
+		const triggers = triggersOf(stage);
+		// They belong to FROM, whose ID comes when all are done.
+		if (triggers > 0) this.say({ stream: `# Executing ${triggers} build trigger${triggers === 1 ? "" : "s"}\n` });
+		else this.say({ stream: stage.from.kind === "scratch" ? " ---> \n" : ` ---> ${shortId(imageId ?? "")}\n` });
 	}
 
-	stepStarted(_stage: PlannedStage, step: PlannedStep) {
-		this.#announce(step.instruction);
+	stepStarted(stage: PlannedStage, step: PlannedStep, position: number) {
+		const triggers = triggersOf(stage);
+		if (position >= triggers) this.#announce(step.instruction);
 		let container = "";
 		return {
 			cached: () => this.say({ stream: " ---> Using cache\n" }),
@@ -200,7 +204,7 @@ class LineNarrator implements BuildNarrator {
 			ended: ({ imageId }: StepEnd) => {
 				if (container !== "" && this.removesContainers)
 					this.say({ stream: ` ---> Removed intermediate container ${container}\n` });
-				this.say({ stream: ` ---> ${shortId(imageId())}\n` });
+				if (position + 1 >= triggers) this.say({ stream: ` ---> ${shortId(imageId())}\n` });
 			},
 		};
 	}
@@ -210,6 +214,11 @@ class LineNarrator implements BuildNarrator {
 		this.say({ stream: `Step ${this.#number}/${this.#total} : ${instruction}` });
 		this.say({ stream: "\n" });
 	}
+}
+
+/** How many of its first steps are triggers of what it is FROM. */
+function triggersOf({ steps }: PlannedStage): number {
+	return steps.filter(({ range }) => range === undefined).length;
 }
 
 function asClassicError(error: unknown, { dockerfile }: BuildRequest): unknown {

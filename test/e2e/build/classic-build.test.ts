@@ -33,6 +33,19 @@ function run(image: string, ...command: string[]): Promise<string> {
 const cachedSteps = (output: string) => output.match(/---> Using cache/g)?.length ?? 0;
 
 describeDocker("docker build tells and makes", () => {
+	test("triggers as a part of FROM", async () => {
+		const output = await mustBuild([
+			"FROM busybox AS a",
+			"ONBUILD RUN echo fired",
+			"ONBUILD ENV A=1",
+			"FROM a",
+			"USER 1",
+		]);
+		expect(output).toMatch(
+			/Step 4\/5 : FROM a\n# Executing 2 build triggers\n ---> Running in \w+\nfired\n ---> Removed intermediate container \w+\n ---> \w+\nStep 5\/5 : USER 1\n/,
+		);
+	});
+
 	test("steps, images, output of commands, and what it built", async () => {
 		suite.context.write({ input: "data" });
 		const output = await mustBuild(
