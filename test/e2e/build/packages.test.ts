@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { TestContext } from "../../support/build-context.ts";
 import { waitFor } from "../../support/commands.ts";
 import { dockerClient, TestDaemon } from "../../support/daemon.ts";
+import { debianArchive } from "../../support/debian-image.ts";
 import { whyNoPackages } from "../../support/package-mirror.ts";
 import { type RegistryProcess, startRegistry } from "../../support/registry-server.ts";
 
@@ -21,7 +22,9 @@ describe.skipIf(missing !== undefined)("Debian packages", () => {
 	beforeAll(async () => {
 		registry = await startRegistry();
 		daemon = await TestDaemon.start();
-		await daemon.mustGantry(["image", "bootstrap", "-q", "debian"], { timeoutMs: LONG_MS });
+		const { path } = await debianArchive();
+		await daemon.mustGantry(["load", "-q", "-i", path]);
+		await daemon.mustGantry(["tag", "debian:bookworm-slim", "debian:bookworm"]);
 	}, LONG_MS);
 	afterAll(async () => {
 		await daemon.remove();

@@ -121,7 +121,8 @@ export async function* makeDebianLayer(
 	if (code !== 0) throw new Error(`mmdebstrap failed (${code}):\n${(await said).slice(-12).join("\n")}`);
 }
 
-function mmdebstrapArguments(options: DebianOptions, codename: string): string[] {
+/** @param codename of the suite */
+export function mmdebstrapArguments(options: DebianOptions, codename: string): string[] {
 	return [
 		"mmdebstrap",
 		"--mode=root",
