@@ -12,6 +12,9 @@ import { attributeText, decodeAttributes, decodeMessages, type NetlinkMessage } 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const NETLINK_NETFILTER = 12;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+const RECEIVE_BYTES = 8 * 1024 * 1024;
 const NFNLGRP_NFTABLES = 7;
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_NEWGEN = 15;
@@ -58,6 +61,8 @@ export class NftablesMonitor implements Disposable {
 			address.writeUInt16LE(AF_NETLINK, 0);
 			address.writeUInt32LE(1 << (NFNLGRP_NFTABLES - 1), 8);
 			check(libc.bind(fd, address, address.length), "bind", "nftables group");
+			// What does not fit is lost: a large ruleset that is put in place is thousands of messages at once.
+			libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, new Int32Array([RECEIVE_BYTES]), 4);
 		} catch (error) {
 			closeDescriptor(fd);
 			throw error;

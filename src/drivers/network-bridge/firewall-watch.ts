@@ -24,11 +24,13 @@ export class FirewallWatch implements AsyncDisposable {
 	#ownPid: number | undefined;
 	#timer: Timer | undefined;
 	#restoredAt = Number.NEGATIVE_INFINITY;
+	/** Nothing has been heard since the tables were put back, which may be more messages than there is room for. */
+	#awaitsOwn = false;
 
 	constructor(private readonly deps: FirewallWatchDependencies) {
 		this.#monitor = new NftablesMonitor(
 			(change) => this.#consider(change),
-			() => this.#schedule("unknown"),
+			() => this.#lose(),
 			deps.logger,
 		);
 	}
@@ -47,7 +49,17 @@ export class FirewallWatch implements AsyncDisposable {
 		this.#monitor[Symbol.dispose]();
 	}
 
+	/**
+	 * Messages were lost. When they can have been our own, of the tables that were just put back, doing so again would lose
+	 * them again, without end.
+	 */
+	#lose(): void {
+		if (!this.#awaitsOwn) return this.#schedule("unknown");
+		this.#awaitsOwn = false;
+	}
+
 	#consider({ tables, pid }: RulesetChange): void {
+		this.#awaitsOwn = false;
 		if (![...tables].some((table) => this.deps.tables.has(table))) return;
 		this.#ownPid ??= pid;
 		if (pid !== this.#ownPid) this.#schedule(String(pid));
@@ -60,6 +72,7 @@ export class FirewallWatch implements AsyncDisposable {
 			this.#timer = undefined;
 			this.#restoredAt = this.deps.clock.now();
 			this.deps.logger.warn("somebody changed this daemon's firewall tables; they are put back", { pid: culprit });
+			this.#awaitsOwn = true;
 			try {
 				this.deps.restore();
 			} catch (error) {

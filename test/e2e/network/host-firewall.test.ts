@@ -74,6 +74,32 @@ test("a firewall manager that sweeps everything away and writes its own again ta
 	await waitFor("a word in the log", () => daemon.log.includes("somebody changed this daemon's firewall tables"));
 });
 
+test("hundreds of ports and many networks are put back once, not again and again", async () => {
+	const networks = Array.from({ length: 24 }, (_, index) => `many${index}`);
+	for (const [index, name] of networks.entries())
+		await daemon.mustGantry(["network", "create", "--subnet", `10.215.${index}.0/24`, name]);
+	await daemon.mustGantry([
+		"run",
+		"-d",
+		"--name",
+		"ports",
+		"-p",
+		"20000-20399:20000-20399",
+		"busybox",
+		"sleep",
+		"1000",
+	]);
+	const restorations = () => daemon.log.split("they are put back").length - 1;
+	const before = restorations();
+	await host.nft("flush ruleset\n");
+	await waitFor("the rules", async () => (await host.run("nft", "list", "ruleset")).includes("20399"));
+	// The next one would come a second later.
+	await Bun.sleep(2_500);
+	expect(restorations() - before).toBe(1);
+	await daemon.mustGantry(["rm", "-f", "ports"]);
+	await daemon.mustGantry(["network", "rm", ...networks]);
+}, 30_000);
+
 test("while no daemon runs the host's word holds all the same", async () => {
 	await daemon.kill();
 	await denyAll();
