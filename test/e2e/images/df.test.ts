@@ -1,8 +1,9 @@
 /** `system df` beside what du finds in the data root. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DiskUsageResponse, LegacyDiskUsageResponse } from "../../../src/api/engine/system.ts";
-import { mustRun } from "../../support/commands.ts";
+import { mustRun, waitFor } from "../../support/commands.ts";
 import { dockerClient, TestDaemon } from "../../support/daemon.ts";
 import { tarOf } from "../../support/tar-builder.ts";
 
@@ -45,6 +46,9 @@ beforeAll(async () => {
 		"-c",
 		"head -c 7000 /dev/zero > /v/f; ln /v/f /v/g",
 	]);
+	// The client of `run --rm` may be answered before the container's files have gone.
+	const containers = join(daemon.dataRoot, "snapshots/containers");
+	await waitFor("removed containers' files to go", () => readdirSync(containers).length === 2);
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
