@@ -11,6 +11,7 @@ const NOUNS: readonly (keyof Backends)[] = [
 	"execs",
 	"images",
 	"registries",
+	"builds",
 	"buildSessions",
 	"volumes",
 	"volumeCopies",

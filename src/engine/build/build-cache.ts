@@ -78,6 +78,8 @@ export class BuildCache {
 	readonly #users = new Map<string, number>();
 	readonly #changed = new Set<string>();
 	readonly #removed = new Set<string>();
+	/** Among what changed are records that the store does not have. */
+	#hasNew = false;
 	#images: CacheLayers | undefined;
 	#rules: readonly CacheRule[] = [];
 	#saving: Promise<void> = Promise.resolve();
@@ -160,6 +162,7 @@ export class BuildCache {
 		lease.hold(added.id);
 		const replaced = new Set(record.keys.map((key) => this.#byKey.get(key)).filter((id) => id !== undefined));
 		this.#remember(added);
+		this.#hasNew = true;
 		this.#note(added.id);
 		for (const id of replaced) this.#withoutKeys(id, new Set(record.keys));
 		return added;
@@ -197,6 +200,16 @@ export class BuildCache {
 		// The next one tries the same again.
 		this.#saving = next.catch(() => undefined);
 		return next;
+	}
+
+	/**
+	 * Resolves when everything that was made so far is on the disk, with its records. Of what was only used again the store hears later.
+	 * @throws SystemError
+	 */
+	async settle(): Promise<void> {
+		await this.#saving;
+		if (this.#hasNew) await this.save();
+		else await this.#images?.layers.flush();
 	}
 
 	/** For `system df` and `builder du`. */
@@ -275,8 +288,10 @@ export class BuildCache {
 	async #saveNow(): Promise<void> {
 		const changed = [...this.#changed];
 		const removed = [...this.#removed];
+		const hadNew = this.#hasNew;
 		this.#changed.clear();
 		this.#removed.clear();
+		this.#hasNew = false;
 		try {
 			await this.#images?.layers.flush();
 			const records = changed.map((id) => this.#records.get(id)).filter((record) => record !== undefined);
@@ -284,6 +299,7 @@ export class BuildCache {
 		} catch (error) {
 			for (const id of changed) this.#changed.add(id);
 			for (const id of removed) this.#removed.add(id);
+			this.#hasNew ||= hadNew;
 			throw error;
 		}
 	}

@@ -178,7 +178,7 @@ export class BuildService implements Builder {
 		unusedBuildArgs: readonly string[],
 	): Promise<BuildResult> {
 		const { images, pushed } = await this.#exporters.export(built, context);
-		await this.#deps.cache.save();
+		await this.#deps.cache.settle();
 		const [first] = images;
 		if (first === undefined) return { digest: "", images: new Map(), metadata: {}, unusedBuildArgs };
 		const references = Exporters.references(context.request);

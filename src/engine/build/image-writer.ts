@@ -27,7 +27,7 @@ export class ImageWriter {
 	/** Everything it stands on is on the disk before the image is. @throws SystemError */
 	async write(document: ImageConfig, chain: Digest | undefined, references: readonly string[]): Promise<ImageRecord> {
 		const { index, layers, events } = this.workshop;
-		await this.cache.save();
+		await this.cache.settle();
 		const configBytes = Buffer.from(JSON.stringify(document));
 		const image = await index.create({ configBytes, sizeBytes: layers.stackSizeBytes(chain) });
 		for (const reference of references) {

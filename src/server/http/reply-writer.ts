@@ -114,6 +114,15 @@ class BodyWriter {
 		if (!this.#put(chunk)) await drained(this.#socket);
 	}
 
+	/** The same for several texts, which stay chunks of their own. */
+	async writeEach(texts: readonly string[]): Promise<void> {
+		if (this.#socket.destroyed) throw new CancelledError();
+		const framed = this.#chunked
+			? texts.map((text) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`)
+			: texts;
+		if (!this.#socket.write(framed.join(""))) await drained(this.#socket);
+	}
+
 	#put(chunk: Buffer | string): boolean {
 		if (!this.#chunked) return this.#socket.write(chunk);
 		if (typeof chunk === "string")
@@ -178,6 +187,9 @@ async function writeDeferred(exchange: Exchange, context: ReplyContext, result: 
 	writer.end();
 }
 
+/** So many at most go out together. */
+const LINES_AT_ONCE = 64;
+
 async function writeLines(exchange: Exchange, context: ReplyContext, reply: LinesReply): Promise<void> {
 	const iterator = reply.items[Symbol.asyncIterator]();
 	// The loop below must not wait for ever on a source that is silent when the client has gone.
@@ -200,9 +212,16 @@ async function writeLines(exchange: Exchange, context: ReplyContext, reply: Line
 		const writer = new BodyWriter(exchange, context, { "Content-Type": JSON_TYPE });
 		try {
 			for (let item = await Promise.race([next, gone]); !item.done; item = await Promise.race([next, gone])) {
-				await writer.write(jsonText(item.value as JsonValue) + reply.separator);
-				next = iterator.next();
-				next.catch(() => {});
+				const lines: string[] = [];
+				const over = turn().then(() => undefined);
+				for (let line: IteratorResult<unknown> | undefined = item; line !== undefined && line.done !== true; ) {
+					lines.push(jsonText(line.value as JsonValue) + reply.separator);
+					next = iterator.next();
+					// What comes in the same turn goes out with it. An end or a failure is told by the outer loop.
+					const more = next.catch(() => undefined);
+					line = lines.length < LINES_AT_ONCE ? await Promise.race([more, over]) : undefined;
+				}
+				await writer.writeEach(lines);
 			}
 		} catch (error) {
 			if (!reply.errorsInBand || error instanceof CancelledError) throw error;

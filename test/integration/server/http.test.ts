@@ -363,6 +363,22 @@ describe("streams", () => {
 		await promise;
 	});
 
+	test("lines that come at once are chunks of their own, as clients take a chunk for a line; a failure comes after all of them", async () => {
+		const count = 150;
+		async function* build() {
+			for (let number = 0; number < count; number++) yield { stream: `${number}\n` };
+			throw new SystemError("over");
+		}
+		await using api = await startApi(fakeBackends({ builds: { build } }));
+		using connection = await api.open();
+		connection.sendHead("POST /v1.45/build");
+		await connection.readUntil("\r\n\r\n");
+		const text = await connection.readUntil("\r\n0\r\n\r\n");
+		const lines = [...Array.from({ length: count }, (_, number) => ({ stream: `${number}\n` })), failureLine("over")];
+		const chunks = lines.map((line) => `${JSON.stringify(line)}\r\n`);
+		expect(text).toBe(`${chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join("")}0\r\n\r\n`);
+	});
+
 	test("events since API 1.52 have no old fields", async () => {
 		async function* events() {
 			yield { Type: "container", status: "start", id: "i", from: "f", timeNano: 1n } as never;
@@ -493,3 +509,7 @@ describe("slow clients", () => {
 		expect(served).toBe(100);
 	});
 });
+
+function failureLine(message: string) {
+	return { errorDetail: { message }, error: message };
+}
