@@ -1,6 +1,7 @@
 /** `GET /containers/{id}/json` in the shape of each API version: `null`, `[]` and absent as Docker has them. */
 import type { ContainerConfig, ContainerInspect, ContainerState } from "../../api/engine/container.ts";
 import { type ApiVersion, atLeast } from "../../api/engine/version.ts";
+import { parseLink } from "../network/links.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { viewHostConfig } from "./host-config-view.ts";
 import { type MountLocations, viewMounts } from "./mount-view.ts";
@@ -16,6 +17,8 @@ export interface InspectContext extends NetworkView {
 	/** Execs that are known now. */
 	readonly execIds: readonly string[];
 	readonly locations: MountLocations;
+	/** Name of the container that a name or ID means; the text itself when there is none. */
+	readonly containerName: (reference: string) => string;
 	/** Asked for with `size=1`. */
 	readonly size?: { readonly writableBytes: number; readonly totalBytes: number };
 }
@@ -42,13 +45,19 @@ export function inspectView(record: ContainerRecord, context: InspectContext): C
 		ProcessLabel: "",
 		AppArmorProfile: "",
 		ExecIDs: execIds.length === 0 ? null : [...execIds],
-		HostConfig: viewHostConfig(record.hostConfig, version),
+		HostConfig: { ...viewHostConfig(record.hostConfig, version), Links: linksView(record, context) },
 		GraphDriver: { Data: snapshotter.data === null ? null : { ...snapshotter.data }, Name: snapshotter.name },
 		...(size === undefined ? {} : { SizeRw: size.writableBytes, SizeRootFs: size.totalBytes }),
 		Mounts: viewMounts(record, context.locations),
 		Config: configView(record, version),
 		NetworkSettings: viewNetworkSettings(record, context, version),
 	};
+}
+
+/** `/other:/own/alias`: what tools read back to make the same container again. */
+function linksView({ hostConfig, name }: ContainerRecord, { containerName }: InspectContext): string[] | null {
+	if (!hostConfig.Links) return null;
+	return hostConfig.Links.map(parseLink).map(({ target, alias }) => `/${containerName(target)}:/${name}/${alias}`);
 }
 
 function stateView(record: ContainerRecord): ContainerState {

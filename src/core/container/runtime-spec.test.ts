@@ -253,7 +253,7 @@ test("limits become resources", () => {
 	);
 });
 
-test("rlimits are clamped to the daemon's, and unlimited is written exactly", () => {
+test("rlimits are clamped to the daemon's but for numbers that were asked for, and unlimited is written exactly", () => {
 	const { rlimits } = build(
 		{
 			Ulimits: [
@@ -263,6 +263,8 @@ test("rlimits are clamped to the daemon's, and unlimited is written exactly", ()
 		},
 		{ daemon: { ulimits: [{ Name: "nproc", Soft: 5, Hard: 6 }], noNewPrivileges: false } },
 	).process;
+	const asked = build({ Ulimits: [{ Name: "nofile", Soft: 2000, Hard: 3000 }] }).process.rlimits;
+	expect(asked).toEqual([{ type: "RLIMIT_NOFILE", hard: 3000, soft: 2000 }]);
 	expect(JSON.stringify(rlimits)).toBe(
 		JSON.stringify([
 			{ type: "RLIMIT_NPROC", hard: 6, soft: 5 },

@@ -18,6 +18,7 @@ const context = {
 		volume: (name: string) => ({ mountpoint: `/volumes/${name}`, driver: "local" }),
 		image: ({ id }: { id: string }) => `/images/${id}`,
 	},
+	containerName: (reference: string) => (reference === "c0ffee" ? "redis" : reference),
 	sandboxKey: "/netns/x",
 	networkId: () => "n".repeat(64),
 	image: "busybox",
@@ -72,6 +73,13 @@ test("status texts", () => {
 });
 
 describe("inspectView()", () => {
+	test("links are shown as Docker shows them, whichever way they were written", () => {
+		const hostConfig = { Links: ["db", "c0ffee:cache", "/web:/other/front"] };
+		const linked = makeRecord({}, { name: "app", hostConfig });
+		expect(inspect(51, linked).HostConfig.Links).toEqual(["/db:/app/db", "/redis:/app/cache", "/web:/app/front"]);
+		expect(inspect(51).HostConfig.Links).toBeNull();
+	});
+
 	test("the state of a running, a restarting and a never started container", () => {
 		const state = (lifecycle: ContainerLifecycle) => {
 			const {

@@ -12,6 +12,7 @@ import type { MountLocations } from "../../core/container/mount-view.ts";
 import { isRunning } from "../../core/container/state.ts";
 import { summaryView } from "../../core/container/summary-view.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
+import { parseLink } from "../../core/network/links.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { ExecService } from "../exec/exec-service.ts";
 import { hasSandbox } from "../network/container-networking.ts";
@@ -87,6 +88,7 @@ export class ContainerViews {
 			snapshotter: { name: snapshotter.name, data: snapshotter.describe(record.id) },
 			execIds: execs.idsOf(record.id),
 			locations: this.#locations(),
+			containerName: (reference) => this.#containerName(reference),
 			networkId: (network) => networks.find(network)?.id,
 			sandboxKey: isRunning(record.lifecycle) && hasSandbox(record) ? this.sandboxPath(record.id) : "",
 			...(options.size ? { size: await this.#size(record) } : {}),
@@ -125,6 +127,16 @@ export class ContainerViews {
 		return current === ancestor;
 	}
 
+	#containerName(reference: string): string {
+		try {
+			return this.#deps.registry.resolve(reference).name;
+		} catch (error) {
+			// Links stay when what they lead to has been removed.
+			if (error instanceof NotFoundError) return reference;
+			throw error;
+		}
+	}
+
 	#image(reference: string): ImageRecord | undefined {
 		try {
 			return this.#deps.images.resolve(reference);
@@ -141,9 +153,8 @@ function linkNamesOf(records: readonly ContainerRecord[]): ReadonlyMap<string, s
 	const names = new Map<string, string[]>();
 	for (const record of records)
 		for (const link of record.hostConfig.Links ?? []) {
-			const [target = "", alias = target] = link.split(":");
-			const name = target.replace(/^\//, "");
-			names.set(name, [...(names.get(name) ?? []), `/${record.name}/${alias}`]);
+			const { target, alias } = parseLink(link);
+			names.set(target, [...(names.get(target) ?? []), `/${record.name}/${alias}`]);
 		}
 	return names;
 }
