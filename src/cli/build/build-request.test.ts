@@ -244,6 +244,7 @@ describe("contextArgument()", () => {
 		["git://host/a", "git"],
 		["https://host/a.git", "git"],
 		["https://host/a.git#v1:dir", "git"],
+		["https://host/a.git?tag=v1&subdir=dir", "git"],
 		["https://host/a.tar.gz", "http"],
 		["http://host/Dockerfile", "http"],
 		["github.com/a/b", "git"],

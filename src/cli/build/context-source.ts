@@ -4,8 +4,8 @@ export type ContextArgument =
 	| { readonly kind: "git" | "http"; readonly url: string }
 	| { readonly kind: "directory"; readonly path: string };
 
-/** What follows the repository: `#branch:directory`. */
-const GIT_SUFFIX = /\.git(?:#.*)?$/;
+/** What follows the repository: `#branch:directory`, `?branch=…&subdir=…`. */
+const GIT_SUFFIX = /\.git(?:[?#].*)?$/;
 
 /** The builder's rules: what looks like a repository is one, other addresses are an archive or a Dockerfile. */
 export function contextArgument(text: string): ContextArgument {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { InvalidParameterError } from "../../base/errors.ts";
 import { gitSource, isRemoteSource } from "./remote-source.ts";
 
 const repositories: readonly (readonly [source: string, url: string, ref: string, subdirectory: string])[] = [
@@ -13,6 +14,24 @@ test.each(repositories)("%s is a repository", (source, url, ref, subdirectory) =
 	expect(gitSource(source)).toEqual({ url, ref, subdirectory });
 	expect(isRemoteSource(source)).toBe(true);
 });
+
+test.each([
+	["?branch=main&subdir=a/b", { ref: "refs/heads/main", subdirectory: "a/b" }],
+	["?tag=v1&commit=0123abc", { ref: "refs/tags/v1", checksum: "0123abc" }],
+	["?commit=0123abc", { ref: "0123abc", checksum: "0123abc" }],
+	["?ref=v1&keep-git-dir&submodules=false", { ref: "v1", keepGitDir: true, submodules: false }],
+	["?keep-git-dir=0#v1:dir", { ref: "v1", subdirectory: "dir", keepGitDir: false }],
+])("a query: %s", (query, expected) => {
+	const url = "https://example.com/a/b.git";
+	expect(gitSource(`${url}${query}`)).toEqual({ url, subdirectory: "", ...expected });
+});
+
+test.each(["?colour=red", "?tag=a&branch=b", "?tag=a#b", "?ref=a&ref=b", "?subdir=a#:b", "?submodules=maybe"])(
+	"no query: %s",
+	(query) => {
+		expect(() => gitSource(`https://example.com/a/b.git${query}`)).toThrow(InvalidParameterError);
+	},
+);
 
 test.each(["https://example.com/a.tar.gz", "http://example.com/", "https://github.com/a/b/releases/x.tar"])(
 	"%s is a file",

@@ -40,7 +40,8 @@ export class GitProgram {
 			await git("fetch", "--quiet", "--no-tags", "--", "origin", wanted);
 		}
 		await git("checkout", "--quiet", "--detach", "FETCH_HEAD");
-		await git("submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1");
+		if (source.submodules !== false)
+			await git("submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1");
 		const commit = (await git("rev-parse", "HEAD")).trim();
 		if (!keepGitDir) await rm(join(directory, ".git"), { recursive: true, force: true });
 		return commit;

@@ -6,7 +6,8 @@ import { type ProxySettings, proxyFor } from "../../core/remotes/proxy.ts";
 /** @throws NotFoundError, UnavailableError, InvalidParameterError */
 export async function downloadFile(address: string, proxies: ProxySettings, signal: AbortSignal): Promise<RemoteFile> {
 	const url = URL.canParse(address) ? new URL(address) : undefined;
-	if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
+	// The third slash would be skipped, and a name be taken for a host.
+	if (url === undefined || !/^https?:\/\/[^/]/i.test(address))
 		throw new InvalidParameterError(`unsupported address: ${address}`);
 	const shown = withoutPassword(url);
 	const proxy = proxyFor(url, proxies);
@@ -57,12 +58,13 @@ function reasonOf(cause: unknown): string {
 		.replace(/ Is the computer able to access .*$/, "");
 }
 
-/** Never anything that leads elsewhere. */
+/** As docker has it: the address counts, whatever the server says, unless it has no name. Never anything that leads elsewhere. */
 function nameOf(response: Response, url: URL): string {
 	const [, quoted, plain] =
 		/filename="([^"]*)"|filename=([^;\s]+)/i.exec(response.headers.get("content-disposition") ?? "") ?? [];
-	const last = (quoted ?? plain ?? decoded(url.pathname)).split("/").at(-1) ?? "";
-	return last === "" || last === "." || last === ".." ? "download" : last.replaceAll("\0", "");
+	const names = [decoded(url.pathname), quoted ?? plain ?? ""].map((text) => text.split("/").at(-1) ?? "");
+	const name = names.find((each) => each !== "" && each !== "." && each !== "..");
+	return name?.replaceAll("\0", "") || "__unnamed__";
 }
 
 function decoded(path: string): string {

@@ -40,8 +40,8 @@ export class RemoteSources implements AsyncDisposable {
 		const git = gitSource(source);
 		if (git === undefined) return checksum === undefined ? undefined : `http ${source} ${checkedDigest(checksum)}`;
 		const commit = await this.#commit(git, source, signal);
-		checkCommit(source, commit, checksum);
-		return `git ${git.url} ${commit} ${git.subdirectory} ${keepGitDir}`;
+		checkCommit(source, commit, checksum ?? git.checksum);
+		return `git ${git.url} ${commit} ${git.subdirectory} ${git.keepGitDir ?? keepGitDir}${git.submodules === false ? " alone" : ""}`;
 	}
 
 	/** @throws NotFoundError, UnavailableError, InvalidParameterError for another checksum */
@@ -83,12 +83,13 @@ export class RemoteSources implements AsyncDisposable {
 	): Promise<FetchedTree> {
 		const root = this.#directory();
 		const commit = await this.#commit(git, source, signal);
-		checkCommit(source, commit, checksum);
-		await this.#deps.remotes.checkOut({ ...git, ref: commit }, root, { keepGitDir }, signal).catch((error: unknown) => {
+		checkCommit(source, commit, checksum ?? git.checksum);
+		const options = { keepGitDir: git.keepGitDir ?? keepGitDir };
+		await this.#deps.remotes.checkOut({ ...git, ref: commit }, root, options, signal).catch((error: unknown) => {
 			signal.throwIfAborted();
 			// Some servers give out no single commits.
 			if (git.ref === commit) throw error;
-			return this.#deps.remotes.checkOut(git, root, { keepGitDir }, signal);
+			return this.#deps.remotes.checkOut(git, root, options, signal);
 		});
 		return { root, source: git.subdirectory === "" ? "." : git.subdirectory };
 	}

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { NotFoundError } from "../../base/errors.ts";
+import { InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import type { BuildDirectories, BuildFiles } from "../../core/build/build-directories.ts";
 import type { RemoteFiles } from "../../core/build/remote-files.ts";
 import { type GitSource, gitSource } from "../../core/dockerfile/remote-source.ts";
@@ -65,7 +65,9 @@ export class ContextArchives implements WholeContexts {
 		const directory = directories.temporary();
 		const remove = () => directories.removeTemporary(directory);
 		try {
-			await remotes.checkOut(git, directory, { keepGitDir }, signal);
+			const commit = await remotes.checkOut(git, directory, { keepGitDir: git.keepGitDir ?? keepGitDir }, signal);
+			if (!commit.startsWith(git.checksum ?? ""))
+				throw new InvalidParameterError(`digest mismatch for ${url}: expected ${git.checksum}, got ${commit}`);
 			const root = git.subdirectory === "" ? directory : files.resolve(directory, git.subdirectory);
 			if (root === undefined) throw new NotFoundError(`${url}: there is no directory ${git.subdirectory}`);
 			return { context: new DirectoryTree(url, root, files), [Symbol.asyncDispose]: remove };

@@ -19,11 +19,11 @@ const web = Bun.serve({
 	fetch(request) {
 		const { pathname } = new URL(request.url);
 		requests.push(pathname);
-		if (pathname === "/named")
+		if (pathname === "/named/")
 			return new Response("named", { headers: { "Content-Disposition": 'attachment; filename="../given"' } });
 		if (pathname === "/Dockerfile")
 			return new Response("FROM busybox\nRUN echo text > /how\n", { headers: { "Content-Type": "text/plain" } });
-		if (pathname === "/pattern")
+		if (pathname === "/pattern/")
 			return new Response("stars", { headers: { "Content-Disposition": 'attachment; filename="a*[b"' } });
 		if (pathname === "/elsewhere") return Response.redirect("file:///etc/hostname");
 		if (pathname === "/moved") return Response.redirect("/file.txt");
@@ -115,7 +115,7 @@ describe.skipIf(dockerClient === undefined)("ADD fetches", () => {
 			"FROM busybox",
 			`ADD ${url}file.txt /in/`,
 			`ADD --chmod=644 ${url}moved /as`,
-			`ADD ${url}named /in/`,
+			`ADD ${url}named/ /in/`,
 		];
 		expect((await build(dockerfile, "fetched")).code).toBe(0);
 		expect(await run("fetched", "cat /in/file.txt /as; ls /in; stat -c '%a %Y' /in/file.txt /as")).toBe(
@@ -125,7 +125,7 @@ describe.skipIf(dockerClient === undefined)("ADD fetches", () => {
 	});
 
 	test("a file whose name looks like a pattern", async () => {
-		const { output } = await build(["FROM busybox", `ADD ${web.url.href}pattern /in/`, "RUN ls /in"], "pattern");
+		const { output } = await build(["FROM busybox", `ADD ${web.url.href}pattern/ /in/`, "RUN ls /in"], "pattern");
 		expect(output).toContain("a*[b");
 	});
 
@@ -163,12 +163,21 @@ describe.skipIf(dockerClient === undefined)("ADD fetches", () => {
 			`ADD ${repository} /whole`,
 			`ADD ${repository}#v1:sub /part/`,
 			`ADD --keep-git-dir=true ${repository}#main /kept`,
+			`ADD ${repository}?tag=v1&subdir=sub /query/`,
 		];
 		expect((await build(dockerfile, "repository")).output).toContain("Successfully built");
 		expect(
-			await run("repository", "cat /whole/sub/file /part/file; test -e /whole/.git || test -d /kept/.git && echo kept"),
-		).toBe("twoonekept");
-		expect((await build(dockerfile, "repository")).output.match(/Using cache/g)?.length).toBe(3);
+			await run(
+				"repository",
+				"cat /whole/sub/file /part/file /query/file; test -e /whole/.git || test -d /kept/.git && echo kept",
+			),
+		).toBe("twooneonekept");
+		expect((await build(dockerfile, "repository")).output.match(/Using cache/g)?.length).toBe(4);
+		expect((await build(["FROM busybox", `ADD ${repository}?colour=red /x`], "x")).output).toContain(
+			'unexpected query "colour"',
+		);
+		const other = `${repository}?tag=v1&commit=${"1".repeat(40)}`;
+		expect((await build(["FROM busybox", `ADD ${other} /x`], "x")).output).toContain("digest mismatch");
 		expect((await build(["FROM busybox", `ADD ${repository}#nowhere /x`], "x")).output).toContain(
 			"does not contain ref",
 		);
@@ -178,6 +187,7 @@ describe.skipIf(dockerClient === undefined)("ADD fetches", () => {
 describe("a context comes", () => {
 	test.each([
 		["from a repository", () => `${repository}#v1`, "/file", "one"],
+		["from a repository with a query", () => `${repository}?tag=v1&keep-git-dir`, "/file", "one"],
 		["from a directory of a repository", () => `${repository}#main:sub`, "/below", "two"],
 		["as an archive by HTTP", () => `${web.url.href}context.tar.gz`, "/file", "two"],
 		["as a Dockerfile by HTTP", () => `${web.url.href}Dockerfile`, "/how", "text"],
