@@ -274,7 +274,7 @@ export class FsBuildFiles implements BuildFiles {
 }
 
 /**
- * A directory that becomes a new one: written past the overlay, which makes every file cost several times as much.
+ * A directory that becomes a new one, or goes into an empty one: written past the overlay, which makes every file cost several times as much.
  * @returns whether it was one
  */
 async function copyNewTree(
@@ -285,23 +285,37 @@ async function copyNewTree(
 	copierTo: (to: RootDirectory) => TreeCopier,
 ): Promise<boolean> {
 	if (item?.status.kind !== "directory" || others.length > 0 || upper === undefined || parents) return false;
-	const path = newPlace(root, destination, copierTo);
-	if (path === undefined) return false;
+	const place = emptyPlace(root, destination, copierTo);
+	if (place === undefined) return false;
 	await upper.detach();
 	using to = RootDirectory.open(upper.path);
-	to.removeDirectory(encodePath(path));
-	await copierTo(to).copy(item, { path: `/${path}`, parents: false });
+	if (place.isNew) to.removeDirectory(encodePath(place.path));
+	await copierTo(to).copy(item, { path: `/${place.path}`, parents: false });
 	return true;
 }
 
-/** Makes the directory through the overlay, so that its parents are in the upper one. Undefined when something is there. */
-function newPlace(root: string, destination: string, copierTo: (to: RootDirectory) => TreeCopier): string | undefined {
+/**
+ * Makes the directory through the overlay, so that its parents are in the upper one, or brings one there that is empty. Undefined when
+ * there is something already.
+ */
+function emptyPlace(
+	root: string,
+	destination: string,
+	copierTo: (to: RootDirectory) => TreeCopier,
+): { readonly path: string; readonly isNew: boolean } | undefined {
 	using merged = RootDirectory.open(root);
 	const path = resolveLinks(merged, destination).slice(1);
-	if (path === "" || merged.statusIfExists(encodePath(path)) !== undefined) return undefined;
-	copierTo(merged).makeParents(path);
-	merged.makeDirectory(encodePath(path), 0o755);
-	return path;
+	if (path === "") return undefined;
+	const bytes = encodePath(path);
+	const there = merged.statusIfExists(bytes);
+	if (there === undefined) {
+		copierTo(merged).makeParents(path);
+		merged.makeDirectory(bytes, 0o755);
+		return { path, isNew: true };
+	}
+	if (there.kind !== "directory" || merged.readDirectory(bytes).length > 0) return undefined;
+	merged.changePermissions(bytes, there.permissions);
+	return { path, isNew: false };
 }
 
 async function limitTimesBelow(root: RootDirectory, path: string, limitNs: bigint, pacer: Pacer): Promise<void> {
