@@ -212,6 +212,21 @@ compared("names that are none, and logins that are not there", async () => {
 	expect(gantry).toEqual(docker);
 });
 
+compared("images as a tree: an image once, with all its names", async () => {
+	await suite.must(["pull", "-q", `${app}:oci`]);
+	// The official client cuts long names off.
+	for (const name of ["tree:1", "tree:2", "tree:10"]) await suite.must(["tag", `${app}:oci`, name]);
+	const said = await both(["images", "--tree", "tree"]);
+	const trees = said.map(({ stdout }) => {
+		const plain = stdout.replace(/\u001b\[[0-9;]*m/g, "");
+		return plain.slice(plain.indexOf("IMAGE")).replace(/ +/g, " ").replace(/ $/gm, "");
+	});
+	expect(trees[1]).toBe(trees[0] ?? "");
+	expect(trees[1]).toContain("tree:10\n");
+	for (const option of ["--quiet", "--no-trunc", "--digests", "--format=json"])
+		await expectSame(["images", "--tree", option]);
+});
+
 test("GET /distribution tells digest and platforms of images and lists", async () => {
 	const inspect = async (name: string) => {
 		const response = await suite.daemon.api("GET", `/distribution/${name}/json`);
