@@ -1,7 +1,8 @@
-import type { IpamConfig, NetworkCreateRequest } from "../../api/engine/network.ts";
+import type { NetworkCreateRequest } from "../../api/engine/network.ts";
 import { createNetwork } from "../../client/networks.ts";
 import type { Command, ParsedOptions } from "../command.ts";
 import { toMap } from "../container/process-options.ts";
+import { addressPools } from "./address-pools.ts";
 
 export const command: Command = {
 	usage: "[OPTIONS] NETWORK",
@@ -44,7 +45,12 @@ function createRequest(options: ParsedOptions, name: string): NetworkCreateReque
 		IPAM: {
 			Driver: options.text("ipam-driver"),
 			Options: toMap(options.list("ipam-opt")),
-			Config: addressPools(options),
+			Config: addressPools({
+				subnets: options.list("subnet"),
+				ranges: options.list("ip-range"),
+				gateways: options.list("gateway"),
+				auxiliary: toMap(options.list("aux-address")),
+			}),
 		},
 		Internal: options.bool("internal"),
 		Attachable: options.bool("attachable"),
@@ -56,49 +62,4 @@ function createRequest(options: ParsedOptions, name: string): NetworkCreateReque
 		...(options.has("ipv6") ? { EnableIPv6: options.bool("ipv6") } : {}),
 		...(configFrom === "" ? {} : { ConfigFrom: { Network: configFrom } }),
 	};
-}
-
-/** Each gateway, range and auxiliary address goes with the subnet that contains it. @throws Error */
-function addressPools(options: ParsedOptions): IpamConfig[] {
-	const pools = options.list("subnet").map((subnet): IpamConfig => ({ Subnet: subnet }));
-	const single = pools.length === 1 ? pools[0] : undefined;
-	const poolOf = (address: string): IpamConfig => {
-		const family = address.includes(":");
-		const matching =
-			single ?? pools.find(({ Subnet = "" }) => Subnet.includes(":") === family && containsAddress(Subnet, address));
-		if (matching === undefined) throw new Error(`no matching subnet for gateway or range ${address}`);
-		return matching;
-	};
-	for (const range of options.list("ip-range")) poolOf(range.split("/")[0] ?? "").IPRange = range;
-	for (const gateway of options.list("gateway")) poolOf(gateway).Gateway = gateway;
-	for (const [name, address] of Object.entries(toMap(options.list("aux-address")))) {
-		const pool = poolOf(address);
-		pool.AuxiliaryAddresses = { ...pool.AuxiliaryAddresses, [name]: address };
-	}
-	return pools;
-}
-
-function containsAddress(subnet: string, address: string): boolean {
-	const [base = "", length = "0"] = subnet.split("/");
-	if (base.includes(":"))
-		return (
-			expandIpv6(base).slice(0, Math.trunc(Number(length) / 4)) ===
-			expandIpv6(address).slice(0, Math.trunc(Number(length) / 4))
-		);
-	const toNumber = (text: string) => text.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
-	const size = 2 ** (32 - Number(length));
-	return Math.floor(toNumber(base) / size) === Math.floor(toNumber(address) / size);
-}
-
-/** All 32 hexadecimal digits. */
-function expandIpv6(address: string): string {
-	const [head = "", tail] = address.split("::");
-	const words = (text: string | undefined) => (text ? text.split(":") : []);
-	const left = words(head);
-	const right = words(tail);
-	const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
-	return [...left, ...new Array<string>(zeros).fill("0"), ...right]
-		.map((word) => word.padStart(4, "0"))
-		.join("")
-		.toLowerCase();
 }
