@@ -6,6 +6,7 @@ import { builderArguments } from "../../core/build/builder-arguments.ts";
 import type { FileSource, ResolvedMount, StepAction } from "../../core/build/plan/build-plan.ts";
 import { absolutePath } from "../../core/build/plan/image-config.ts";
 import type { ContainerMount } from "../../core/container/container-record.ts";
+import { secretId } from "../../core/dockerfile/outline.ts";
 import type { BuildCache } from "./build-cache.ts";
 import type { BuildScope, CommandTarget } from "./build-scope.ts";
 import { type CacheMount, CacheMounts } from "./cache-mounts.ts";
@@ -89,7 +90,9 @@ export class StepMounts {
 					if (secret === undefined) break;
 					if (secret.variable !== undefined) environment.push(secret.variable);
 					if (secret.path !== undefined)
-						mounts.push(bindTo(secret.path, mount.target === undefined ? `/run/secrets/${secret.id}` : place, true));
+						mounts.push(
+							bindTo(secret.path, mount.target === undefined ? `/run/secrets/${lastName(secret.id)}` : place, true),
+						);
 					break;
 				}
 				case "ssh": {
@@ -172,7 +175,7 @@ export class StepMounts {
 		scope: BuildScope,
 		stack: AsyncDisposableStack,
 	): Promise<{ id: string; path: string | undefined; variable: string | undefined } | undefined> {
-		const id = mount.id ?? mount.target?.split("/").at(-1) ?? "";
+		const id = secretId(mount);
 		if (id === "") throw new InvalidParameterError("a secret mount needs an id or a target");
 		const data = await scope.request.session.secret(id);
 		if (data === undefined) {
@@ -230,6 +233,10 @@ export class StepMounts {
 async function chainOf(source: FileSource, scope: BuildScope): Promise<Digest | undefined> {
 	if (source.kind === "stage") return await scope.chainOf(source.index);
 	return source.kind === "image" ? source.image.chainId : undefined;
+}
+
+function lastName(path: string): string {
+	return path.split("/").at(-1) ?? "";
 }
 
 function bindTo(source: string, target: string, readOnly: boolean): ContainerMount {

@@ -55,8 +55,11 @@ describe("gantry build hands over", () => {
 			"FROM busybox",
 			"RUN --mount=type=secret,id=token cat /run/secrets/token; echo",
 			"RUN --mount=type=secret,id=word,env=WORD echo $WORD",
+			'RUN --mount=type=secret,src=a/token [ "$(cat /run/secrets/token)" = "from a file" ]',
 		];
-		const flags = ["--secret", `id=token,src=${suite.context.path("token")}`, "--secret", "id=word,env=SECRET_WORD"];
+		const token = suite.context.path("token");
+		const secrets = [`id=token,src=${token}`, `id=a/token,src=${token}`, "id=word,env=SECRET_WORD"];
+		const flags = secrets.flatMap((secret) => ["--secret", secret]);
 		suite.context.write({ Dockerfile: dockerfile });
 		const { stderr } = await suite.daemon.gantry(
 			["build", "--progress=plain", "-t", "secret", ...flags, suite.context.directory],
