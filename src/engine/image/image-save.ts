@@ -101,7 +101,8 @@ export class ImageSaver {
 	#stream(images: readonly SavedImage[], form = PLAIN_FORM): Readable {
 		const lease = this.deps.layers.lease();
 		for (const { layers } of images) for (const layer of layers) lease.hold(layer.chainId);
-		const stream = Readable.from(this.#archive(images, lease, form), { objectMode: false, highWaterMark: 1 << 20 });
+		// Chunks are large: what waits together would be copied into one.
+		const stream = Readable.from(this.#archive(images, lease, form), { objectMode: false, highWaterMark: 1 << 16 });
 		// A generator that never started does not run its `finally`.
 		stream.once("close", () => lease[Symbol.dispose]());
 		return stream;

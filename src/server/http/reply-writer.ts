@@ -2,11 +2,10 @@
 import { once } from "node:events";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import type { Readable } from "node:stream";
 import { CancelledError, errorMessage } from "../../base/errors.ts";
 import type { Exchange } from "./connection.ts";
 import { type JsonValue, jsonText } from "./json-text.ts";
-import type { LinesReply, Reply, ReplyHeaders } from "./reply.ts";
+import type { LinesReply, Reply, ReplyHeaders, StreamReply } from "./reply.ts";
 import { spliceSession } from "./session-splice.ts";
 import { acceptWebSocket } from "./websocket.ts";
 
@@ -20,6 +19,8 @@ export interface ReplyContext {
 }
 
 const JSON_TYPE = "application/json";
+/** Corked writes are copied into one: for larger chunks that costs more than the calls it saves. */
+const LARGE_BYTES = 1 << 16;
 
 /** Resolves when the reply is out (or the session has ended); never rejects. */
 export async function writeReply(exchange: Exchange, reply: Reply, context: ReplyContext): Promise<void> {
@@ -42,7 +43,7 @@ async function writeByKind(exchange: Exchange, reply: Reply, context: ReplyConte
 		case "empty":
 			return await writeWhole(exchange, context, reply.status, "", undefined, reply.headers);
 		case "stream":
-			return await writeStream(exchange, context, reply.contentType, reply.stream, reply.headers);
+			return await writeStream(exchange, context, reply);
 		case "deferred":
 			return await writeDeferred(exchange, context, reply.result);
 		case "lines":
@@ -123,10 +124,20 @@ class BodyWriter {
 		if (!this.#socket.write(framed.join(""))) await drained(this.#socket);
 	}
 
+	/** Whether nothing of a chunk that was written is here any more: the socket says so only of those beyond its mark. */
+	isGone(chunk: Buffer): boolean {
+		return chunk.length >= this.#socket.writableHighWaterMark;
+	}
+
 	#put(chunk: Buffer | string): boolean {
 		if (!this.#chunked) return this.#socket.write(chunk);
 		if (typeof chunk === "string")
 			return this.#socket.write(`${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`);
+		if (chunk.length >= LARGE_BYTES) {
+			this.#socket.write(`${chunk.length.toString(16)}\r\n`);
+			this.#socket.write(chunk);
+			return this.#socket.write("\r\n");
+		}
 		this.#socket.cork();
 		this.#socket.write(`${chunk.length.toString(16)}\r\n`);
 		this.#socket.write(chunk);
@@ -158,9 +169,7 @@ async function drained(socket: Socket): Promise<void> {
 async function writeStream(
 	exchange: Exchange,
 	context: ReplyContext,
-	contentType: string,
-	stream: Readable,
-	headers: ReplyHeaders = {},
+	{ contentType, stream, headers, isDisposable }: StreamReply,
 ): Promise<void> {
 	// A stream waiting for its source (logs of a silent container) must hear that nobody reads any more.
 	const onClose = () => stream.destroy();
@@ -169,7 +178,11 @@ async function writeStream(
 	exchange.signal.addEventListener("abort", onAbort, { once: true });
 	try {
 		const writer = new BodyWriter(exchange, context, { ...headers, "Content-Type": contentType });
-		for await (const chunk of stream) await writer.write(chunk);
+		for await (const chunk of stream) {
+			await writer.write(chunk);
+			// The collector would let hundreds of megabytes of them stand.
+			if (isDisposable === true && writer.isGone(chunk)) dispose(chunk);
+		}
 		writer.end();
 	} catch (error) {
 		if (exchange.socket.destroyed || exchange.signal.aborted)
@@ -179,6 +192,11 @@ async function writeStream(
 		exchange.socket.off("close", onClose);
 		stream.destroy();
 	}
+}
+
+/** Gives the memory back, unless the chunk is a part of something larger. */
+function dispose({ buffer, length }: Buffer): void {
+	if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
 }
 
 async function writeDeferred(exchange: Exchange, context: ReplyContext, result: Promise<unknown>): Promise<void> {

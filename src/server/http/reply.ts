@@ -10,17 +10,21 @@ export type Reply =
 	| { readonly kind: "json"; readonly status: number; readonly value: unknown }
 	| { readonly kind: "text"; readonly status: number; readonly text: string; readonly headers?: ReplyHeaders }
 	| { readonly kind: "empty"; readonly status: number; readonly headers?: ReplyHeaders }
-	| {
-			readonly kind: "stream";
-			readonly contentType: string;
-			readonly stream: Readable;
-			readonly headers?: ReplyHeaders;
-	  }
+	| StreamReply
 	| LinesReply
 	/** Headers at once, the JSON body when it is known: clients wait for the headers before they act. */
 	| { readonly kind: "deferred"; readonly result: Promise<unknown> }
 	| HijackReply
 	| { readonly kind: "websocket"; readonly session: AttachSession };
+
+export interface StreamReply {
+	readonly kind: "stream";
+	readonly contentType: string;
+	readonly stream: Readable;
+	readonly headers?: ReplyHeaders;
+	/** Nobody else has the chunks: each is given back as soon as it is sent. */
+	readonly isDisposable?: boolean;
+}
 
 /** A stream of JSON documents, one a line. */
 export interface LinesReply {

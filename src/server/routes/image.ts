@@ -76,7 +76,8 @@ function platformOf({ query, version }: ApiRequest): Platform | undefined {
 
 async function save(images: ImageBackend, request: ApiRequest, names: readonly string[]): Promise<Reply> {
 	if (names.length === 0) throw new InvalidParameterError("no images are named");
-	return { kind: "stream", contentType: "application/x-tar", stream: await images.save(names, platformOf(request)) };
+	const stream = await images.save(names, platformOf(request));
+	return { kind: "stream", contentType: "application/x-tar", stream, isDisposable: true };
 }
 
 async function create(images: ImageBackend, request: ApiRequest): Promise<Reply> {

@@ -330,6 +330,19 @@ describe("close()", () => {
 });
 
 describe("streams", () => {
+	test("an archive's chunks are given back when they are sent, whoever else waits", async () => {
+		const chunks = Array.from({ length: 40 }, (_, index) => Buffer.from(new Uint8Array(300_000).fill(index).buffer));
+		const small = Buffer.from("the end");
+		const save = async () => Readable.from([...chunks, small], { objectMode: false, highWaterMark: 1 << 16 });
+		await using api = await startApi(fakeBackends({ images: { save } }));
+		const response = await api.request("GET", "/images/any/get");
+		const body = Buffer.from(await response.arrayBuffer());
+		const expected = Buffer.concat([...chunks.map((_, index) => Buffer.alloc(300_000, index)), small]);
+		expect(body.equals(expected)).toBe(true);
+		expect(chunks.filter(({ buffer }) => buffer.byteLength > 0)).toEqual([]);
+		expect(small.toString()).toBe("the end");
+	});
+
 	test("wait sends its head at once and the result when it is there", async () => {
 		const { promise, resolve } = Promise.withResolvers<{ StatusCode: number }>();
 		const wait = async () => ({ result: promise });
