@@ -211,7 +211,7 @@ async function errorText(response: HttpResponse): Promise<string> {
 	const text = (await response.text()).trim();
 	try {
 		const body: unknown = JSON.parse(text);
-		if (typeof body === "object" && body !== null && "message" in body) return String(body.message);
+		if (typeof body === "object" && body !== null && "message" in body) return String(body.message).trim();
 	} catch {
 		// Not JSON (a proxy, an old daemon): the text itself is the message.
 	}

@@ -20,6 +20,14 @@ export function networkFields(isTruncated: boolean): Fields<NetworkInspect> {
 					Labels?.[name] ?? "",
 			isHidden: true,
 		},
-		CreatedAt: { header: "CREATED AT", value: ({ Created }) => Created.replace("T", " ").replace(/Z$/, " +0000 UTC") },
+		CreatedAt: { header: "CREATED AT", value: ({ Created }) => shownTime(Created) },
 	};
+}
+
+/** `2026-11-21T16:30:46.750000000Z` as `2026-11-21 16:30:46.75 +0000 UTC`. */
+export function shownTime(created: string): string {
+	return created
+		.replace("T", " ")
+		.replace(/(\.\d*?)0*Z$/, (_all, fraction: string) => `${fraction === "." ? "" : fraction}Z`)
+		.replace(/Z$/, " +0000 UTC");
 }
