@@ -93,7 +93,7 @@ async function runCommand(context: CliContext, command: Command, found: FoundCom
 		const usage = `Usage:  gantry ${typedPath}${command.usage === "" ? "" : ` ${command.usage}`}`;
 		throw new ExitError(
 			error.exitCode,
-			`${error.message}\n\n${usage}\n\nRun 'gantry ${typedPath} --help' for more information`,
+			`${error.message}\n\n${usage}\n\n${error.pointer} 'gantry ${typedPath} --help' for more information`,
 		);
 	}
 }
@@ -107,7 +107,7 @@ function checkArgumentCount(command: Command, typedPath: string, count: number):
 	if (minArguments === maxArguments) throw new UsageError(`${subject} requires ${plural(minArguments)}`, 1);
 	if (minArguments > 0 && maxArguments !== Number.POSITIVE_INFINITY)
 		throw new UsageError(`${subject} requires at least ${minArguments} and at most ${plural(maxArguments)}`, 1);
-	if (count < minArguments) throw new UsageError(`${subject} requires at least ${plural(minArguments)}`, 1);
+	if (count < minArguments) throw new UsageError(`${subject} requires at least ${plural(minArguments)}`, 1, "See");
 	throw new UsageError(`${subject} requires at most ${plural(maxArguments)}`, 1);
 }
 

@@ -4,6 +4,8 @@ export class UsageError extends Error {
 		message: string,
 		/** 125 for options, 1 for arguments. */
 		readonly exitCode: number,
+		/** How the pointer to the help begins. */
+		readonly pointer: "Run" | "See" = "Run",
 	) {
 		super(message);
 		this.name = "UsageError";

@@ -20,6 +20,22 @@ const MAP_FIELDS = new Set(
 /** Parts that an object has only sometimes; without them they print as Go's nil. */
 const OPTIONAL_FIELDS = new Set(["Health", "Healthcheck"]);
 
+/** Lists that JSON has as null when they are empty. Go prints them, and such maps, as empty, and all else that is null as nil. */
+const LIST_FIELDS = new Set(
+	(
+		"Aliases Binds BlkioDeviceReadBps BlkioDeviceReadIOps BlkioDeviceWriteBps BlkioDeviceWriteIOps BlkioWeightDevice CapAdd CapDrop Cmd " +
+		"DNSNames DeviceCgroupRules DeviceRequests Devices Dns DnsOptions DnsSearch Entrypoint Env ExecIDs ExtraHosts GroupAdd Links Log " +
+		"MaskedPaths Mounts OnBuild ReadonlyPaths RepoDigests RepoTags SecondaryIPAddresses SecondaryIPv6Addresses SecurityOpt Shell " +
+		"Ulimits VolumesFrom"
+	).split(" "),
+);
+
+function printNull({ commands }: Pipeline): string {
+	const [word] = commands.at(-1)?.words ?? [];
+	const name = word?.kind === "fields" ? (word.names.at(-1) ?? "") : "";
+	return MAP_FIELDS.has(name) ? "map[]" : LIST_FIELDS.has(name) ? "[]" : "<nil>";
+}
+
 class LoopControl {
 	constructor(readonly kind: "break" | "continue") {}
 }
@@ -52,7 +68,7 @@ export class Template {
 				case "action": {
 					const value = this.#pipeline(node.pipeline, frame);
 					if (node.pipeline.variables.length > 0) break;
-					frame.output.push(this.#print(value));
+					frame.output.push(value === null ? printNull(node.pipeline) : this.#print(value));
 					break;
 				}
 				case "if":

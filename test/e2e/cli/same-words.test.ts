@@ -35,6 +35,7 @@ describe.skipIf(dockerClient === undefined)("gantry refuses in docker's words", 
 		["run", "--rm", "--env-file", "blanks", "busybox"],
 		["run", "--rm", "--pull", "nope", "busybox"],
 		["run", "--rm", "--platform", "a/b/c/d", "busybox"],
+		["rm"],
 		["port", "there", "nope"],
 		["port", "there", "80", "90"],
 		["commit", "a", "b", "c"],
@@ -43,6 +44,12 @@ describe.skipIf(dockerClient === undefined)("gantry refuses in docker's words", 
 		["-c", "default", "-H", "unix:///no/such.sock", "ps"],
 		["cp", "file", "there:/etc/passwd/x"],
 		["cp", "file", "there:/no/such/"],
+		[
+			"inspect",
+			"-f",
+			"{{.HostConfig.Binds}} {{.HostConfig.PidsLimit}} {{.Config.Volumes}} {{.Config.Entrypoint}} {{.State.Health}}",
+			"there",
+		],
 		["ps", "-aq", "--no-trunc", "--format", "table {{.Names}}"],
 	];
 	const unnamed = (text: string) =>
@@ -50,7 +57,6 @@ describe.skipIf(dockerClient === undefined)("gantry refuses in docker's words", 
 			.replaceAll("gantry", "docker")
 			// Go's loggers of docker's client write when a copy is cut off; they are not its answer.
 			.replaceAll(/^time=.*\n/gm, "")
-			.replace("See 'docker", "Run 'docker")
 			.replace("cannot parse platform specifier: invalid argument", "cannot parse platform specifier");
 	for (const args of commands)
 		test(args.join(" "), async () => {
