@@ -50,6 +50,7 @@ describe("planCopy()", () => {
 		["a file onto a file", [file, at("/x/g", "file")], { directory: "/x", rename: { from: "f", to: "g" } }],
 		["a file to a new name", [file, at("/x/g", "missing")], { directory: "/x", rename: { from: "f", to: "g" } }],
 		["a file to a directory that is asserted but missing", [file, at("/x/g/", "missing")], "no such directory"],
+		["a file to nowhere", [file, at("", "missing")], "no such directory"],
 		["a directory into a directory", [folder, at("/x", "directory")], { directory: "/x" }],
 		["a directory to a new name", [folder, at("/x/e", "missing")], { directory: "/x", rename: { from: "d", to: "e" } }],
 		["a directory onto a file", [folder, at("/x/g", "file")], "cannot copy directory"],

@@ -41,9 +41,9 @@ export function splitEntry(path: string): { directory: string; base: string } {
 	return { directory: full.slice(0, slash + 1), base: full.slice(slash + 1) };
 }
 
-/** Does the path's spelling demand a directory? */
+/** Does the path's spelling demand a directory? No path at all means the one one is in. */
 export function assertsDirectory(path: string): boolean {
-	return path.endsWith("/") || lastElement(path) === ".";
+	return path === "" || path.endsWith("/") || lastElement(path) === ".";
 }
 
 /** @throws Error when a directory would replace a file, or the directory asserted is not there */

@@ -44,6 +44,7 @@ describe.skipIf(dockerClient === undefined)("gantry refuses in docker's words", 
 		["-c", "default", "-H", "unix:///no/such.sock", "ps"],
 		["cp", "file", "there:/etc/passwd/x"],
 		["cp", "file", "there:/no/such/"],
+		["cp", "file", "there:"],
 		[
 			"inspect",
 			"-f",
