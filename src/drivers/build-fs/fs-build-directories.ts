@@ -13,6 +13,7 @@ import { errnoCode, errorMessage, invariant, SystemError } from "../../base/erro
 import { Pacer } from "../../base/pacer.ts";
 import type { BuildDirectories } from "../../core/build/build-directories.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
+import { spreadSubdirectories } from "../linux/inode-flags.ts";
 import { mountFileSystem, unmountAll } from "../linux/mount.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 
@@ -22,6 +23,7 @@ export class FsBuildDirectories implements BuildDirectories {
 	/** @param root created when missing */
 	constructor(readonly root: string) {
 		for (const area of ["cache", "tmp", "memory"]) mkdirSync(join(root, area), { recursive: true, mode: 0o711 });
+		spreadSubdirectories(join(root, "tmp"));
 	}
 
 	keep(id: string): string {

@@ -6,12 +6,14 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from "node:path";
 import { errnoCode, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ChainId } from "../../core/snapshot/snapshotter.ts";
+import { spreadSubdirectories } from "../linux/inode-flags.ts";
 
 export class ContainerDirectories {
 	readonly #parents = new Map<string, ChainId | undefined>();
 
 	constructor(readonly root: string) {
 		mkdirSync(join(root, "containers"), { recursive: true, mode: 0o711 });
+		spreadSubdirectories(join(root, "containers"));
 		for (const id of readdirSync(join(root, "containers"))) {
 			const parent = readParent(this.path(id));
 			if (parent !== undefined) this.#parents.set(id, parent === "" ? undefined : (parent as ChainId));
