@@ -1,6 +1,7 @@
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import type { Digest } from "../base/digest.ts";
 import { ConflictError, errorMessage, NotFoundError } from "../base/errors.ts";
+import { interruptible } from "../base/interruptible.ts";
 import { KeyedMutex } from "../base/keyed-mutex.ts";
 import { isUploadId } from "../core/registry/names.ts";
 import { pathFor } from "../core/registry/paths.ts";
@@ -271,9 +272,9 @@ async function pour(
 	options: { readonly signal: AbortSignal; readonly onPiece: (sizeBytes: number) => void },
 ): Promise<void> {
 	const pieces = body[Symbol.asyncIterator]();
-	const next = interruptible(() => pieces.next(), options.signal);
+	const wait = interruptible(options.signal);
 	try {
-		for (let piece = await next(); piece.done !== true; piece = await next()) {
+		for (let piece = await wait(pieces.next()); piece.done !== true; piece = await wait(pieces.next())) {
 			session.hashedBytes = -1;
 			session.hash.update(piece.value);
 			await writer.write(piece.value);
@@ -285,21 +286,6 @@ async function pour(
 		pieces.return?.().catch(() => undefined);
 		throw error;
 	}
-}
-
-/**
- * Waits for the work or the signal, whichever comes first, again and again. Promise.race would keep every piece that ever
- * came for as long as the signal lives.
- */
-function interruptible<T>(work: () => Promise<T>, signal: AbortSignal): () => Promise<T> {
-	let interrupt: (reason: unknown) => void = () => undefined;
-	signal.addEventListener("abort", () => interrupt(signal.reason), { once: true });
-	return () =>
-		new Promise<T>((resolve, reject) => {
-			interrupt = reject;
-			if (signal.aborted) reject(signal.reason);
-			else work().then(resolve, reject);
-		});
 }
 
 /** The sender went away, or the storage failed. */

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { CancelledError, errorMessage } from "../../base/errors.ts";
+import { interruptible } from "../../base/interruptible.ts";
 import type { Exchange } from "./connection.ts";
 import { type JsonValue, jsonText } from "./json-text.ts";
 import type { LinesReply, Reply, ReplyHeaders, StreamReply } from "./reply.ts";
@@ -211,17 +212,12 @@ const LINES_AT_ONCE = 64;
 async function writeLines(exchange: Exchange, context: ReplyContext, reply: LinesReply): Promise<void> {
 	const iterator = reply.items[Symbol.asyncIterator]();
 	// The loop below must not wait for ever on a source that is silent when the client has gone.
-	const gone = new Promise<never>((_, reject) => {
-		const leave = () => reject(new CancelledError());
-		exchange.signal.addEventListener("abort", leave, { once: true });
-		if (exchange.signal.aborted) leave();
-	});
-	gone.catch(() => {});
+	const unlessGone = interruptible(exchange.signal, () => new CancelledError());
 	try {
 		let next = iterator.next();
 		next.catch(() => {});
 		try {
-			if (!reply.headersAtOnce) await Promise.race([next, gone]);
+			if (!reply.headersAtOnce) await unlessGone(next);
 			else if (!reply.errorsInBand) await Promise.race([next, turn()]);
 		} catch (error) {
 			if (error instanceof CancelledError) throw error;
@@ -229,7 +225,7 @@ async function writeLines(exchange: Exchange, context: ReplyContext, reply: Line
 		}
 		const writer = new BodyWriter(exchange, context, { "Content-Type": JSON_TYPE });
 		try {
-			for (let item = await Promise.race([next, gone]); !item.done; item = await Promise.race([next, gone])) {
+			for (let item = await unlessGone(next); !item.done; item = await unlessGone(next)) {
 				const lines: string[] = [];
 				const over = turn().then(() => undefined);
 				for (let line: IteratorResult<unknown> | undefined = item; line !== undefined && line.done !== true; ) {
