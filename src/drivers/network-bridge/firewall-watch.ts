@@ -54,7 +54,7 @@ export class FirewallWatch implements AsyncDisposable {
 	 * them again, without end.
 	 */
 	#lose(): void {
-		if (!this.#awaitsOwn) return this.#schedule("unknown");
+		if (!this.#awaitsOwn) this.#schedule("unknown");
 		this.#awaitsOwn = false;
 	}
 

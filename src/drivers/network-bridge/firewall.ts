@@ -135,12 +135,22 @@ export class Firewall {
 	#endsInDrop({ family, table, name }: ListedChain): boolean {
 		// Names that nft's language cannot say are not worth an error at start.
 		if (![table, name].every((each) => /^[A-Za-z_][\w.-]*$/.test(each))) return false;
-		const items = this.nftables.list(`list chain ${family} ${table} ${name}`) as readonly ListedRule[];
+		const items = this.#listChain(family, table, name);
 		const last = items.findLast(({ rule }) => rule !== undefined)?.rule?.expr ?? [];
 		const kinds = last.flatMap((expression) => Object.keys(expression));
 		return (
 			kinds.some((kind) => REFUSALS.has(kind)) && kinds.every((kind) => REFUSALS.has(kind) || SIDE_EFFECTS.has(kind))
 		);
+	}
+
+	/** Nothing when the chain has gone since it was listed. */
+	#listChain(family: string, table: string, name: string): readonly ListedRule[] {
+		try {
+			return this.nftables.list(`list chain ${family} ${table} ${name}`) as readonly ListedRule[];
+		} catch (error) {
+			if (errnoCode(error) === "ENOENT") return [];
+			throw error;
+		}
 	}
 
 	/** Removes our tables. For tests and for a daemon that leaves nothing running. */

@@ -1,8 +1,10 @@
 /** The host's own firewall and ours: its input chains decide about published ports, and ours comes back when it is flushed. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { silentLogger } from "../../../src/base/logger.ts";
 import type { PortMapping } from "../../../src/core/network/driver.ts";
 import { inNetworkNamespace } from "../../../src/drivers/linux/namespaces.ts";
 import { Nftables } from "../../../src/drivers/linux/nftables.ts";
+import { Firewall } from "../../../src/drivers/network-bridge/firewall.ts";
 import { mustRun, waitFor } from "../../support/commands.ts";
 import {
 	askTcp,
@@ -161,4 +163,25 @@ describe("tables that somebody changes", () => {
 			(await mustRun(["nft", "list", "chain", "ip", fixture.tableName, "forward"])).includes("@to_bridge"),
 		);
 	});
+});
+
+test("a chain that goes while the host's rules are read is nobody's refusal", () => {
+	/** Somebody deletes the table right after its chains were listed. */
+	class VanishingTable extends Nftables {
+		override list(commands: string): readonly unknown[] {
+			const listed = super.list(commands);
+			if (commands === "list chains") this.run(`delete table ${HOST_TABLE}`);
+			return listed;
+		}
+	}
+	nftables.run(`add chain ${HOST_TABLE} through { type filter hook forward priority 0; }`);
+	using vanishing = new VanishingTable();
+	const firewall = new Firewall(vanishing, silentLogger, {
+		table: "gantry-test-none",
+		families: ["ip"],
+		directRouting: false,
+		gate: undefined,
+		prepareGate: () => {},
+	});
+	expect(firewall.foreignForwardDrops().filter((chain) => HOST_TABLE.endsWith(chain.split(" ")[0] ?? ""))).toEqual([]);
 });
