@@ -17,55 +17,51 @@ export interface ThreadWork {
 	fail(error: Error): void;
 }
 
-/** A layer being unpacked. */
-export class UnpackWork implements ThreadWork {
-	readonly #result = Promise.withResolvers<AppliedLayer>();
+/** What one work has of its own on this side: an end, and somebody who may wait for news of the thread. */
+abstract class LayerThreadWork<Result> implements ThreadWork {
+	readonly #result = Promise.withResolvers<Result>();
 	#isOver = false;
-	#onTheWay = 0;
 	#wake = Promise.withResolvers<void>();
 
-	constructor(private readonly post: PostToWork) {}
+	constructor(protected readonly post: PostToWork) {}
 
-	get result(): Promise<AppliedLayer> {
+	get result(): Promise<Result> {
 		return this.#result.promise;
 	}
 
-	/** Resolves when there is room for more. @returns false when the thread wants no more */
-	async send(bytes: Uint8Array): Promise<boolean> {
-		if (this.#isOver) return false;
-		// A copy: readers of files and sockets use their buffers again.
-		const copy = new Uint8Array(bytes);
-		this.post({ kind: "bytes", bytes: copy }, [copy.buffer]);
-		this.#onTheWay += bytes.length;
-		while (this.#onTheWay > WINDOW_BYTES && !this.#isOver) {
-			await this.#wake.promise;
-			this.#wake = Promise.withResolvers();
-		}
-		return !this.#isOver;
+	take(message: FromWorker): void {
+		if (message.kind === "failed") this.fail(new EngineError(message.error, message.message));
+		else this.hear(message);
 	}
 
-	end(): void {
-		if (!this.#isOver) this.post({ kind: "end" }, []);
+	fail(error: Error): void {
+		this.#over();
+		this.#result.reject(error);
 	}
 
 	abort(): void {
 		if (!this.#isOver) this.post({ kind: "abort" }, []);
 	}
 
-	take(message: FromWorker): void {
-		if (message.kind === "failed") this.fail(new EngineError(message.error, message.message));
-		else if (message.kind === "done") {
-			this.#over();
-			this.#result.resolve(message.applied);
-		} else if (message.kind === "taken") {
-			this.#onTheWay -= message.count;
-			this.#wake.resolve();
-		}
+	protected get isOver(): boolean {
+		return this.#isOver;
 	}
 
-	fail(error: Error): void {
+	/** All but failures. */
+	protected abstract hear(message: FromWorker): void;
+
+	protected succeed(result: Result): void {
 		this.#over();
-		this.#result.reject(error);
+		this.#result.resolve(result);
+	}
+
+	protected wake(): void {
+		this.#wake.resolve();
+	}
+
+	protected async news(): Promise<void> {
+		await this.#wake.promise;
+		this.#wake = Promise.withResolvers();
 	}
 
 	#over(): void {
@@ -74,20 +70,43 @@ export class UnpackWork implements ThreadWork {
 	}
 }
 
+/** A layer being unpacked. */
+export class UnpackWork extends LayerThreadWork<AppliedLayer> {
+	#onTheWay = 0;
+
+	/** Resolves when there is room for more. @returns false when the thread wants no more */
+	async send(bytes: Uint8Array): Promise<boolean> {
+		if (this.isOver) return false;
+		// A copy: readers of files and sockets use their buffers again.
+		const copy = new Uint8Array(bytes);
+		this.post({ kind: "bytes", bytes: copy }, [copy.buffer]);
+		this.#onTheWay += bytes.length;
+		while (this.#onTheWay > WINDOW_BYTES && !this.isOver) await this.news();
+		return !this.isOver;
+	}
+
+	end(): void {
+		if (!this.isOver) this.post({ kind: "end" }, []);
+	}
+
+	protected override hear(message: FromWorker): void {
+		if (message.kind === "done") this.succeed(message.applied);
+		else if (message.kind === "taken") {
+			this.#onTheWay -= message.count;
+			this.wake();
+		}
+	}
+}
+
 /** A layer being compressed. */
-export class CompressionWork implements ThreadWork {
-	readonly #result = Promise.withResolvers<CompressedForm>();
+export class CompressionWork extends LayerThreadWork<CompressedForm> {
 	readonly #pieces: Uint8Array[] = [];
-	#isOver = false;
-	#wake = Promise.withResolvers<void>();
 
 	constructor(
 		readonly options: CompressOptions,
-		private readonly post: PostToWork,
-	) {}
-
-	get result(): Promise<CompressedForm> {
-		return this.#result.promise;
+		post: PostToWork,
+	) {
+		super(post);
 	}
 
 	/** To be read once. Who leaves early waits until the thread has nothing open any more. @throws EngineError of the thread's kind */
@@ -100,38 +119,22 @@ export class CompressionWork implements ThreadWork {
 					yield piece;
 					// Given back at once: the collector would let tens of megabytes of them stand.
 					(piece.buffer as ArrayBuffer).transfer(0);
-				} else if (this.#isOver) break;
-				else {
-					await this.#wake.promise;
-					this.#wake = Promise.withResolvers();
-				}
+				} else if (this.isOver) break;
+				else await this.news();
 			}
 			this.options.onDone(await this.result);
 		} finally {
-			if (!this.#isOver) this.post({ kind: "abort" }, []);
+			this.abort();
 			await this.result.catch(() => {});
 		}
 	}
 
-	take(message: FromWorker): void {
-		if (message.kind === "failed") this.fail(new EngineError(message.error, message.message));
-		else if (message.kind === "compressed") {
-			this.#over();
-			this.#result.resolve(message.form);
-		} else if (message.kind === "bytes") {
+	protected override hear(message: FromWorker): void {
+		if (message.kind === "compressed") this.succeed(message.form);
+		else if (message.kind === "bytes") {
 			this.#pieces.push(message.bytes);
 			this.options.onRead?.(message.readBytes);
-			this.#wake.resolve();
+			this.wake();
 		}
-	}
-
-	fail(error: Error): void {
-		this.#over();
-		this.#result.reject(error);
-	}
-
-	#over(): void {
-		this.#isOver = true;
-		this.#wake.resolve();
 	}
 }
