@@ -61,6 +61,8 @@ export interface ImageStore {
 	images(): ImageRecord[];
 	layers(): LayerRecord[];
 	putImage(record: ImageRecord): void;
+	/** Replaces a record in which only `lastTaggedAt` is new: the death of the machine may undo it, and nothing else is lost then. */
+	touchImage(record: ImageRecord): void;
 	deleteImage(id: Digest): void;
 	putLayer(record: LayerRecord): void;
 	putLayers(records: readonly LayerRecord[]): void;

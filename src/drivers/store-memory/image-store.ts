@@ -16,6 +16,10 @@ export class MemoryImageStore implements ImageStore {
 		this.#images.set(record.id, structuredClone(record));
 	}
 
+	touchImage(record: ImageRecord): void {
+		this.putImage(record);
+	}
+
 	deleteImage(id: string): void {
 		this.#images.delete(id);
 	}

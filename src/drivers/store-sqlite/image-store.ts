@@ -1,7 +1,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Digest } from "../../base/digest.ts";
 import type { ImageRecord, ImageStore, LayerRecord } from "../../core/image/image-record.ts";
-import { execute, parseRecord } from "./database.ts";
+import { execute, parseRecord, withoutSync } from "./database.ts";
 import { SpaceReserve } from "./space-reserve.ts";
 
 type Row = { id: string; record: string };
@@ -44,6 +44,13 @@ export class SqliteImageStore implements ImageStore {
 		const write = () => this.#putImage.run(record.id, JSON.stringify(record));
 		// An image that loses its last tag is on its way out.
 		execute(() => (record.tags.length === 0 ? this.#reserve.run(write) : write()), `image ${record.id} is in use`);
+	}
+
+	touchImage(record: ImageRecord): void {
+		execute(
+			() => withoutSync(this.#database, () => this.#putImage.run(record.id, JSON.stringify(record))),
+			`image ${record.id} is in use`,
+		);
 	}
 
 	deleteImage(id: Digest): void {

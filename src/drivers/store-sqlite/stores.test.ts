@@ -68,6 +68,8 @@ describe("SqliteImageStore", () => {
 		store.putImage({ ...image, tags: [] });
 		expect(store.images()).toEqual([{ ...image, tags: [] }]);
 		expect(store.layers()).toEqual([layer]);
+		store.touchImage({ ...image, lastTaggedAt: 8 });
+		expect(store.images()).toEqual([{ ...image, lastTaggedAt: 8 }]);
 		store.deleteImage(image.id);
 		store.deleteLayer(layer.chainId);
 		expect([store.images(), store.layers()]).toEqual([[], []]);

@@ -117,8 +117,14 @@ export class ImageIndex implements ImageTable {
 	/** Moves the tag to the image. @param tag normalised `name:tag` */
 	tag(id: Digest, tag: string): void {
 		const previous = this.byReference(tag);
-		this.#save(withTag(this.#get(id), tag, this.#deps.now()));
-		if (previous !== undefined && previous.id !== id) this.#save(without(previous, [tag]));
+		const tagged = withTag(this.#get(id), tag, this.#deps.now());
+		if (previous?.id === id) {
+			this.#deps.store.touchImage(tagged);
+			this.#remember(tagged);
+			return;
+		}
+		this.#save(tagged);
+		if (previous !== undefined) this.#save(without(previous, [tag]));
 		this.#byReference.set(tag, id);
 	}
 
