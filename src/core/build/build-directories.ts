@@ -68,6 +68,13 @@ export interface CopyTarget {
 	readonly upper?: { readonly path: string; readonly detach: () => Promise<void> };
 }
 
+export interface MountPlace {
+	/** In the tree. */
+	readonly target: string;
+	/** Host path of what will be mounted; "" for a file system of its own. */
+	readonly source: string;
+}
+
 /** Reads and writes trees for COPY and ADD; nothing outside of either root is ever touched, whatever symlinks say. */
 export interface BuildFiles {
 	/**
@@ -108,10 +115,11 @@ export interface BuildFiles {
 	makeWhole(root: string, name: string, make: (draft: string) => Promise<void> | void): Promise<void>;
 	/** Host path of something in a tree, symlinks resolved inside it; undefined when it is not there. Valid while nobody changes the tree. */
 	resolve(root: string, path: string): string | undefined;
-	/** Paths that are not there, with those of their missing parents; deepest first. */
-	missing(root: string, paths: readonly string[]): string[];
-	/** Removes empty files and directories of these names. What is gone, or has something in it, stays as it is. */
-	removeStubs(root: string, paths: readonly string[]): void;
+	/**
+	 * Makes what is missing of the places where something will be mounted. It goes with the result, but for what has something in it by then;
+	 * times of the directories around stay as they were.
+	 */
+	mountStubs(root: string, places: readonly MountPlace[]): Disposable;
 	/** A regular file's bytes, symlinks resolved inside the root; undefined when there is none. @throws InvalidParameterError beyond the limit */
 	readFile(root: string, path: string, limitBytes: number): Uint8Array | undefined;
 	/** Names in a directory, sorted, symlinks resolved inside the root; none when there is no directory. */

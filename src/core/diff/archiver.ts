@@ -75,12 +75,14 @@ export interface ApplyOptions {
 
 export interface DiffOptions {
 	readonly wholeTree?: boolean;
+	/** Whether a directory of which only the time was changed is among the changes (default), see `LayerRecord.directoryTimes`. */
+	readonly directoryTimes?: boolean;
 }
 
 /** Where a layer's tar comes from: the re-assembly record, or, without one, the deterministic writer. */
 export type LayerSource =
 	| { readonly directory: string; readonly assembly: Digest }
-	| { readonly directory: string; readonly lowers: readonly string[] };
+	| { readonly directory: string; readonly lowers: readonly string[]; readonly directoryTimes: boolean };
 
 export interface CompressedForm {
 	readonly digest: Digest;
@@ -118,9 +120,10 @@ export interface LayerApplier {
 	/**
 	 * A deterministic tar of the container's changes (`upper` over `lowers`, topmost first) with OCI whiteouts, for commit.
 	 * @param options `wholeTree`: `upper` is all of the container's tree (`ContainerSnapshot.isWholeTree`)
+	 * @throws InvalidParameterError, while it is read, naming a file that no layer can have
 	 */
 	diff(upper: string, lowers: readonly string[], options?: DiffOptions): Readable;
-	/** What `diff` would give, counted and digested. */
+	/** What `diff` would give, counted and digested. @throws InvalidParameterError as `diff` */
 	measure(upper: string, lowers: readonly string[]): Promise<MeasuredDiff>;
 	/** The container's changes, sorted by path, as `GET /containers/{id}/changes`. */
 	changes(upper: string, lowers: readonly string[], options?: DiffOptions): Promise<FilesystemChange[]>;

@@ -39,6 +39,8 @@ export interface LayerRecord {
 	readonly tarSizeBytes: number;
 	/** Content-store blob of the re-assembly record; undefined when the layer is written by the deterministic writer. */
 	readonly assembly: Digest | undefined;
+	/** Of the deterministic writer's layers: whether it told directories of which only the time was changed. Older ones lack them. */
+	readonly directoryTimes?: true | undefined;
 	/** Milliseconds since the epoch until which it stays though nothing needs it: the pull it was made for has not ended well yet. */
 	readonly keepUntil?: number | undefined;
 	/** Forms of it that registries have, newest first. */

@@ -16,6 +16,7 @@ import type {
 	CopyOptions,
 	CopyTarget,
 	FileSelection,
+	MountPlace,
 	WrittenFileOptions,
 } from "../../core/build/build-directories.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
@@ -25,6 +26,7 @@ import { resolveLinks } from "../linux/resolve-links.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isArchive } from "./archive-magic.ts";
 import { ContentDigests } from "./content-digests.ts";
+import { mountStubs } from "./mount-stubs.ts";
 import { PathFilter } from "./path-filter.ts";
 import { SelectionDigest } from "./selection-digest.ts";
 import { type SourceItem, sourceItems } from "./source-items.ts";
@@ -176,27 +178,11 @@ export class FsBuildFiles implements BuildFiles {
 		});
 	}
 
-	missing(rootPath: string, paths: readonly string[]): string[] {
-		return translatedNow("look up a file", () => {
-			using root = RootDirectory.open(rootPath);
-			const found = new Set<string>();
-			for (const path of paths) {
-				const parts = resolveLinks(root, path).split("/").slice(1);
-				for (let length = parts.length; length > 0; length--) {
-					const name = parts.slice(0, length).join("/");
-					if (name === "" || root.statusIfExists(encodePath(name)) !== undefined) break;
-					found.add(name);
-				}
-			}
-			return [...found].sort((a, b) => b.split("/").length - a.split("/").length);
-		});
-	}
-
-	removeStubs(rootPath: string, paths: readonly string[]): void {
-		if (paths.length === 0) return;
-		translatedNow("remove a mount point", () => {
-			using root = RootDirectory.open(rootPath);
-			for (const path of paths) removeIfEmpty(root, encodePath(path));
+	mountStubs(rootPath: string, places: readonly MountPlace[]): Disposable {
+		return translatedNow("make a mount point", () => {
+			const stubs = mountStubs(rootPath, places);
+			const remove = () => stubs[Symbol.dispose]();
+			return { [Symbol.dispose]: () => translatedNow("remove a mount point", remove) };
 		});
 	}
 
@@ -338,17 +324,6 @@ function placeOfFile(root: RootDirectory, path: string, name: string | undefined
 		path.endsWith("/") || root.statusIfExists(encodePath(base === "" ? "." : base))?.kind === "directory";
 	if (!isDirectory) return base;
 	return base === "" ? name : `${base}/${name}`;
-}
-
-function removeIfEmpty(root: RootDirectory, path: Uint8Array): void {
-	const status = root.statusIfExists(path);
-	try {
-		if (status?.kind === "directory") root.removeDirectory(path);
-		else if (status?.kind === "file" && status.sizeBytes === 0) root.unlink(path);
-	} catch (error) {
-		// The step put something there.
-		if (errnoCode(error) !== "ENOTEMPTY") throw error;
-	}
 }
 
 function openIfThere(root: RootDirectory, path: string): number | undefined {

@@ -11,7 +11,8 @@ export async function changesOf(
 	wholeTree: boolean,
 ): Promise<FilesystemChange[]> {
 	using roots = openRoots(upper, lowers);
-	const changes = await compareTrees(roots.upper, roots.lowers, { wholeTree, everyFile: false, pacer: new Pacer() });
+	const options = { wholeTree, everyFile: false, directoryTimes: false, pacer: new Pacer() };
+	const changes = await compareTrees(roots.upper, roots.lowers, options);
 	return changes
 		.map(({ path, kind }) => ({ Path: `/${path}`, Kind: KINDS[kind] }))
 		.sort((a, b) => (a.Path < b.Path ? -1 : a.Path > b.Path ? 1 : 0));

@@ -22,6 +22,8 @@ export interface CompareOptions {
 	readonly wholeTree: boolean;
 	/** Report every file of the upper directory, also one whose size, times, owner and mode equal the lower one's. */
 	readonly everyFile: boolean;
+	/** Report directories of which only the time is another one, to the second: a layer can say no more. */
+	readonly directoryTimes: boolean;
 	readonly pacer: Pacer;
 }
 
@@ -72,7 +74,10 @@ async function compareEntry(step: Step, path: string, status: FileStatus, below:
 	const { upper, options, changes } = step;
 	const at = changes.length;
 	const isDirectory = status.kind === "directory";
-	const changed = below === undefined || differs(status, below.status) || (options.everyFile && !isDirectory);
+	const changed =
+		below === undefined ||
+		differs(status, below.status) ||
+		(isDirectory ? options.directoryTimes && isOtherSecond(status, below.status) : options.everyFile);
 	if (changed) changes.push({ path, kind: below === undefined ? "added" : "modified", status });
 	if (!isDirectory) return;
 	const opaque = options.wholeTree || step.opaque || isOpaque(upper, path);
@@ -125,7 +130,13 @@ function isOpaque(root: RootDirectory, path: string): boolean {
 
 const BEHIND_SURROGATES = /[\ud800-\uffff]/;
 
-/** A directory's size and times follow from what is in it and say nothing. */
+const NS = 1_000_000_000n;
+
+function isOtherSecond(a: FileStatus, b: FileStatus): boolean {
+	return a.modifiedNs / NS !== b.modifiedNs / NS;
+}
+
+/** A directory's size and times follow from what is in it and mostly say nothing. */
 function differs(a: FileStatus, b: FileStatus): boolean {
 	if (a.kind !== b.kind || a.permissions !== b.permissions || a.uid !== b.uid || a.gid !== b.gid) return true;
 	if (a.deviceMajor !== b.deviceMajor || a.deviceMinor !== b.deviceMinor) return true;

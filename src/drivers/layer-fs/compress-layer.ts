@@ -39,5 +39,5 @@ export async function* compressedLayer(
 function layerTar(content: ContentStore, source: LayerSource): AsyncGenerator<Uint8Array> {
 	return "assembly" in source
 		? assembledBlocks(content, source, new Uint8Array(BLOCK_BYTES))
-		: diffTar(source.directory, source.lowers, false);
+		: diffTar(source.directory, source.lowers, { directoryTimes: source.directoryTimes });
 }

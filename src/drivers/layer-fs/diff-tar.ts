@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { sha256FromHex } from "../../base/digest.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
-import { parentOf } from "../../core/diff/archive-path.ts";
-import type { MeasuredDiff } from "../../core/diff/archiver.ts";
+import { baseOf, parentOf } from "../../core/diff/archive-path.ts";
+import type { DiffOptions, MeasuredDiff } from "../../core/diff/archiver.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
 import { TAR_END } from "../../core/diff/tar-writer.ts";
-import { whiteoutName } from "../../core/diff/whiteout.ts";
+import { isWhiteoutName, whiteoutName } from "../../core/diff/whiteout.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { openRoots } from "./changes.ts";
 import { compareTrees, type TreeChange } from "./compare-trees.ts";
@@ -15,8 +16,9 @@ import { markerHeader, TreeTar } from "./tree-tar.ts";
 export async function measureDiff(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {
 	using roots = openRoots(upper, lowers);
 	const pacer = new Pacer();
-	const options = { wholeTree: false, everyFile: true, pacer };
+	const options = { wholeTree: false, everyFile: true, directoryTimes: true, pacer };
 	const changes = await compareTrees(roots.upper, roots.lowers, options);
+	refuseWhiteouts(changes);
 	const hash = createHash("sha256");
 	let tarSizeBytes = 0;
 	const take = (bytes: Uint8Array) => {
@@ -56,11 +58,22 @@ function contentsOf(changes: readonly TreeChange[]): Pick<MeasuredDiff, "content
 export async function* diffTar(
 	upper: string,
 	lowers: readonly string[],
-	wholeTree: boolean,
+	{ wholeTree = false, directoryTimes = true }: DiffOptions,
 ): AsyncGenerator<Uint8Array> {
 	using roots = openRoots(upper, lowers);
-	const options = { wholeTree, everyFile: !wholeTree, pacer: new Pacer() };
-	yield* tarOf(roots.upper, await compareTrees(roots.upper, roots.lowers, options));
+	const options = { wholeTree, everyFile: !wholeTree, directoryTimes, pacer: new Pacer() };
+	const changes = await compareTrees(roots.upper, roots.lowers, options);
+	refuseWhiteouts(changes);
+	yield* tarOf(roots.upper, changes);
+}
+
+/** A file of such a name would be taken for the removal of another one by whoever unpacks the layer. */
+function refuseWhiteouts(changes: readonly TreeChange[]): void {
+	for (const { path, status } of changes)
+		if (status !== undefined && isWhiteoutName(baseOf(path)))
+			throw new InvalidParameterError(
+				`/${path}: no layer can have a file of that name: names with .wh. in front stand for files that were removed`,
+			);
 }
 
 function isInDirectory(root: RootDirectory, path: string): boolean {

@@ -66,7 +66,7 @@ export class FsLayerApplier implements LayerApplier {
 	}
 
 	diff(upper: string, lowers: readonly string[], options: DiffOptions = {}): Readable {
-		return tarStream(diffTar(upper, lowers, options.wholeTree === true));
+		return tarStream(diffTar(upper, lowers, options));
 	}
 
 	measure(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {

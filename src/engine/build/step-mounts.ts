@@ -117,12 +117,8 @@ export class StepMounts {
 			});
 			mounts.push(bindTo(directory, "/dev/pipes", true));
 		}
-		// What the OCI runtime makes to mount on is no change of the step's.
-		const stubs = this.#deps.files.missing(
-			target.rootPath,
-			mounts.map((mount) => mount.target),
-		);
-		stack.defer(() => this.#deps.files.removeStubs(target.rootPath, stubs));
+		// What there has to be to mount on is no change of the step's.
+		stack.use(this.#deps.files.mountStubs(target.rootPath, mounts));
 		const owned = stack.move();
 		return { mounts, environment, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 	}

@@ -183,7 +183,7 @@ export class LayerRegistry {
 		const source = this.#source(layer);
 		return "assembly" in source
 			? applier.tar(source.directory, source.assembly)
-			: applier.diff(source.directory, source.lowers);
+			: applier.diff(source.directory, source.lowers, { directoryTimes: source.directoryTimes });
 	}
 
 	/** As `LayerApplier.compress`. */
@@ -229,11 +229,15 @@ export class LayerRegistry {
 		return this.all().flatMap((layer) => (layer.assembly === undefined ? [] : [layer.assembly]));
 	}
 
-	#source({ chainId, parent, assembly }: LayerRecord): LayerSource {
+	#source({ chainId, parent, assembly, directoryTimes }: LayerRecord): LayerSource {
 		const { snapshotter } = this.#deps;
 		const directory = snapshotter.layerPath(chainId);
 		if (assembly !== undefined) return { directory, assembly };
-		return { directory, lowers: parent === undefined ? [] : snapshotter.stack(parent) };
+		return {
+			directory,
+			lowers: parent === undefined ? [] : snapshotter.stack(parent),
+			directoryTimes: directoryTimes === true,
+		};
 	}
 
 	#kept(): Digest[] {

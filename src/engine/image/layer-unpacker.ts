@@ -85,7 +85,9 @@ export class LayerUnpacker {
 			return undefined;
 		}
 		const { diffId, tarSizeBytes, contentSizeBytes: sizeBytes, inodes } = measured;
-		const layer: LayerRecord = { chainId: chainId(parent, diffId), diffId, parent, tarSizeBytes, assembly: undefined };
+		const chain = chainId(parent, diffId);
+		const writer = { assembly: undefined, directoryTimes: true } as const;
+		const layer: LayerRecord = { chainId: chain, diffId, parent, tarSizeBytes, ...writer };
 		lease.hold(layer.chainId);
 		return await mutex.run(`commit ${layer.chainId}`, async () => {
 			const known = table.get(layer.chainId);

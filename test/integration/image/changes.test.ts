@@ -7,12 +7,13 @@ import {
 	realpathSync,
 	renameSync,
 	rmSync,
+	statSync,
 	symlinkSync,
 	utimesSync,
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { sha256 } from "../../../src/base/digest.ts";
 import type { PreparedSnapshot, Snapshotter } from "../../../src/core/snapshot/snapshotter.ts";
@@ -84,6 +85,17 @@ const CASES: readonly [string, (root: string) => void, readonly string[]][] = [
 
 const SIGNS = ["C", "A", "D"];
 
+async function bytes(stream: Readable): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of stream) chunks.push(chunk);
+	return Buffer.concat(chunks);
+}
+
+function names(tar: Buffer): string[] {
+	const { stdout } = Bun.spawnSync(["tar", "-t"], { stdin: tar });
+	return stdout.toString().split("\n").filter(Boolean);
+}
+
 for (const [driver, make] of [
 	["overlay2", (root: string) => new OverlaySnapshotter(root)],
 	["vfs", (root: string) => new VfsSnapshotter(root)],
@@ -118,10 +130,8 @@ for (const [driver, make] of [
 			(await applier.changes(upperPath, lowerPaths, { wholeTree: isWholeTree })).map(
 				({ Kind, Path }) => `${SIGNS[Kind]} ${Path}`,
 			);
-		async function diff({ upperPath, lowerPaths, isWholeTree }: PreparedSnapshot): Promise<Buffer> {
-			const chunks: Buffer[] = [];
-			for await (const chunk of applier.diff(upperPath, lowerPaths, { wholeTree: isWholeTree })) chunks.push(chunk);
-			return Buffer.concat(chunks);
+		function diff({ upperPath, lowerPaths, isWholeTree }: PreparedSnapshot): Promise<Buffer> {
+			return bytes(applier.diff(upperPath, lowerPaths, { wholeTree: isWholeTree }));
 		}
 
 		for (const [name, act, want] of CASES)
@@ -136,6 +146,31 @@ for (const [driver, make] of [
 				const compared = Bun.spawnSync(["diff", "--recursive", "--no-dereference", one.mergedPath, two.mergedPath]);
 				expect(compared.stdout.toString() + compared.stderr.toString()).toBe("");
 				expect(await changes(two)).toEqual([]);
+			});
+
+		test("a directory of which only the time was changed is in the layer alone", async () => {
+			const one = await container("one");
+			utimesSync(join(one.mergedPath, "d/e"), 978_307_200, 978_307_200);
+			chmodSync(join(one.mergedPath, "bin"), statSync(join(one.mergedPath, "bin")).mode & 0o7777);
+			expect(await changes(one)).toEqual([]);
+			const tar = await diff(one);
+			expect(names(tar)).toEqual(["d/", "d/e/"]);
+			const two = await container("two", await addLayer(tar, sha256(IMAGE)));
+			expect(statSync(join(two.mergedPath, "d/e")).mtimeMs).toBe(978_307_200_000);
+			const { upperPath, lowerPaths, isWholeTree } = one;
+			const before = { wholeTree: isWholeTree, directoryTimes: false };
+			expect(names(await bytes(applier.diff(upperPath, lowerPaths, before)))).toEqual([]);
+		});
+
+		for (const name of ["d/.wh.a", "d/.wh..wh..opq", "d/.wh.e/in"])
+			test(`${name} can be in no layer: to others it would be a removal`, async () => {
+				const one = await container("one");
+				mkdirSync(dirname(join(one.mergedPath, name)), { recursive: true });
+				writeFileSync(join(one.mergedPath, name), "");
+				const path = name.replace("/in", "");
+				await expect(diff(one)).rejects.toThrow(`/${path}: no layer can have a file of that name`);
+				if (one.isWholeTree) return;
+				await expect(applier.measure(one.upperPath, one.lowerPaths)).rejects.toThrow(`/${path}: no layer`);
 			});
 
 		test("hard links stay links in the layer", async () => {
