@@ -53,7 +53,7 @@ const PURE_MODULES = new Set(
 	),
 );
 const PURE_MODULE_TYPES = new Set(["node:stream"]);
-const PURE_PACKAGES = new Set(["ipaddr.js", "yaml"]);
+const PURE_PACKAGES = new Set(["@bufbuild/protobuf/wire", "ipaddr.js", "yaml"]);
 /** A file with a variable of that name, as OCI's `process` object, does not mean the global. */
 const OWN_PROCESS = /\b(?:const|let)\s+(?:\{[^}]*\b)?process\b|[(,{]\s*process\??\s*[:,)}]/;
 const IMPURE_GLOBAL = /(?<![\w$.])(Bun\.|process\.|fetch\(|console\.|require\()/;
