@@ -36,6 +36,7 @@ export async function freePort(): Promise<number> {
 export interface PeerRegistry extends AsyncDisposable {
 	readonly host: string;
 	readonly url: string;
+	readonly root: string;
 }
 
 /** Debian's docker-registry on a port and a root of its own. @param lines more of its configuration */
@@ -63,6 +64,7 @@ export async function startDockerRegistry(lines: readonly string[] = []): Promis
 	return {
 		host,
 		url,
+		root,
 		async [Symbol.asyncDispose]() {
 			child.kill();
 			await child.exited;

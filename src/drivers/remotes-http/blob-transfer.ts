@@ -10,7 +10,7 @@ export interface TransferSource {
 	readonly path: string;
 	/** In the order to try them. */
 	readonly connections: readonly EndpointConnection[];
-	/** Hosts that gave wrong bytes of it before, as `givers` had them. */
+	/** Hosts that gave wrong bytes of it before, as `suspects` had them. */
 	readonly distrusted: ReadonlySet<string>;
 	readonly retry: RetryOptions;
 }
@@ -23,7 +23,7 @@ export class BlobTransfer {
 	#answer: HttpAnswer | undefined;
 	readonly #places: Place[];
 	/** Who gave bytes of it so far. */
-	readonly givers = new Set<string>();
+	readonly #givers = new Set<string>();
 
 	constructor(
 		readonly source: TransferSource,
@@ -42,9 +42,19 @@ export class BlobTransfer {
 		this.#places = [...own, ...foreign].filter(({ host }) => !source.distrusted.has(host));
 	}
 
-	/** Whether somebody is left who has given nothing of it. */
+	/**
+	 * Who may have given what is wrong of it. Of several the last is left out: it went on where the others had begun, and was not
+	 * asked for the whole.
+	 */
+	get suspects(): readonly string[] {
+		const givers = [...this.#givers];
+		return givers.length > 1 ? givers.slice(0, -1) : givers;
+	}
+
+	/** Whether somebody is left besides those. */
 	get hasOthers(): boolean {
-		return this.#places.some(({ host }) => !this.givers.has(host));
+		const { suspects } = this;
+		return this.#places.some(({ host }) => !suspects.includes(host));
 	}
 
 	/** Waits for the first answer. @throws RemoteError, CancelledError */
@@ -58,7 +68,7 @@ export class BlobTransfer {
 			try {
 				const answer = this.#answer ?? (await this.#open());
 				this.#answer = undefined;
-				if (this.#places[0] !== undefined) this.givers.add(this.#places[0].host);
+				if (this.#places[0] !== undefined) this.#givers.add(this.#places[0].host);
 				for await (const chunk of this.#rest(answer)) {
 					this.#offset += chunk.length;
 					this.#failures = 0;

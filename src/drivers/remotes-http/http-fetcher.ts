@@ -51,7 +51,7 @@ export class HttpFetcher implements Fetcher {
 		if (transfer === undefined || !transfer.hasOthers) return false;
 		const distrusted = this.#distrusted.get(digest) ?? new Set();
 		this.#distrusted.set(digest, distrusted);
-		for (const host of transfer.givers) {
+		for (const host of transfer.suspects) {
 			distrusted.add(host);
 			this.logger.warn("a host gave wrong bytes; the next one is asked", {
 				host: host.replace(/\/v2$/, ""),

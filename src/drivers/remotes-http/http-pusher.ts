@@ -1,10 +1,14 @@
 import type { Digest } from "../../base/digest.ts";
+import { CancelledError } from "../../base/errors.ts";
 import { ACCEPTED_MANIFESTS } from "../../core/remotes/manifest.ts";
 import type { BlobUpload, Pusher, RemoteManifest } from "../../core/remotes/remote.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
 import type { EndpointConnection } from "./endpoint-connection.ts";
 import type { HttpAnswer } from "./http-client.ts";
 import { type RetryOptions, retrying } from "./retrying.ts";
+
+/** For an upload to be cancelled after a failure. */
+const ABANDON_MS = 5000;
 
 /** Writes a repository of the registry itself. */
 export class HttpPusher implements Pusher {
@@ -76,28 +80,35 @@ export class HttpPusher implements Pusher {
 			});
 	}
 
-	/** One stream in one request, then the digest: nothing is kept here meanwhile. */
+	/** One stream in one request, then the digest: nothing is kept here meanwhile. What fails is cancelled at the registry. */
 	async #upload(upload: BlobUpload, signal: AbortSignal): Promise<void> {
-		const start = await this.connection.request(
-			{ method: "POST", target: `/${this.path}/blobs/uploads/`, accepts: [202] },
-			signal,
-		);
-		await start.discard();
-		const sent = await this.connection.request(
-			{
-				method: "PATCH",
-				target: this.#location(start),
-				headers: { "Content-Type": "application/octet-stream" },
-				openBody: () => counted(upload),
-				accepts: [202, 204],
-			},
-			signal,
-		);
-		await sent.discard();
-		const target = this.#location(sent);
-		target.searchParams.set("digest", upload.digest());
-		const done = await this.connection.request({ method: "PUT", target, accepts: [201, 204] }, signal);
-		await done.discard();
+		const start = { method: "POST", target: `/${this.path}/blobs/uploads/`, accepts: [202] } as const;
+		let place = await this.connection.request(start, signal);
+		await place.discard();
+		const body = new UploadBody(upload);
+		try {
+			place = await this.connection.request(
+				{
+					method: "PATCH",
+					target: this.#location(place),
+					headers: { "Content-Type": "application/octet-stream" },
+					openBody: () => body.bytes(),
+					accepts: [202, 204],
+				},
+				signal,
+			);
+			await place.discard();
+			body.check();
+			const target = this.#location(place);
+			target.searchParams.set("digest", upload.digest());
+			const done = await this.connection.request({ method: "PUT", target, accepts: [201, 204] }, signal);
+			await done.discard();
+		} catch (error) {
+			await this.#abandonUpload(place);
+			// A body that ended early may be refused: that is not what went wrong.
+			body.check();
+			throw error;
+		}
 	}
 
 	async #exists(target: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<boolean> {
@@ -107,13 +118,23 @@ export class HttpPusher implements Pusher {
 		return answer.status === 200;
 	}
 
+	/** The push may be over already, and the registry gone: neither keeps the caller waiting. */
+	async #abandonUpload(place: HttpAnswer): Promise<void> {
+		try {
+			await this.#cancelUpload(place, AbortSignal.timeout(ABANDON_MS));
+		} catch (error) {
+			// What was wrong before is what counts.
+			if (!(error instanceof CancelledError)) throw error;
+		}
+	}
+
 	async #cancelUpload(answer: HttpAnswer, signal: AbortSignal): Promise<void> {
 		if (answer.header("location") === null) return;
 		const request = { method: "DELETE", target: this.#location(answer), accepts: [200, 202, 204, 404, 405] } as const;
 		try {
 			await (await this.connection.request(request, signal)).discard();
 		} catch (error) {
-			// An empty upload that nobody ends is the registry's to forget.
+			// An upload that nobody ends is the registry's to forget.
 			if (!(error instanceof RemoteError)) throw error;
 		}
 	}
@@ -133,12 +154,33 @@ export class HttpPusher implements Pusher {
 	}
 }
 
-async function* counted({ open, onProgress }: BlobUpload): AsyncGenerator<Uint8Array> {
-	let sentBytes = 0;
-	for await (const chunk of open()) {
-		const { length } = chunk;
-		yield chunk;
-		sentBytes += length;
-		onProgress?.(sentBytes);
+/**
+ * An upload's bytes. When their source fails, the request is ended, not broken off: only its answer has the address at which the
+ * reference registry lets an upload be cancelled that has got bytes.
+ */
+class UploadBody {
+	#failure: { readonly error: unknown } | undefined;
+
+	constructor(readonly upload: BlobUpload) {}
+
+	async *bytes(): AsyncGenerator<Uint8Array> {
+		this.#failure = undefined;
+		const { open, onProgress } = this.upload;
+		let sentBytes = 0;
+		try {
+			for await (const chunk of open()) {
+				const { length } = chunk;
+				yield chunk;
+				sentBytes += length;
+				onProgress?.(sentBytes);
+			}
+		} catch (error) {
+			this.#failure = { error };
+		}
+	}
+
+	/** @throws what the source threw */
+	check(): void {
+		if (this.#failure !== undefined) throw this.#failure.error;
 	}
 }

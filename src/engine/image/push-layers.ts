@@ -1,17 +1,18 @@
+import type { Readable } from "node:stream";
 import { type Descriptor, MEDIA_TYPE } from "../../api/oci/image.ts";
-import { CancelledError } from "../../base/errors.ts";
+import { CancelledError, errorKind } from "../../base/errors.ts";
 import { shortId } from "../../base/ids.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { Pool } from "../../base/pool.ts";
 import type { LayerBlob, LayerRecord } from "../../core/image/image-record.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import { isForeign } from "../../core/remotes/manifest.ts";
-import type { Pusher, RegistryCredentials, Remotes } from "../../core/remotes/remote.ts";
+import type { Fetcher, Pusher, RegistryCredentials, Remotes } from "../../core/remotes/remote.ts";
 import { RemoteError } from "../../core/remotes/remote-error.ts";
 import { CompressedLayer } from "./compressed-layer.ts";
 import type { LayerRegistry } from "./layer-registry.ts";
 import type { ProgressQueue } from "./progress-queue.ts";
-import { verified } from "./verified-stream.ts";
+import { fromAnyHost, verified } from "./verified-stream.ts";
 
 export interface LayerPushContext {
 	readonly pusher: Pusher;
@@ -102,33 +103,25 @@ export class LayerPusher {
 		return undefined;
 	}
 
+	/** @throws SourceError when no host of the source has the right bytes */
 	async #transfer(blob: LayerBlob, source: string, id: string, context: LayerPushContext): Promise<void> {
-		const { pusher, progress, signal, repository } = context;
+		const { progress, repository } = context;
 		const sameHost = placeOf(source).domain === placeOf(repository).domain;
 		const fetcher = await this.remotes.fetcher(source, sameHost ? context.credentials : undefined);
-		const fetch = async () => {
-			try {
-				return verified(await fetcher.blob(blob, signal), blob).stream;
-			} catch (cause) {
-				if (!(cause instanceof RemoteError)) throw cause;
-				throw new SourceError(`${source} does not give layer ${blob.digest}`, { cause });
-			}
-		};
-		// The first time it is asked for before anything is begun at the target.
-		let first = (await fetch()) as Awaited<ReturnType<typeof fetch>> | undefined;
-		await pusher.uploadBlob(
-			{
-				digest: () => blob.digest,
-				open: async function* () {
-					const stream = first ?? (await fetch());
-					first = undefined;
-					yield* stream;
+		await fromAnyHost(fetcher, blob.digest, async () => {
+			const stream = new SourceStream(source, fetcher, blob, context.signal);
+			// Before anything is begun at the target.
+			await stream.begin();
+			await context.pusher.uploadBlob(
+				{
+					digest: () => blob.digest,
+					open: () => stream.bytes(),
+					onProgress: (bytes) => progress.bar(id, "Pushing", bytes, blob.sizeBytes),
+					onRetry: (seconds) => progress.state(id, retryText(seconds)),
 				},
-				onProgress: (bytes) => progress.bar(id, "Pushing", bytes, blob.sizeBytes),
-				onRetry: (seconds) => progress.state(id, retryText(seconds)),
-			},
-			signal,
-		);
+				context.signal,
+			);
+		});
 		progress.state(id, "Pushed");
 	}
 
@@ -148,7 +141,46 @@ export class LayerPusher {
 	}
 }
 
+/** What fails at the source: none of it is the target's fault, and another try there would not help. */
 class SourceError extends Error {}
+
+/** A blob's bytes from where it came, verified. */
+class SourceStream {
+	#first: Readable | undefined;
+
+	constructor(
+		readonly source: string,
+		readonly fetcher: Fetcher,
+		readonly blob: LayerBlob,
+		readonly signal: AbortSignal,
+	) {}
+
+	/** Waits for the source's answer. @throws SourceError, CancelledError */
+	async begin(): Promise<void> {
+		try {
+			this.#first = verified(await this.fetcher.blob(this.blob, this.signal), this.blob).stream;
+		} catch (cause) {
+			throw this.#failure(cause);
+		}
+	}
+
+	/** From the beginning, at each call. The iteration throws as `begin` does. */
+	async *bytes(): AsyncGenerator<Uint8Array> {
+		if (this.#first === undefined) await this.begin();
+		const stream = this.#first;
+		this.#first = undefined;
+		try {
+			if (stream !== undefined) yield* stream;
+		} catch (cause) {
+			throw this.#failure(cause);
+		}
+	}
+
+	#failure(cause: unknown): unknown {
+		const isTheirs = cause instanceof RemoteError || errorKind(cause) === "invalid-parameter";
+		return isTheirs ? new SourceError(`${this.source} does not give layer ${this.blob.digest}`, { cause }) : cause;
+	}
+}
 
 function descriptorOf({ mediaType, digest, sizeBytes, urls }: LayerBlob): Descriptor {
 	return { mediaType, digest, size: sizeBytes, ...(urls === undefined ? {} : { urls: [...urls] }) };

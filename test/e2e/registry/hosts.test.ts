@@ -1,6 +1,6 @@
 /** How a registry is reached: certificates, settings of its own, mirrors, proxies, what "insecure" means. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestAuthority } from "../../support/certificates.ts";
@@ -154,6 +154,53 @@ describe("hosts.toml", () => {
 		mirror.requests.length = 0;
 		await daemon.mustDocker(["push", "registry.test/app:1"]);
 		expect([fake.requests.at(-1), mirror.requests as unknown]).toEqual(["PUT /v2/app/manifests/1", []]);
+	});
+
+	test("a push hands layers on from the next host when a mirror lies, and from here when all do", async () => {
+		await forget();
+		await using mirror = await FakeRegistry.open();
+		await using target = await startRegistry();
+		const { layers } = fake.addImage("handed", [{ some: "layer" }, { another: "one" }]);
+		for (const [digest, bytes] of fake.blobs) mirror.blobs.set(digest, bytes);
+		for (const [name, manifest] of fake.manifests) mirror.manifests.set(name, manifest);
+		const hostsFile = `server = "http://${fake.host}"\n[host."http://${mirror.host}"]`;
+		settingsOf("lying.test", { "hosts.toml": hostsFile });
+		await pull("lying.test/app:handed");
+		const pushed = async (client: "docker" | "gantry") => {
+			const image = `${target.host}/${client}:1`;
+			await daemon.mustDocker(["tag", "lying.test/app:handed", image]);
+			const said = await daemon[client === "docker" ? "mustDocker" : "mustGantry"](["push", image]);
+			return /digest: (sha256:\S+)/.exec(said)?.[1];
+		};
+		const lies = (registry: FakeRegistry) => {
+			registry.misbehave = (request, response) => {
+				const digest = layers.find((layer) => request.url?.includes(layer));
+				if (digest === undefined) return false;
+				response.writeHead(200).end(Buffer.alloc(fake.blobs.get(digest)?.length ?? 0, "lie"));
+				return true;
+			};
+		};
+		lies(mirror);
+		fake.requests.length = 0;
+		const given = [...fake.manifests].find(([name, { bytes }]) => bytes.includes(layers[0] ?? "") && name !== "handed");
+		expect(await pushed("docker")).toBe(given?.[0]);
+		expect(fake.requests.toSorted()).toEqual(layers.map((layer) => `GET /v2/app/blobs/${layer}`).toSorted());
+		expect(daemon.log).toContain("a host gave wrong bytes");
+
+		// Nobody has them any more, the repository that was pushed to included.
+		await target.end("SIGTERM");
+		rmSync(join(target.root, "blobs"), { recursive: true });
+		rmSync(join(target.root, "repositories"), { recursive: true });
+		await using again = await startRegistry(["--addr", target.host], target.root);
+		lies(fake);
+		const digest = await pushed("gantry");
+		fake.misbehave = () => false;
+		expect(digest).not.toBe(given?.[0]);
+		expect(readdirSync(join(again.root, "uploads"))).toEqual([]);
+		const id = await daemon.mustDocker(["images", "-q", "--no-trunc", "lying.test/app:handed"]);
+		await forget();
+		await pull(`${target.host}/gantry:1`);
+		expect(await daemon.mustDocker(["images", "-q", "--no-trunc"])).toBe(id);
 	});
 
 	test("a host without `resolve` is asked for digests only, one without `pull` never", async () => {

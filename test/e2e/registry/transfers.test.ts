@@ -65,7 +65,12 @@ describe("a client that leaves", () => {
 		await waitFor("the upload to begin", () => link.sentBytes > 1 << 20);
 		session.type("\u0003");
 		await session.exited;
-		await waitFor("the connections to close", () => link.connections === 0);
+		await waitFor("the registry to forget the upload", () => readdirSync(join(registry.root, "uploads")).length === 0);
+		await waitFor("the bytes to stop", async () => {
+			const before = link.sentBytes;
+			await Bun.sleep(100);
+			return link.sentBytes === before;
+		});
 		link.bytesPerSecond = rate.fast;
 		await suite.must(["push", image]);
 		expect((await fetch(`${registry.url}/v2/left-push/manifests/1`)).status).toBe(200);

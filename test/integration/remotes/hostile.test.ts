@@ -459,6 +459,29 @@ test("a mirror's wrong bytes of the right length are left alone, with a warning,
 	expect(readdirSync(join(user.root, "snapshots/ingest"))).toEqual([]);
 });
 
+test("wrong bytes of a mirror that breaks off are not put before the right ones of the next host", async () => {
+	await using good = await FakeRegistry.open();
+	const { layers } = good.addImage("1", FILES);
+	for (const [name, manifest] of good.manifests) registry.manifests.set(name, manifest);
+	for (const [digest, bytes] of good.blobs) registry.blobs.set(digest, bytes);
+	const blob = good.blobs.get(layers[1] ?? "") ?? Buffer.alloc(0);
+	answerWith(
+		(url) => url.includes(layers[1] ?? ""),
+		(response) => {
+			response.writeHead(200, { "Content-Length": blob.length });
+			response.write(Buffer.alloc(20, "lie"), () => setTimeout(() => response.socket?.destroy(), 20));
+		},
+	);
+	const settings = { mirrors: [registry, good].map(({ host }) => `http://${host}`), insecure: [] };
+	await using user = new ImageBench(undefined, undefined, localRemotes({ attempts: 1, settings }));
+	const request = { image: "app", tag: "1", platform: "", credentials: undefined };
+	for await (const _ of user.service.pull(request, new AbortController().signal));
+	expect(good.requests).toEqual([
+		`GET /v2/library/app/blobs/${layers[1]} bytes=20-`,
+		`GET /v2/library/app/blobs/${layers[1]}`,
+	]);
+});
+
 test("a mirror's wrong manifest for a digest is left alone, with a warning", async () => {
 	await using good = await FakeRegistry.open();
 	good.addImage("1", FILES);
