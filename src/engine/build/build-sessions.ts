@@ -17,8 +17,9 @@ import type { DaemonCall } from "../../core/build/session/calls.ts";
 import { type ByteTransport, SessionConnection } from "../../core/build/session/connection.ts";
 import type { SessionStream } from "../../core/build/session/stream.ts";
 import { BuildStepError } from "../../core/build/step-error.ts";
-import { type ContextPlaces, DirectoryContext } from "./context-sync.ts";
+import { SessionDirectory } from "./context-sync.ts";
 import { EventQueue } from "./event-queue.ts";
+import { type ContextPlaces, DirectoryContext } from "./kept-context.ts";
 import { SessionQuestions } from "./session-questions.ts";
 
 /** Contexts that do not come file by file. What they have on the disk goes when they are disposed. */
@@ -125,7 +126,7 @@ export class BuildSessions {
 		const { places, copies, wholeContexts } = this.deps;
 		switch (context.kind) {
 			case "directory":
-				return new DirectoryContext(context, { places, copies, ask });
+				return new DirectoryContext(new SessionDirectory(context, ask), { places, copies });
 			case "tar": {
 				const stream = await ask({ method: "context.tar", context: context.name });
 				await stream.end();

@@ -2,7 +2,7 @@ import { sha256 } from "../../base/digest.ts";
 import { errorMessage } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { BuildCache } from "./build-cache.ts";
-import type { ContextPlace, ContextPlaces } from "./context-sync.ts";
+import type { ContextPlace, ContextPlaces } from "./kept-context.ts";
 
 /**
  * Copies of contexts as records of the build cache, of kind `source.local`: seen by `builder du`, removed by a prune. Builds of the same

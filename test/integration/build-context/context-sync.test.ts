@@ -29,7 +29,8 @@ import type { DaemonCall } from "../../../src/core/build/session/calls.ts";
 import { SessionConnection } from "../../../src/core/build/session/connection.ts";
 import type { SessionStream } from "../../../src/core/build/session/stream.ts";
 import { FsContextCopies } from "../../../src/drivers/build-context-fs/fs-context-copy.ts";
-import { DirectoryContext } from "../../../src/engine/build/context-sync.ts";
+import { SessionDirectory } from "../../../src/engine/build/context-sync.ts";
+import { DirectoryContext } from "../../../src/engine/build/kept-context.ts";
 import { mustRun } from "../../support/commands.ts";
 import { memoryTransports } from "../../support/memory-transport.ts";
 
@@ -102,14 +103,12 @@ async function sync(options: SyncOptions = {}): Promise<Outcome> {
 }
 
 function directoryContext(daemonSide: SessionConnection): DirectoryContext {
-	return new DirectoryContext(
+	const source = new SessionDirectory(
 		{ kind: "directory", name: "context", key: "k", description: "local source for context", files: {} },
-		{
-			copies: new FsContextCopies(),
-			places: { acquire: () => ({ directory: place, release: () => {} }) },
-			ask: (call) => daemonSide.open(call),
-		},
+		(call) => daemonSide.open(call),
 	);
+	const places = { acquire: () => ({ directory: place, release: () => {} }) };
+	return new DirectoryContext(source, { copies: new FsContextCopies(), places });
 }
 
 /** Everything of a tree that a build can see. */
