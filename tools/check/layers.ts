@@ -48,7 +48,7 @@ const TESTED_WITH_DRIVERS: readonly Layer[] = ["engine", "server", "registry"];
 const PURE_LAYERS: readonly Layer[] = ["base", "api", "core"];
 /** Modules that compute and do nothing else. */
 const PURE_MODULES = new Set(
-	["assert", "buffer", "crypto", "events", "path", "path/posix", "string_decoder", "url", "util"].map(
+	["assert", "buffer", "crypto", "events", "path", "path/posix", "string_decoder", "url", "util", "zlib"].map(
 		(n) => `node:${n}`,
 	),
 );

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { FilesystemChange } from "../../api/engine/container.ts";
 import type { Digest } from "../../base/digest.ts";
+import type { TarIdentity } from "./tar-checksum.ts";
 
 /** What `stat` tells of a path inside a container. */
 export interface PathStat {
@@ -50,6 +51,8 @@ export interface AppliedLayer {
 	readonly diffId: Digest;
 	/** Size of the uncompressed tar. */
 	readonly tarSizeBytes: number;
+	/** As `TarChecksum` has it. */
+	readonly tarChecksum: Digest;
 	/** Bytes of file contents written. */
 	readonly contentSizeBytes: number;
 	/** Files, directories and everything else made. */
@@ -84,19 +87,11 @@ export type LayerSource =
 	| { readonly directory: string; readonly assembly: Digest }
 	| { readonly directory: string; readonly lowers: readonly string[]; readonly directoryTimes: boolean };
 
-export interface CompressedForm {
-	readonly digest: Digest;
-	readonly sizeBytes: number;
-}
-
 export interface CompressOptions {
-	/** Digest that the tar must have. */
-	readonly diffId: Digest;
-	readonly tarSizeBytes: number;
+	/** What the tar must be. */
+	readonly tar: TarIdentity;
 	/** Hears how much of the tar was read. */
 	readonly onRead?: ((bytes: number) => void) | undefined;
-	/** Called before the end of the bytes is told. */
-	readonly onDone: (form: CompressedForm) => void;
 }
 
 /** Layers between their two forms: tar stream and unpacked directory. */

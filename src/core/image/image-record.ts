@@ -37,6 +37,8 @@ export interface LayerRecord {
 	readonly parent: Digest | undefined;
 	/** Size of the uncompressed tar. */
 	readonly tarSizeBytes: number;
+	/** As `TarChecksum` has it; undefined in records of earlier versions. */
+	readonly tarChecksum?: Digest | undefined;
 	/** Content-store blob of the re-assembly record; undefined when the layer is written by the deterministic writer. */
 	readonly assembly: Digest | undefined;
 	/** Of the deterministic writer's layers: whether it told directories of which only the time was changed. Older ones lack them. */

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
-import { sha256FromHex } from "../../base/digest.ts";
 import { SystemError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import type { CompressedForm, CompressOptions, LayerSource } from "../../core/diff/archiver.ts";
+import type { CompressOptions, LayerSource } from "../../core/diff/archiver.ts";
+import { TarVerifier } from "../../core/diff/tar-checksum.ts";
 import { assembledBlocks } from "./assembled-tar.ts";
 import { diffTar } from "./diff-tar.ts";
 import { BLOCK_BYTES, gzipMembers } from "./gzip-members.ts";
@@ -11,28 +10,20 @@ import { BLOCK_BYTES, gzipMembers } from "./gzip-members.ts";
 export async function* compressedLayer(
 	content: ContentStore,
 	source: LayerSource,
-	{ diffId, onRead, onDone }: CompressOptions,
+	{ tar, onRead }: CompressOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-	const tarHash = createHash("sha256");
-	const hash = createHash("sha256");
-	let readBytes = 0;
-	async function* tar(): AsyncGenerator<Uint8Array> {
+	const verifier = new TarVerifier(tar);
+	async function* verified(): AsyncGenerator<Uint8Array> {
 		for await (const chunk of layerTar(content, source)) {
-			tarHash.update(chunk);
-			readBytes += chunk.length;
+			verifier.update(chunk);
 			yield chunk;
 		}
-		if (sha256FromHex(tarHash.digest("hex")) !== diffId)
-			throw new SystemError(`layer ${diffId} was changed on disk and cannot be pushed`);
+		if (!verifier.finish()) throw new SystemError(`layer ${tar.diffId} was changed on disk and cannot be pushed`);
 	}
-	let sizeBytes = 0;
-	for await (const member of gzipMembers(tar())) {
-		hash.update(member);
-		sizeBytes += member.length;
-		onRead?.(readBytes);
+	for await (const member of gzipMembers(verified())) {
+		onRead?.(verifier.sizeBytes);
 		yield member;
 	}
-	onDone({ digest: sha256FromHex(hash.digest("hex")), sizeBytes } satisfies CompressedForm);
 }
 
 /** The layer's tar, in pieces that are good until the next one is asked for. */

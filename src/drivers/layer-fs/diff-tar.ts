@@ -5,6 +5,7 @@ import { Pacer } from "../../base/pacer.ts";
 import { baseOf, parentOf } from "../../core/diff/archive-path.ts";
 import type { DiffOptions, MeasuredDiff } from "../../core/diff/archiver.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
+import { TarChecksum } from "../../core/diff/tar-checksum.ts";
 import { TAR_END } from "../../core/diff/tar-writer.ts";
 import { isWhiteoutName, whiteoutName } from "../../core/diff/whiteout.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
@@ -20,9 +21,11 @@ export async function measureDiff(upper: string, lowers: readonly string[]): Pro
 	const changes = await compareTrees(roots.upper, roots.lowers, options);
 	refuseWhiteouts(changes);
 	const hash = createHash("sha256");
+	const checksum = new TarChecksum();
 	let tarSizeBytes = 0;
 	const take = (bytes: Uint8Array) => {
 		hash.update(bytes);
+		checksum.update(bytes);
 		tarSizeBytes += bytes.length;
 	};
 	const tar = new TreeTar(roots.upper);
@@ -35,7 +38,13 @@ export async function measureDiff(upper: string, lowers: readonly string[]): Pro
 	}
 	take(TAR_END);
 	const diffId = sha256FromHex(hash.digest("hex"));
-	return { diffId, tarSizeBytes, isEmpty: changes.length === 0, ...contentsOf(changes) };
+	return {
+		diffId,
+		tarSizeBytes,
+		tarChecksum: checksum.finish(),
+		isEmpty: changes.length === 0,
+		...contentsOf(changes),
+	};
 }
 
 /** As the unpacking of the same tar counts. */

@@ -60,7 +60,7 @@ export class FsLayerApplier implements LayerApplier {
 	}
 
 	compress(source: LayerSource, options: CompressOptions): AsyncIterable<Uint8Array> {
-		return this.workers === undefined || options.tarSizeBytes <= SMALL_TAR_BYTES
+		return this.workers === undefined || options.tar.tarSizeBytes <= SMALL_TAR_BYTES
 			? compressedLayer(this.content, source, options)
 			: this.workers.compress(source, options);
 	}

@@ -2,7 +2,8 @@
 import type { Digest } from "../../base/digest.ts";
 import { type ErrorKind, errorKind, errorMessage } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
-import type { AppliedLayer, CompressedForm, CompressOptions, LayerSource } from "../../core/diff/archiver.ts";
+import type { AppliedLayer, LayerSource } from "../../core/diff/archiver.ts";
+import type { TarIdentity } from "../../core/diff/tar-checksum.ts";
 import { compressedLayer } from "./compress-layer.ts";
 import { unpackLayer } from "./unpack-layer.ts";
 
@@ -14,10 +15,11 @@ export interface UnpackOrder {
 	readonly tarLimitBytes: number | undefined;
 }
 
-export interface CompressOrder extends Pick<CompressOptions, "diffId" | "tarSizeBytes"> {
+export interface CompressOrder {
 	/** Of the content store that has the re-assembly record. */
 	readonly contentRoot: string;
 	readonly source: LayerSource;
+	readonly tar: TarIdentity;
 }
 
 /** `abort`: the source has failed, or nobody wants the rest; clean up. `taken`: as below, the other way. */
@@ -35,7 +37,7 @@ export type FromWorker = { readonly work: number } & (
 	| { readonly kind: "taken"; readonly count: number }
 	| { readonly kind: "done"; readonly applied: AppliedLayer }
 	| { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly readBytes: number }
-	| { readonly kind: "compressed"; readonly form: CompressedForm }
+	| { readonly kind: "compressed" }
 	| { readonly kind: "failed"; readonly error: ErrorKind; readonly message: string }
 );
 
@@ -129,7 +131,7 @@ export function serveLayerWork(port: WorkerPort, openContent: (root: string) => 
 		const outbox = new Outbox((message, transfer) => port.postMessage(message, transfer));
 		outboxes.set(work, outbox);
 		void sendCompressed(work, openContent(order.contentRoot), order, outbox)
-			.then((form) => port.postMessage({ work, kind: "compressed", form }), failed(work))
+			.then(() => port.postMessage({ work, kind: "compressed" }), failed(work))
 			.finally(() => outboxes.delete(work));
 	};
 	port.onmessage = ({ data }) => {
@@ -149,19 +151,13 @@ export function serveLayerWork(port: WorkerPort, openContent: (root: string) => 
 async function sendCompressed(
 	work: number,
 	content: ContentStore,
-	{ source, diffId, tarSizeBytes }: CompressOrder,
+	{ source, tar }: CompressOrder,
 	outbox: Outbox,
-): Promise<CompressedForm> {
-	const done = Promise.withResolvers<CompressedForm>();
+): Promise<void> {
 	let readBytes = 0;
-	const options: CompressOptions = {
-		diffId,
-		tarSizeBytes,
-		onRead: (bytes) => {
-			readBytes = bytes;
-		},
-		onDone: done.resolve,
+	const onRead = (bytes: number) => {
+		readBytes = bytes;
 	};
-	for await (const bytes of compressedLayer(content, source, options)) await outbox.send(work, bytes, readBytes);
-	return await done.promise;
+	for await (const bytes of compressedLayer(content, source, { tar, onRead }))
+		await outbox.send(work, bytes, readBytes);
 }

@@ -56,9 +56,8 @@ export class LayerWorkers implements Disposable {
 	/** As `LayerApplier.compress`. */
 	async *compress(source: LayerSource, options: CompressOptions): AsyncGenerator<Uint8Array> {
 		const { contentRoot } = this.options;
-		const { diffId, tarSizeBytes } = options;
 		const work = this.#thread().begin((post) => {
-			post({ kind: "compress", order: { contentRoot, source, diffId, tarSizeBytes } }, []);
+			post({ kind: "compress", order: { contentRoot, source, tar: options.tar } }, []);
 			return new CompressionWork(options, post);
 		});
 		yield* work.bytes();

@@ -1,6 +1,6 @@
 /** Layers that a thread works on, as the main thread sees them. */
 import { EngineError } from "../../base/errors.ts";
-import type { AppliedLayer, CompressedForm, CompressOptions } from "../../core/diff/archiver.ts";
+import type { AppliedLayer, CompressOptions } from "../../core/diff/archiver.ts";
 import type { FromWorker, ToWorker } from "./layer-work.ts";
 
 /** Bytes on their way to a thread, for each layer. */
@@ -99,7 +99,7 @@ export class UnpackWork extends LayerThreadWork<AppliedLayer> {
 }
 
 /** A layer being compressed. */
-export class CompressionWork extends LayerThreadWork<CompressedForm> {
+export class CompressionWork extends LayerThreadWork<void> {
 	readonly #pieces: Uint8Array[] = [];
 
 	constructor(
@@ -122,7 +122,7 @@ export class CompressionWork extends LayerThreadWork<CompressedForm> {
 				} else if (this.isOver) break;
 				else await this.news();
 			}
-			this.options.onDone(await this.result);
+			await this.result;
 		} finally {
 			this.abort();
 			await this.result.catch(() => {});
@@ -130,7 +130,7 @@ export class CompressionWork extends LayerThreadWork<CompressedForm> {
 	}
 
 	protected override hear(message: FromWorker): void {
-		if (message.kind === "compressed") this.succeed(message.form);
+		if (message.kind === "compressed") this.succeed();
 		else if (message.kind === "bytes") {
 			this.#pieces.push(message.bytes);
 			this.options.onRead?.(message.readBytes);

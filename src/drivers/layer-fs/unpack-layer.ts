@@ -4,6 +4,7 @@ import { EngineError, errorMessage, InvalidParameterError, SystemError } from ".
 import { Pacer, pieces } from "../../base/pacer.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { AppliedLayer, ApplyOptions } from "../../core/diff/archiver.ts";
+import { TarChecksum } from "../../core/diff/tar-checksum.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
 import { AssemblyBlob } from "./assembly-blob.ts";
 import { decompressed } from "./decompress.ts";
@@ -17,6 +18,7 @@ export async function unpackLayer(
 	{ diffId: expected, tarLimitBytes: limitBytes = Number.POSITIVE_INFINITY }: Omit<ApplyOptions, "onProgress">,
 ): Promise<AppliedLayer> {
 	const hash = createHash("sha256");
+	const checksum = new TarChecksum();
 	const writer = LayerWriter.open(directory);
 	const blob = await AssemblyBlob.open(content);
 	try {
@@ -28,6 +30,7 @@ export async function unpackLayer(
 				throw new InvalidParameterError(`layer unpacks to more than ${limitBytes} bytes`);
 			for (const piece of pieces(chunk)) {
 				hash.update(piece);
+				checksum.update(piece);
 				reader.push(piece);
 				await pacer.pause();
 			}
@@ -41,7 +44,7 @@ export async function unpackLayer(
 			throw new InvalidParameterError(`invalid diffID for layer: expected "${expected}", got "${diffId}"`);
 		const assembly = await blob.commit(writer.assembly.finish());
 		const { contentSizeBytes, inodes } = writer;
-		return { diffId, tarSizeBytes, contentSizeBytes, inodes, assembly };
+		return { diffId, tarSizeBytes, tarChecksum: checksum.finish(), contentSizeBytes, inodes, assembly };
 	} catch (error) {
 		await blob.abort();
 		if (error instanceof EngineError || isAbort(error)) throw error;

@@ -1,6 +1,13 @@
-import type { Digest } from "../../base/digest.ts";
+import { createHash } from "node:crypto";
+import { type Digest, sha256FromHex } from "../../base/digest.ts";
 import { invariant } from "../../base/errors.ts";
-import type { CompressedForm, CompressOptions } from "../../core/diff/archiver.ts";
+import type { CompressOptions } from "../../core/diff/archiver.ts";
+
+/** A layer as a registry gets it. */
+interface CompressedForm {
+	readonly digest: Digest;
+	readonly sizeBytes: number;
+}
 
 /** A layer being compressed for a registry; its digest is known when all of it has been read. */
 export class CompressedLayer {
@@ -8,7 +15,7 @@ export class CompressedLayer {
 
 	constructor(
 		/** As `LayerRegistry.compress`, anew at each call. */
-		readonly compress: (options: Pick<CompressOptions, "onRead" | "onDone">) => AsyncIterable<Uint8Array>,
+		readonly compress: (options: Pick<CompressOptions, "onRead">) => AsyncIterable<Uint8Array>,
 	) {}
 
 	get digest(): Digest {
@@ -24,13 +31,15 @@ export class CompressedLayer {
 	 * @param onRead hears how much of the tar was read
 	 * @throws SystemError from the iteration when the files do not give the layer any more
 	 */
-	open(onRead: (bytes: number) => void): AsyncIterable<Uint8Array> {
-		return this.compress({
-			onRead,
-			onDone: (form) => {
-				this.#form = form;
-			},
-		});
+	async *open(onRead: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+		const hash = createHash("sha256");
+		let sizeBytes = 0;
+		for await (const piece of this.compress({ onRead })) {
+			hash.update(piece);
+			sizeBytes += piece.length;
+			yield piece;
+		}
+		this.#form = { digest: sha256FromHex(hash.digest("hex")), sizeBytes };
 	}
 
 	#done(): CompressedForm {

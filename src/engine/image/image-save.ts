@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { type Descriptor, type Index, type Manifest, MEDIA_TYPE, type Platform } from "../../api/oci/image.ts";
-import { type Digest, digestHex, sha256, sha256FromHex } from "../../base/digest.ts";
+import { type Digest, digestHex, sha256 } from "../../base/digest.ts";
 import { NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
+import { TarVerifier } from "../../core/diff/tar-checksum.ts";
 import { tarEntry } from "../../core/diff/tar-entry.ts";
 import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer.ts";
 import type { ImageRecord, LayerRecord } from "../../core/image/image-record.ts";
@@ -186,16 +186,13 @@ export class ImageSaver {
 		if (written.has(layer.diffId)) return;
 		written.add(layer.diffId);
 		yield header(blobPath(layer.diffId), layer.tarSizeBytes);
-		const hash = createHash("sha256");
-		let sizeBytes = 0;
+		const verifier = new TarVerifier(layer);
 		for await (const chunk of this.deps.layers.tar(layer)) {
-			hash.update(chunk);
-			sizeBytes += chunk.length;
+			verifier.update(chunk);
 			yield chunk;
 		}
-		if (sizeBytes !== layer.tarSizeBytes || sha256FromHex(hash.digest("hex")) !== layer.diffId)
-			throw new SystemError(`layer ${layer.diffId} was changed on disk and cannot be saved`);
-		yield tarPadding(sizeBytes);
+		if (!verifier.finish()) throw new SystemError(`layer ${layer.diffId} was changed on disk and cannot be saved`);
+		yield tarPadding(layer.tarSizeBytes);
 	}
 }
 

@@ -187,9 +187,9 @@ export class LayerRegistry {
 	}
 
 	/** As `LayerApplier.compress`. */
-	compress(layer: LayerRecord, options: Pick<CompressOptions, "onRead" | "onDone">): AsyncIterable<Uint8Array> {
-		const { diffId, tarSizeBytes } = layer;
-		return this.#deps.applier.compress(this.#source(layer), { ...options, diffId, tarSizeBytes });
+	compress(layer: LayerRecord, options: Pick<CompressOptions, "onRead">): AsyncIterable<Uint8Array> {
+		const { diffId, tarSizeBytes, tarChecksum } = layer;
+		return this.#deps.applier.compress(this.#source(layer), { ...options, tar: { diffId, tarSizeBytes, tarChecksum } });
 	}
 
 	/**

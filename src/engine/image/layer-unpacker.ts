@@ -84,10 +84,16 @@ export class LayerUnpacker {
 			await snapshotter.remove(snapshotId);
 			return undefined;
 		}
-		const { diffId, tarSizeBytes, contentSizeBytes: sizeBytes, inodes } = measured;
-		const chain = chainId(parent, diffId);
-		const writer = { assembly: undefined, directoryTimes: true } as const;
-		const layer: LayerRecord = { chainId: chain, diffId, parent, tarSizeBytes, ...writer };
+		const { diffId, tarSizeBytes, tarChecksum, contentSizeBytes: sizeBytes, inodes } = measured;
+		const layer: LayerRecord = {
+			chainId: chainId(parent, diffId),
+			diffId,
+			parent,
+			tarSizeBytes,
+			tarChecksum,
+			assembly: undefined,
+			directoryTimes: true,
+		};
 		lease.hold(layer.chainId);
 		return await mutex.run(`commit ${layer.chainId}`, async () => {
 			const known = table.get(layer.chainId);
@@ -142,6 +148,7 @@ export class LayerUnpacker {
 				diffId: applied.diffId,
 				parent: request.parent,
 				tarSizeBytes: applied.tarSizeBytes,
+				tarChecksum: applied.tarChecksum,
 				assembly: applied.assembly,
 				keepUntil,
 			};

@@ -1,21 +1,26 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import {
+	closeSync,
 	mkdirSync,
 	mkdtempSync,
+	openSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
+	readSync,
 	realpathSync,
 	rmSync,
 	writeFileSync,
+	writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { type Digest, sha256 } from "../../../src/base/digest.ts";
-import type { CompressedForm, LayerSource } from "../../../src/core/diff/archiver.ts";
+import { sha256 } from "../../../src/base/digest.ts";
+import type { LayerSource } from "../../../src/core/diff/archiver.ts";
+import type { TarIdentity } from "../../../src/core/diff/tar-checksum.ts";
 import { layerWorkerScript } from "../../../src/daemon/programs.ts";
 import { FsContentStore } from "../../../src/drivers/content-fs/fs-content-store.ts";
 import { FsLayerApplier } from "../../../src/drivers/layer-fs/fs-layer-applier.ts";
@@ -85,62 +90,63 @@ const LARGE = tarOf(
 	{ name: "small", content: "text" },
 );
 
-async function unpacked(): Promise<{ readonly directory: string; readonly assembly: Digest }> {
+async function unpacked(): Promise<{ readonly source: LayerSource; readonly tar: TarIdentity }> {
 	const directory = newDirectory();
-	const { assembly } = await applier.apply(Readable.from(inPieces(LARGE)), directory);
-	return { directory, assembly };
+	const { assembly, ...tar } = await applier.apply(Readable.from(inPieces(LARGE)), directory);
+	return { source: { directory, assembly }, tar };
 }
 
-async function compressed(by: FsLayerApplier, source: LayerSource): Promise<{ bytes: Buffer; form: CompressedForm }> {
-	const done = Promise.withResolvers<CompressedForm>();
+async function compressed(by: FsLayerApplier, source: LayerSource, tar: TarIdentity): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
 	let readBytes = 0;
-	const options = {
-		diffId: sha256(LARGE),
-		tarSizeBytes: LARGE.length,
-		onRead: (bytes: number) => (readBytes = bytes),
-		onDone: done.resolve,
+	const onRead = (bytes: number) => {
+		readBytes = bytes;
 	};
-	for await (const chunk of by.compress(source, options)) chunks.push(Buffer.from(chunk));
+	for await (const chunk of by.compress(source, { tar, onRead })) chunks.push(Buffer.from(chunk));
 	expect(readBytes).toBe(LARGE.length);
-	return { bytes: Buffer.concat(chunks), form: await done.promise };
+	return Buffer.concat(chunks);
 }
 
 test("threads compress layers, to the same bytes as the main one", async () => {
-	const source = await unpacked();
-	const alone = await compressed(new FsLayerApplier(new FsContentStore(join(base, "content"))), source);
-	expect(gunzipSync(alone.bytes).equals(LARGE)).toBe(true);
+	const { source, tar } = await unpacked();
+	const alone = await compressed(new FsLayerApplier(new FsContentStore(join(base, "content"))), source, tar);
+	expect(gunzipSync(alone).equals(LARGE)).toBe(true);
 	const works = Array.from({ length: 2 }, async () => {
-		const { bytes, form } = await compressed(applier, source);
-		expect(bytes.equals(alone.bytes)).toBe(true);
-		expect(form).toEqual({ digest: sha256(bytes), sizeBytes: bytes.length });
+		expect((await compressed(applier, source, tar)).equals(alone)).toBe(true);
 	});
 	await Promise.all(works);
 	await threadsEnd();
 });
 
 test("a layer that is not what it was is not compressed to its end", async () => {
-	const source = await unpacked();
-	writeFileSync(join(source.directory, "small"), "tEXT");
+	const { source, tar } = await unpacked();
 	// Not by `rejects`: while that waits, nothing is heard of a thread that does not keep the process alive.
-	const failure = () =>
-		compressed(applier, source).then(
+	const failure = (identity: TarIdentity) =>
+		compressed(applier, source, identity).then(
 			() => undefined,
 			(error: unknown) => error,
 		);
-	expect(await failure()).toMatchObject({
-		kind: "system",
-		message: expect.stringContaining("was changed on disk"),
-	});
+	const changed = { kind: "system", message: expect.stringContaining("was changed on disk") };
+	const big = openSync(join(source.directory, "big"), "r+");
+	const byte = Buffer.alloc(1);
+	readSync(big, byte, 0, 1, 3 << 20);
+	writeSync(big, Buffer.of(byte.readUInt8() ^ 1), 0, 1, 3 << 20);
+	expect(await failure(tar)).toMatchObject(changed);
+	writeSync(big, byte, 0, 1, 3 << 20);
+	closeSync(big);
+	expect(await failure(tar)).toBeUndefined();
+	writeFileSync(join(source.directory, "small"), "tEXT");
+	expect(await failure(tar)).toMatchObject(changed);
+	// As records of earlier versions have it.
+	expect(await failure({ ...tar, tarChecksum: undefined })).toMatchObject(changed);
 	rmSync(join(source.directory, "big"));
-	expect(await failure()).toMatchObject({ kind: "system" });
+	expect(await failure(tar)).toMatchObject({ kind: "system" });
 	await threadsEnd();
 });
 
 test("who wants no more of a compressed layer ends the thread's work", async () => {
-	const source = await unpacked();
-	const options = { diffId: sha256(LARGE), tarSizeBytes: LARGE.length, onDone: () => {} };
-	for await (const chunk of applier.compress(source, options)) {
+	const { source, tar } = await unpacked();
+	for await (const chunk of applier.compress(source, { tar })) {
 		expect(chunk.length).toBeGreaterThan(0);
 		break;
 	}
