@@ -4,6 +4,7 @@ import type { Builder } from "../../core/build/builder.ts";
 import { builderArguments } from "../../core/build/builder-arguments.ts";
 import type { BuildContext } from "../../core/build/context.ts";
 import type { ContextCopies } from "../../core/build/context-copy.ts";
+import type { BuildEvent } from "../../core/build/progress.ts";
 import type { BuildRequest, BuildResult, CacheSource, NamedContext } from "../../core/build/request.ts";
 import {
 	type BuildCall,
@@ -12,13 +13,14 @@ import {
 	type ClientContext,
 	type ClientNamedContext,
 	parseBuildCall,
+	type WireEvent,
 } from "../../core/build/session/build-call.ts";
 import type { DaemonCall } from "../../core/build/session/calls.ts";
 import { type ByteTransport, SessionConnection } from "../../core/build/session/connection.ts";
 import type { SessionStream } from "../../core/build/session/stream.ts";
 import { BuildStepError } from "../../core/build/step-error.ts";
 import { SessionDirectory } from "./context-sync.ts";
-import { EventQueue } from "./event-queue.ts";
+import { EventQueue, type EventReceiver } from "./event-queue.ts";
 import { type ContextPlaces, DirectoryContext } from "./kept-context.ts";
 import { SessionQuestions } from "./session-questions.ts";
 
@@ -62,7 +64,7 @@ export class BuildSessions {
 
 	async #build(stream: SessionStream, ask: (call: DaemonCall) => Promise<SessionStream>): Promise<void> {
 		const call = parseBuildCall(stream.call);
-		const events = new EventQueue(stream);
+		const events = new EventQueue(sessionEvents(stream));
 		const signal = cancelledBy(stream);
 		let reply: BuildReply;
 		try {
@@ -137,6 +139,19 @@ export class BuildSessions {
 				return owned.use(await wholeContexts.fromUrl(context.url, { keepGitDir }, signal)).context;
 		}
 	}
+}
+
+/** Events as the client of a session gets them. */
+export function sessionEvents(stream: SessionStream): EventReceiver {
+	return {
+		ready: () => stream.ready(),
+		send: (events) => stream.send({ events: events.map(wireEvent) }),
+	};
+}
+
+function wireEvent(event: BuildEvent): WireEvent {
+	if (event.kind !== "log") return event;
+	return { kind: "log", log: { ...event.log, data: Buffer.from(event.log.data).toString("base64") } };
 }
 
 /** A client that has gone, and one that ends its side: it waits to hear that everything has stopped. */

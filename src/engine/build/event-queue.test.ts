@@ -4,6 +4,7 @@ import { sha256 } from "../../base/digest.ts";
 import type { BuildReply, WireEvent } from "../../core/build/session/build-call.ts";
 import { SessionConnection } from "../../core/build/session/connection.ts";
 import type { SessionStream } from "../../core/build/session/stream.ts";
+import { sessionEvents } from "./build-sessions.ts";
 import { EventQueue } from "./event-queue.ts";
 
 const STEP = sha256("step");
@@ -41,7 +42,7 @@ const turns = async () => {
 
 test("EventQueue keeps only the newest state for a client that is slow, and output waits for it", async () => {
 	const { reading, writing, end } = await streams();
-	const queue = new EventQueue(writing);
+	const queue = new EventQueue(sessionEvents(writing));
 	let sentPieces = 0;
 	const output = (async () => {
 		for (; sentPieces < 200; sentPieces++) {
@@ -71,7 +72,7 @@ test("EventQueue keeps only the newest state for a client that is slow, and outp
 
 test("EventQueue drops output of a step that does not wait, and says so", async () => {
 	const { reading, writing, end } = await streams();
-	const queue = new EventQueue(writing);
+	const queue = new EventQueue(sessionEvents(writing));
 	for (let count = 0; count < 1000; count++) log(queue);
 	const events = readAll(reading);
 	await queue.close();
@@ -84,7 +85,7 @@ test("EventQueue drops output of a step that does not wait, and says so", async 
 
 test("EventQueue lets everybody go when the client has gone", async () => {
 	const { writing, end } = await streams();
-	const queue = new EventQueue(writing);
+	const queue = new EventQueue(sessionEvents(writing));
 	for (let count = 0; count < 200; count++) log(queue);
 	const waiting = queue.ready();
 	await end();

@@ -1,6 +1,4 @@
 import type { BuildEvent, ProgressSink, VertexLog } from "../../core/build/progress.ts";
-import type { WireEvent } from "../../core/build/session/build-call.ts";
-import type { SessionStream } from "../../core/build/session/stream.ts";
 
 /** Output that waits to be sent: whoever has more waits for `ready`. */
 const FULL_BYTES = 256 * 1024;
@@ -8,14 +6,22 @@ const FULL_BYTES = 256 * 1024;
 const LIMIT_BYTES = 4 * 1024 * 1024;
 const CLIPPED = Buffer.from("[output clipped]\n");
 
+/** Where events go. */
+export interface EventReceiver {
+	/** Resolves when some may be sent. @throws anything when nobody takes them any more */
+	ready(): Promise<void>;
+	/** @throws anything when nobody takes them any more */
+	send(events: readonly BuildEvent[]): Promise<void>;
+}
+
 /**
  * Events of a build on their way to a client that may be slow: of a vertex and of a transfer only the newest state is kept, output
  * makes its step wait.
  */
 export class EventQueue implements ProgressSink {
 	/** Of vertices and statuses, by what they are about; logs and warnings in order. */
-	#states = new Map<string, WireEvent>();
-	#lines: WireEvent[] = [];
+	#states = new Map<string, BuildEvent>();
+	#lines: BuildEvent[] = [];
 	#lineBytes = 0;
 	#isClipped = false;
 	#isClosed = false;
@@ -23,7 +29,7 @@ export class EventQueue implements ProgressSink {
 	#waiting: (() => void)[] = [];
 	readonly #sent: Promise<void>;
 
-	constructor(private readonly stream: SessionStream) {
+	constructor(private readonly receiver: EventReceiver) {
 		this.#sent = this.#send();
 	}
 
@@ -69,7 +75,8 @@ export class EventQueue implements ProgressSink {
 	}
 
 	#pushLog(log: VertexLog): void {
-		this.#lines.push({ kind: "log", log: { ...log, data: Buffer.from(log.data).toString("base64") } });
+		// A copy: the piece may be a part of a buffer that is used again.
+		this.#lines.push({ kind: "log", log: { ...log, data: Uint8Array.from(log.data) } });
 		this.#lineBytes += log.data.length;
 	}
 
@@ -85,12 +92,12 @@ export class EventQueue implements ProgressSink {
 					await Promise.resolve();
 					continue;
 				}
-				await this.stream.ready();
+				await this.receiver.ready();
 				const events = [...this.#states.values(), ...this.#lines];
 				this.#states = new Map();
 				this.#lines = [];
 				this.#lineBytes = 0;
-				await this.stream.send({ events });
+				await this.receiver.send(events);
 				this.#release();
 			}
 		} catch {
