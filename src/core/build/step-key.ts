@@ -1,6 +1,6 @@
 /** What cached steps are found by. A key says all that the result depends on, and nothing else. */
 import { type Digest, sha256 } from "../../base/digest.ts";
-import type { FileSource, StepAction } from "./plan/build-plan.ts";
+import type { StepAction } from "./plan/build-plan.ts";
 
 /** Of the whole build, as far as it reaches into steps. */
 export interface KeyScope {
@@ -67,23 +67,6 @@ export function directoryKey(path: string, user: string, scope: KeyScope): Diges
 /** A change of the configuration alone: its time is remembered, so that the image stays the same. */
 export function configKey(imageId: Digest, createdBy: string): Digest {
 	return sha256(JSON.stringify(["config", imageId, createdBy]));
-}
-
-/** A source that needs no reading to be told from others. */
-export function definitionOf(
-	source: FileSource,
-	chainOfStage: (index: number) => Digest | undefined,
-): string | undefined {
-	switch (source.kind) {
-		case "stage":
-			return `layers ${chainOfStage(source.index) ?? "none"}`;
-		case "image":
-			return `layers ${source.image.chainId ?? "none"}`;
-		case "scratch":
-			return "layers none";
-		case "context":
-			return undefined;
-	}
 }
 
 function key(kind: string, scope: KeyScope, definition: unknown): Digest {

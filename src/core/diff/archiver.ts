@@ -45,6 +45,14 @@ export interface TreeArchiver {
 	 * @param options `exact`: with the root itself as `./`, times to the nanosecond and lists of access control, as a backup wants it
 	 */
 	export(root: string, options?: { readonly exact?: boolean }): Readable;
+	/** A tar of several whole trees, each in a directory of its own. */
+	exportTrees(trees: readonly NamedTree[]): Readable;
+}
+
+export interface NamedTree {
+	/** Of the directory, in the archive. */
+	readonly name: string;
+	readonly root: string;
 }
 
 export interface AppliedLayer {

@@ -1,9 +1,11 @@
 import type { Readable } from "node:stream";
 import { EngineError, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
 import { Pacer, pieces } from "../../base/pacer.ts";
-import type { PathStat, TreeArchiver, WriteTreeOptions } from "../../core/diff/archiver.ts";
+import type { NamedTree, PathStat, TreeArchiver, WriteTreeOptions } from "../../core/diff/archiver.ts";
 import { goFileMode } from "../../core/diff/file-mode.ts";
+import { tarEntry } from "../../core/diff/tar-entry.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
+import { formatTarHeader, TAR_END } from "../../core/diff/tar-writer.ts";
 import { resolveLinks } from "../linux/resolve-links.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isErrno, memberError } from "./archive-error.ts";
@@ -61,6 +63,10 @@ export class FsTreeArchiver implements TreeArchiver {
 	export(root: string, { exact = false }: { readonly exact?: boolean } = {}): Readable {
 		return tarStream(exact ? exactTree(root) : wholeTree(root));
 	}
+
+	exportTrees(trees: readonly NamedTree[]): Readable {
+		return tarStream(namedTrees(trees));
+	}
 }
 
 /** Opens the root when the first byte is asked for: a generator that never starts cleans nothing up. */
@@ -78,6 +84,17 @@ async function* wholeTree(root: string): AsyncGenerator<Uint8Array> {
 	const tar = new TreeTar(directory);
 	yield* tar.contents("", "");
 	yield* tar.finish();
+}
+
+async function* namedTrees(trees: readonly NamedTree[]): AsyncGenerator<Uint8Array> {
+	for (const { name, root } of trees) {
+		using directory = openRoot(root);
+		yield formatTarHeader(tarEntry({ name: `${name}/`, type: "directory", mode: 0o755, modifiedNs: 0n }));
+		const tar = new TreeTar(directory);
+		yield* tar.contents("", name);
+		yield* tar.flush();
+	}
+	yield TAR_END;
 }
 
 async function* exactTree(root: string): AsyncGenerator<Uint8Array> {

@@ -162,6 +162,11 @@ export class TreeTar {
 
 	*finish(): Generator<Uint8Array> {
 		yield* this.#chunks.add(TAR_END);
+		yield* this.flush();
+	}
+
+	/** What is still held back, where more follows from elsewhere. */
+	*flush(): Generator<Uint8Array> {
 		yield* this.#chunks.flush();
 	}
 

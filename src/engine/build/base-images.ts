@@ -1,6 +1,7 @@
 import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { ImageConfig, Platform } from "../../api/oci/image.ts";
 import { errorKind, invariant, NotFoundError } from "../../base/errors.ts";
+import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { BuildFiles } from "../../core/build/build-directories.ts";
 import { INLINE_CACHE_FIELD } from "../../core/build/inline-cache.ts";
 import type { BaseImage } from "../../core/build/plan/build-plan.ts";
@@ -34,6 +35,9 @@ export interface ImageSourceOptions {
 /** Images that one build starts from and copies from: looked up once, pulled when they are not here, held until the build is over. */
 export class BaseImages {
 	readonly #found = new Map<string, BaseImage>();
+	readonly #resolving = new Map<string, Promise<void>>();
+	/** The store has one platform for a name: each is taken before the next one is pulled. */
+	readonly #mutex = new KeyedMutex();
 	readonly #images: ImageService;
 	readonly #lease: LayerLease;
 	readonly #options: ImageSourceOptions;
@@ -46,11 +50,23 @@ export class BaseImages {
 
 	readonly lookup: ImageLookup = (need) => this.#found.get(keyOf(need));
 
+	/** Looks it up by `resolve`, which is called once, however many plans of the build miss the image. */
+	once(need: ImageNeed, resolve: () => Promise<void>): Promise<void> {
+		const key = keyOf(need);
+		const running = this.#resolving.get(key) ?? resolve();
+		this.#resolving.set(key, running);
+		return running;
+	}
+
 	/**
 	 * @param onProgress hears of a pull
 	 * @throws NotFoundError, RemoteError in Docker's words
 	 */
-	async resolve(need: ImageNeed, onProgress: (message: ProgressMessage) => void, signal: AbortSignal): Promise<void> {
+	resolve(need: ImageNeed, onProgress: (message: ProgressMessage) => void, signal: AbortSignal): Promise<void> {
+		return this.#mutex.run(need.reference, () => this.#resolve(need, onProgress, signal));
+	}
+
+	async #resolve(need: ImageNeed, onProgress: (message: ProgressMessage) => void, signal: AbortSignal): Promise<void> {
 		const name = layoutName(need.reference);
 		if (name !== undefined) return await this.#fromLayout(need, name, signal);
 		const local = this.#options.pull ? undefined : this.#local(need);

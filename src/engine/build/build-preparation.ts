@@ -27,7 +27,7 @@ export interface BuildDefinition {
 }
 
 /** Reads the Dockerfile and what it leaves out of the context. @throws DockerfileError, NotFoundError, InvalidParameterError */
-export async function readDefinition(request: BuildRequest): Promise<BuildDefinition> {
+export async function readDefinition(request: Pick<BuildRequest, "dockerfile" | "context">): Promise<BuildDefinition> {
 	const { dockerfile: source, context } = request;
 	if (source.kind === "text") {
 		const dockerfile = parseDockerfile(source.text, { file: source.name });
@@ -58,6 +58,7 @@ export interface PlanOptions {
 	/** Around the look-up of one image. */
 	readonly resolving: <T>(
 		reference: string,
+		platform: Platform,
 		work: (onProgress: (message: ProgressMessage) => void) => Promise<T>,
 	) => Promise<T>;
 	/** Hears what the checks of the Dockerfile have found. */
@@ -103,10 +104,12 @@ export async function preparePlan(
 		}
 		await Promise.all(
 			missing.map((need) =>
-				resolving(need.reference, (onProgress) =>
-					images
-						.resolve({ reference: need.reference, platform: need.platform }, onProgress, signal)
-						.catch((error: unknown) => Promise.reject(asImageError(error, need, dockerfile))),
+				images.once(need, () =>
+					resolving(need.reference, need.platform, (onProgress) =>
+						images
+							.resolve({ reference: need.reference, platform: need.platform }, onProgress, signal)
+							.catch((error: unknown) => Promise.reject(asImageError(error, need, dockerfile))),
+					),
 				),
 			),
 		);

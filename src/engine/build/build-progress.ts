@@ -1,5 +1,6 @@
 /** A build told in vertices, as BuildKit tells it. */
 import type { ProgressMessage } from "../../api/engine/image.ts";
+import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type Digest, sha256 } from "../../base/digest.ts";
 import { errorKind, errorMessage } from "../../base/errors.ts";
@@ -85,6 +86,7 @@ export class Vertex {
 
 /** Tells stages and steps of one build. */
 export class VertexNarrator implements BuildNarrator {
+	/** By the stage's ID. */
 	readonly #last = new Map<number, Digest>();
 
 	constructor(
@@ -99,24 +101,31 @@ export class VertexNarrator implements BuildNarrator {
 		return new Vertex(this.progress, this.clock, name, `${this.buildKey} ${name}`, inputs);
 	}
 
+	/** Work for a platform of its own, where there are several. */
+	internal(what: string, platform: Platform): Vertex {
+		return this.vertex(`[${this.options.showPlatform ? `${formatPlatform(platform)} ` : ""}internal] ${what}`);
+	}
+
 	stageStarted(stage: PlannedStage): void {
 		if (stage.from.kind !== "image") return;
 		const { repoDigest } = stage.from.image;
 		const at = repoDigest?.indexOf("@") ?? -1;
 		const digest = at < 0 ? "" : (repoDigest?.slice(at) ?? "");
+		// Of stages that begin alike it is one vertex.
 		const vertex = this.vertex(`${this.#prefix(stage, 1)} FROM ${stage.base}${digest}`);
-		vertex.start().cached().end();
-		this.#last.set(stage.index, vertex.digest);
+		if (![...this.#last.values()].includes(vertex.digest)) vertex.start().cached().end();
+		this.#last.set(stage.id, vertex.digest);
 	}
 
 	stepStarted(stage: PlannedStage, step: PlannedStep) {
 		// What changes the configuration alone is not shown.
 		if (step.action.kind === "config") return {};
 		const number = 1 + countedBase(stage) + stage.steps.filter(({ action }) => action.kind !== "config").indexOf(step);
-		const before = this.#last.get(stage.index);
+		const before = this.#last.get(stage.id);
 		const inputs = before === undefined ? [] : [before];
-		const vertex = this.vertex(`${this.#prefix(stage, number)} ${step.instruction}`, inputs);
-		this.#last.set(stage.index, vertex.digest);
+		const name = `${this.#prefix(stage, number, step.buildsFor)} ${step.instruction}`;
+		const vertex = new Vertex(this.progress, this.clock, name, `${this.buildKey} ${stage.id} ${name}`, inputs);
+		this.#last.set(stage.id, vertex.digest);
 		vertex.start();
 		return {
 			cached: () => void vertex.cached(),
@@ -126,14 +135,20 @@ export class VertexNarrator implements BuildNarrator {
 		};
 	}
 
-	#prefix(stage: PlannedStage, number: number): string {
+	#prefix(stage: PlannedStage, number: number, buildsFor?: Platform): string {
 		const total = countedBase(stage) + stage.steps.filter(({ action }) => action.kind !== "config").length;
 		const name = stage.name !== "" ? stage.name : this.options.stageCount > 1 ? `stage-${stage.index}` : "";
-		const platform = this.options.showPlatform ? formatPlatform(stage.platform) : "";
+		const platform = this.options.showPlatform ? `${formatPlatform(stage.platform)}${arrow(stage, buildsFor)}` : "";
 		const width = String(total).length;
 		const words = [platform, name, `${String(number).padStart(width)}/${total}`].filter((word) => word !== "");
 		return `[${words.join(" ")}]`;
 	}
+}
+
+/** `->arm64`: what a stage that runs on another platform builds for. */
+function arrow({ platform: { os } }: PlannedStage, target: Platform | undefined): string {
+	if (target === undefined) return "";
+	return `->${formatPlatform(target).slice(target.os === os ? os.length + 1 : 0)}`;
 }
 
 /** An image is a step of the stage; another stage, or nothing, is none. */

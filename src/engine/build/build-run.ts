@@ -1,9 +1,11 @@
 import type { Platform } from "../../api/oci/image.ts";
 import { newId } from "../../base/ids.ts";
+import { settleAll } from "../../base/settle-all.ts";
 import { builderArguments } from "../../core/build/builder-arguments.ts";
 import { checkEntitlements } from "../../core/build/entitlements.ts";
 import { type InlineStep, withInlineCache } from "../../core/build/inline-cache.ts";
 import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
+import { mergePlans } from "../../core/build/plan/merge-plans.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
@@ -32,7 +34,8 @@ export interface BuildRunDependencies extends RemoteSourcesDependencies {
 }
 
 export interface RunOptions {
-	readonly platform: Platform;
+	/** Those that are built for, side by side. */
+	readonly platforms: readonly Platform[];
 	readonly narrator: BuildNarrator;
 	readonly resolving: PlanOptions["resolving"];
 	readonly onWarnings: PlanOptions["onWarnings"];
@@ -42,7 +45,7 @@ export interface RunOptions {
 	readonly hostname: string;
 }
 
-/** A build for one platform, from plan to finished stage. What it holds, it gives back at its end. */
+/** A build, from plan to finished stages. What it holds, it gives back at its end. */
 export class BuildRun implements AsyncDisposable {
 	readonly #stack: AsyncDisposableStack;
 
@@ -79,14 +82,20 @@ export class BuildRun implements AsyncDisposable {
 			layouts: request.namedContexts,
 			files: deps.files,
 		});
-		const { resolving, onWarnings } = options;
-		const planning = { platform: options.platform, buildPlatform: platform, images: base, resolving, onWarnings };
-		const plan = await preparePlan(definition, request, planning, signal);
+		const { resolving, onWarnings, platforms } = options;
+		const planning = { buildPlatform: platform, images: base, resolving, onWarnings };
+		const failure = new AbortController();
+		const planSignal = AbortSignal.any([signal, failure.signal]);
+		const plans = platforms.map((target) =>
+			preparePlan(definition, request, { ...planning, platform: target }, planSignal),
+		);
+		const plan = mergePlans(await settleAll(plans, failure));
 		checkEntitlements(plan, request);
-		const importing = (reference: string, work: () => Promise<void>) => resolving(reference, work);
-		const { platform: wanted } = options;
-		const imports = { cache, layers, files: deps.files, leases, images: base, platform: wanted, importing };
-		await importCaches(request.cacheFrom, imports, signal);
+		for (const wanted of platforms) {
+			const importing = (reference: string, work: () => Promise<void>) => resolving(reference, wanted, work);
+			const imports = { cache, layers, files: deps.files, leases, images: base, platform: wanted, importing };
+			await importCaches(request.cacheFrom, imports, signal);
+		}
 		const emptyDirectory = () => {
 			const path = directories.temporary();
 			stack.defer(() => directories.removeTemporary(path));
@@ -109,7 +118,7 @@ export class BuildRun implements AsyncDisposable {
 			contexts,
 			views,
 			remotes,
-			chainOf: async (index) => (await stages.stage(index)).chain,
+			chainOf: async (id) => (await stages.stage(id)).chain,
 			nonce: newId(),
 			pending,
 			hostname: options.hostname,
@@ -142,17 +151,17 @@ export class BuildRun implements AsyncDisposable {
 	}
 
 	/**
-	 * Images that carry the build's cache elsewhere, the target's first.
+	 * Images that carry the build's cache elsewhere, the targets' first.
 	 * @param isMax with those of all other stages, but for stages that another one goes on from
 	 */
-	async cacheImages(outcome: StageOutcome, isMax: boolean): Promise<BuiltImage[]> {
-		const indexes = isMax ? [...this.plan.stages.keys()].filter((index) => index !== this.plan.target) : [];
-		const others = await Promise.all(indexes.map((index) => this.stages.stage(index)));
-		const all = [outcome, ...others.filter(({ steps }) => steps.length > 0)];
+	async cacheImages(targets: readonly StageOutcome[], isMax: boolean): Promise<BuiltImage[]> {
+		const ids = isMax ? [...this.plan.stages.keys()].filter((id) => !this.plan.targets.includes(id)) : [];
+		const others = await Promise.all(ids.map((id) => this.stages.stage(id)));
+		const all = [...targets, ...others.filter(({ steps }) => steps.length > 0)];
 		const isPart = (each: StageOutcome, of: StageOutcome) => of.steps.some((step) => step.record === each.record);
 		const kept = all.filter(
 			(each, at) =>
-				at === 0 ||
+				at < targets.length ||
 				!all.some((other, index) => index !== at && isPart(each, other) && (index < at || !isPart(other, each))),
 		);
 		return kept.map((each) => ({

@@ -15,7 +15,7 @@ export interface BuildScope {
 	readonly contexts: ContextFiles;
 	readonly views: StageViews;
 	readonly remotes: RemoteSources;
-	/** The finished stage's topmost layer; waits for it. */
+	/** The finished stage's topmost layer, by its ID in the plan; waits for it. */
 	chainOf(stage: number): Promise<Digest | undefined>;
 	/** Part of the keys of steps that are not to be taken from the cache. */
 	readonly nonce: string;

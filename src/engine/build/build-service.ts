@@ -2,10 +2,11 @@ import type { ProgressMessage } from "../../api/engine/image.ts";
 import type { Platform } from "../../api/oci/image.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
-import { InvalidParameterError, invariant, NotImplementedError } from "../../base/errors.ts";
+import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
 import { newId } from "../../base/ids.ts";
 import type { Builder } from "../../core/build/builder.ts";
 import { type BuilderArguments, builderArguments } from "../../core/build/builder-arguments.ts";
+import { planOfTarget } from "../../core/build/plan/merge-plans.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
 import { provenance } from "../../core/build/provenance.ts";
 import type { BuildAnnotation, BuildRequest, BuildResult } from "../../core/build/request.ts";
@@ -33,7 +34,7 @@ export interface BuildServiceDependencies extends BuildRunDependencies {
 
 const SANDBOX_HOSTNAME = "buildkitsandbox";
 
-/** Builds with stages side by side, told in vertices. */
+/** Builds with stages and platforms side by side, told in vertices. */
 export class BuildService implements Builder {
 	readonly #deps: BuildServiceDependencies;
 	readonly #exporters: Exporters;
@@ -53,54 +54,57 @@ export class BuildService implements Builder {
 	async #build(request: BuildRequest, progress: ProgressSink, signal: AbortSignal): Promise<BuildResult> {
 		const startedAt = this.#deps.clock.now();
 		const own = builderArguments(request.buildArgs);
-		const platforms = request.platforms.length === 0 ? [this.#deps.platform] : request.platforms;
+		const platforms = request.platforms.length === 0 ? [this.#deps.platform] : withoutTwins(request.platforms);
 		const narrator = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount: 1, showPlatform: false });
 		const loading = narrator.vertex(`[internal] load build definition from ${nameOf(request)}`);
 		const definition = await loading.around(() => readDefinition(request));
 		checkFrontend(definition.dockerfile, request.buildArgs);
-		const showPlatform = platforms.length > 1;
-		const stageCount = definition.dockerfile.stages.length;
-		await using runs = new AsyncDisposableStack();
+		const shown = { stageCount: definition.dockerfile.stages.length, showPlatform: platforms.length > 1 };
+		const steps = new VertexNarrator(progress, this.#deps.clock, newId(), shown);
+		const options = this.#options(platforms, own, steps, progress, loading.digest);
+		await using run = await BuildRun.begin(this.#deps, definition, request, options, signal);
+		const outcomes = await run.stages.all();
 		const built: BuiltImage[] = [];
-		/** For each of `cacheTo`. */
-		const caches: BuiltImage[][] = [];
-		let last: BuildRun | undefined;
-		for (const platform of platforms) {
-			const steps = new VertexNarrator(progress, this.#deps.clock, newId(), { stageCount, showPlatform });
-			const options = this.#options(platform, own, steps, progress, loading.digest);
-			last = runs.use(await BuildRun.begin(this.#deps, definition, request, options, signal));
-			const outcome = await last.stages.all();
-			built.push(await last.image(outcome));
-			for (const [at, { attributes }] of request.cacheTo.entries())
-				caches[at] = [...(caches[at] ?? []), ...(await last.cacheImages(outcome, attributes["mode"] === "max"))];
+		for (const outcome of outcomes) built.push(await run.image(outcome));
+		const sboms = await this.#sboms(built, request, run, narrator, signal);
+		const form = this.#form(request, run, definition, startedAt, sboms);
+		const context = { request, views: run.views, narrator, signal, form };
+		const result = await this.#export(built, context, run.plan.unusedBuildArgs);
+		for (const [at, { attributes }] of request.cacheTo.entries()) {
+			const images = await run.cacheImages(outcomes, attributes["mode"] === "max");
+			await this.#exporters.exportCache(images, at, context);
 		}
-		invariant(last !== undefined, "a build is for a platform");
-		const sboms = await this.#sboms(built, request, last, narrator, signal);
-		const form = this.#form(request, last, definition, startedAt, sboms);
-		const context = { request, views: last.views, narrator, signal, form };
-		const result = await this.#export(built, context, last.plan.unusedBuildArgs);
-		for (const [at, images] of caches.entries()) await this.#exporters.exportCache(images, at, context);
 		void this.#deps.cache.collect();
 		return result;
 	}
 
 	#options(
-		platform: Platform,
+		platforms: readonly Platform[],
 		{ hostname }: BuilderArguments,
 		steps: VertexNarrator,
 		progress: ProgressSink,
 		definition: Digest,
 	): RunOptions {
+		const warned = new Set<string>();
 		return {
-			platform,
+			platforms,
 			narrator: steps,
-			resolving: <T>(reference: string, work: (onProgress: (message: ProgressMessage) => void) => Promise<T>) =>
+			resolving: <T>(
+				reference: string,
+				platform: Platform,
+				work: (onProgress: (message: ProgressMessage) => void) => Promise<T>,
+			) =>
 				steps
-					.vertex(`[internal] load metadata for ${reference}`)
+					.internal(`load metadata for ${reference}`, platform)
 					.around((vertex) => work((message) => reportPull(vertex, message))),
 			onWarnings: (warnings: readonly LintWarning[]) => {
-				for (const warning of warnings)
-					progress.emit({ kind: "warning", warning: asVertexWarning(warning, definition) });
+				for (const found of warnings) {
+					const warning = asVertexWarning(found, definition);
+					// What holds for several platforms is said once.
+					const text = JSON.stringify(warning);
+					if (!warned.has(text)) progress.emit({ kind: "warning", warning });
+					warned.add(text);
+				}
 			},
 			onSync: ((name, work, watch) => {
 				const what = name === "" ? "load build context" : `context ${name} load from client`;
@@ -153,7 +157,6 @@ export class BuildService implements Builder {
 		if (!hasProvenance && sboms === undefined) return { annotations, attest: undefined };
 		const common = {
 			request,
-			plan,
 			dockerfile: dockerfile.source,
 			buildId: newId(),
 			startedAt,
@@ -163,10 +166,13 @@ export class BuildService implements Builder {
 		const { sourceDateEpoch } = request;
 		const createdAt = sourceDateEpoch === undefined ? common.finishedAt : sourceDateEpoch * 1000;
 		const attest = (manifest: Digest, platform: Platform) => {
-			const inventory = sboms?.get(formatPlatform(platform));
+			const name = formatPlatform(platform);
+			const inventory = sboms?.get(name);
+			const target = plan.targets.find((id) => formatPlatform(plan.stages.get(id)?.platform ?? platform) === name);
+			const own = target === undefined ? plan : planOfTarget(plan, target);
 			return [
 				...(inventory === undefined ? [] : [sbomStatement({ inventory, platform, names, createdAt }, manifest)]),
-				...(hasProvenance ? [provenance({ ...common, platform }, manifest, names)] : []),
+				...(hasProvenance ? [provenance({ ...common, plan: own, platform }, manifest, names)] : []),
 			];
 		};
 		return { annotations, attest };
@@ -205,6 +211,11 @@ async function reportTransfer(vertex: Vertex, work: Promise<unknown>, watch: Par
 	});
 	await work;
 	vertex.status("transferring context:", transferred, 0, true);
+}
+
+/** The same platform twice is one. */
+function withoutTwins(platforms: readonly Platform[]): Platform[] {
+	return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
 }
 
 function nameOf({ dockerfile }: BuildRequest): string {

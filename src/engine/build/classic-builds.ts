@@ -1,6 +1,13 @@
 import type { Readable } from "node:stream";
 import type { ProgressMessage } from "../../api/engine/image.ts";
-import { EngineError, errorKind, errorMessage, InvalidParameterError, NotFoundError } from "../../base/errors.ts";
+import {
+	EngineError,
+	errorKind,
+	errorMessage,
+	InvalidParameterError,
+	invariant,
+	NotFoundError,
+} from "../../base/errors.ts";
 import { shortId } from "../../base/ids.ts";
 import type { PlannedStage, PlannedStep } from "../../core/build/plan/build-plan.ts";
 import type { BuildRequest } from "../../core/build/request.ts";
@@ -133,9 +140,9 @@ export class ClassicBuilds {
 			definition,
 			request,
 			{
-				platform: request.platforms[0] ?? platform,
+				platforms: [request.platforms[0] ?? platform],
 				narrator,
-				resolving: (_reference, resolve) => resolve((message) => say(message)),
+				resolving: (_reference, _platform, resolve) => resolve((message) => say(message)),
 				// The classic stream has no place for warnings.
 				onWarnings: () => {},
 				onSync: () => {},
@@ -144,8 +151,9 @@ export class ClassicBuilds {
 			signal,
 		);
 		narrator.expect(run.plan.stages);
-		for (const index of run.plan.stages.keys()) await run.stages.stage(index);
-		const outcome = await run.stages.stage(run.plan.target);
+		for (const id of run.plan.stages.keys()) await run.stages.stage(id);
+		const [outcome] = await run.stages.all();
+		invariant(outcome !== undefined, "a build has a target");
 		const { document, chain } = await run.image(outcome);
 		const image = await this.#writer.write(document, chain, references);
 		if (run.plan.unusedBuildArgs.length > 0)

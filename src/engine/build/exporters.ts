@@ -3,8 +3,10 @@ import type { ImageConfig, Platform } from "../../api/oci/image.ts";
 import type { Digest } from "../../base/digest.ts";
 import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
 import type { BuildOutput, BuildRequest, OutputSink } from "../../core/build/request.ts";
-import type { TreeArchiver } from "../../core/diff/archiver.ts";
+import type { NamedTree, TreeArchiver } from "../../core/diff/archiver.ts";
+import { parseBoolean } from "../../core/dockerfile/directives.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
+import { formatPlatform } from "../../core/image/platform.ts";
 import { isPlainForm, PLAIN_FORM, type PublishedForm } from "../../core/image/published-form.ts";
 import { familiar, parseReference } from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
@@ -164,18 +166,16 @@ export class Exporters {
 		}
 	}
 
-	async #tree(
-		[first, ...others]: readonly BuiltImage[],
-		index: number,
-		output: BuildOutput,
-		context: ExportContext,
-	): Promise<void> {
-		if (others.length > 0)
-			throw new NotImplementedError(`output of type ${output.type} for several platforms is not supported yet`);
+	async #tree(built: readonly BuiltImage[], index: number, output: BuildOutput, context: ExportContext): Promise<void> {
+		const isSplit = splitsPlatforms(output, built.length > 1);
 		const what = output.type === "local" ? "exporting to client directory" : "exporting to client tarball";
 		await context.narrator.vertex(what).around(async (vertex) => {
-			const path = await context.views.path(first?.chain);
-			await send(this.#deps.archiver.export(path), await context.request.session.output(index), vertex, context.signal);
+			const trees: NamedTree[] = [];
+			for (const { chain, platform } of built)
+				trees.push({ name: formatPlatform(platform).replaceAll("/", "_"), root: await context.views.path(chain) });
+			const { archiver } = this.#deps;
+			const archive = isSplit ? archiver.exportTrees(trees) : archiver.export(trees[0]?.root ?? "");
+			await send(archive, await context.request.session.output(index), vertex, context.signal);
 		});
 	}
 
@@ -199,6 +199,16 @@ export class Exporters {
 			await send(archive, await context.request.session.output(index), vertex, context.signal);
 		});
 	}
+}
+
+/** Whether each platform's tree has a directory of its own. @throws InvalidParameterError, NotImplementedError */
+function splitsPlatforms({ type, attributes }: BuildOutput, areSeveral: boolean): boolean {
+	const text = attributes["platform-split"];
+	const isSplit = text === undefined ? areSeveral : parseBoolean(text);
+	if (isSplit === undefined) throw new InvalidParameterError(`invalid boolean value for platform-split: ${text}`);
+	if (areSeveral && !isSplit)
+		throw new NotImplementedError(`output of type ${type} with the trees of several platforms in one is not supported`);
+	return isSplit;
 }
 
 function savedForm({ document, chain, platform }: BuiltImage) {

@@ -1,6 +1,7 @@
 import type { ImageConfig } from "../../api/oci/image.ts";
 import { type Digest, sha256 } from "../../base/digest.ts";
-import { CancelledError, EngineError, errorKind, errorMessage, invariant } from "../../base/errors.ts";
+import { EngineError, errorKind, errorMessage, invariant } from "../../base/errors.ts";
+import { settleAll } from "../../base/settle-all.ts";
 import { type FinishedStep, imageDocument } from "../../core/build/image-document.ts";
 import type { BuildPlan, PlannedStage, PlannedStep } from "../../core/build/plan/build-plan.ts";
 import { BuildStepError } from "../../core/build/step-error.ts";
@@ -45,20 +46,24 @@ export interface StageBuildsDependencies {
 	readonly layers: LayerRegistry;
 }
 
-/** The stages of one build, each built once, when somebody first wants it. */
+/** The stages of one build, each built once, when somebody first wants it. They go by their IDs in the plan. */
 export class StageBuilds {
 	readonly #deps: StageBuildsDependencies;
 	readonly #plan: BuildPlan;
 	readonly #narrator: BuildNarrator;
 	readonly #signal: AbortSignal;
+	/** The first failure ends everything else. */
+	readonly #failure = new AbortController();
 	readonly #running = new Map<number, Promise<StageOutcome>>();
+	/** Stages for several platforms have steps in common, which are done once. */
+	readonly #steps = new Map<PlannedStep, Promise<StageOutcome>>();
 	#scope: BuildScope | undefined;
 
 	constructor(deps: StageBuildsDependencies, plan: BuildPlan, narrator: BuildNarrator, signal: AbortSignal) {
 		this.#deps = deps;
 		this.#plan = plan;
 		this.#narrator = narrator;
-		this.#signal = signal;
+		this.#signal = AbortSignal.any([signal, this.#failure.signal]);
 	}
 
 	/** Once, before the first stage. */
@@ -67,22 +72,19 @@ export class StageBuilds {
 	}
 
 	/** @throws BuildStepError, CancelledError */
-	stage(index: number): Promise<StageOutcome> {
-		const running = this.#running.get(index) ?? this.#build(index);
-		this.#running.set(index, running);
+	stage(id: number): Promise<StageOutcome> {
+		const running = this.#running.get(id) ?? this.#build(id);
+		this.#running.set(id, running);
 		// Whoever waits hears of it; a stage that nobody waits for yet must not bring the process down.
 		running.catch(() => undefined);
 		return running;
 	}
 
-	/** All stages side by side. When one fails, the others are waited for. */
-	async all(): Promise<StageOutcome> {
-		const indexes = [...this.#plan.stages.keys()];
-		const results = await Promise.allSettled(indexes.map((index) => this.stage(index)));
-		const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
-		const failure = failures.find((error) => !(error instanceof CancelledError)) ?? failures[0];
-		if (failure !== undefined) throw failure;
-		return await this.stage(this.#plan.target);
+	/** All stages side by side. When one fails, the others are stopped. @returns the targets, in the plan's order */
+	async all(): Promise<StageOutcome[]> {
+		const stages = [...this.#plan.stages.keys()].map((id) => this.stage(id));
+		await settleAll(stages, this.#failure);
+		return await Promise.all(this.#plan.targets.map((target) => this.stage(target)));
 	}
 
 	document(outcome: StageOutcome, labels: ReadonlyMap<string, string> = new Map()): ImageConfig {
@@ -105,12 +107,16 @@ export class StageBuilds {
 		return sha256(JSON.stringify(this.document(outcome)));
 	}
 
-	async #build(index: number): Promise<StageOutcome> {
-		const stage = this.#plan.stages.get(index);
-		invariant(stage !== undefined, `stage ${index} is part of the plan`);
+	async #build(id: number): Promise<StageOutcome> {
+		const stage = this.#plan.stages.get(id);
+		invariant(stage !== undefined, `stage ${id} is part of the plan`);
 		let outcome = await this.#start(stage);
 		this.#narrator.stageStarted?.(stage, outcome.steps.length === 0 ? baseId(stage) : this.imageId(outcome));
-		for (const [position, step] of stage.steps.entries()) outcome = await this.#step(outcome, step, position);
+		for (const [position, step] of stage.steps.entries()) {
+			const running = this.#steps.get(step) ?? this.#step(outcome, step, position);
+			this.#steps.set(step, running);
+			outcome = { ...(await running), stage };
+		}
 		return outcome;
 	}
 
@@ -124,7 +130,7 @@ export class StageBuilds {
 				return { ...nothing, chain: chainId, base: config, baseChain: chainId };
 			}
 			case "stage":
-				return { ...(await this.stage(stage.from.index)), stage };
+				return { ...(await this.stage(stage.from.id)), stage };
 			case "context":
 				return await this.#fromContext(nothing, contextStep(stage, stage.from.name));
 		}
@@ -144,7 +150,7 @@ export class StageBuilds {
 		const scope = this.#scope;
 		invariant(scope !== undefined, "a build has begun");
 		// A step begins when all that it reads is there.
-		await Promise.all(stagesRead(step).map((index) => this.stage(index)));
+		await Promise.all(stagesRead(step).map((id) => this.stage(id)));
 		this.#signal.throwIfAborted();
 		const listener = this.#narrator.stepStarted(outcome.stage, step, position);
 		try {
@@ -173,7 +179,7 @@ export class StageBuilds {
 function stagesRead({ action }: PlannedStep): number[] {
 	const sources =
 		action.kind === "copy" ? [action.source] : action.kind === "run" ? action.mounts.map(({ source }) => source) : [];
-	return sources.flatMap((source) => (source?.kind === "stage" ? [source.index] : []));
+	return sources.flatMap((source) => (source?.kind === "stage" ? [source.id] : []));
 }
 
 function contextStep(stage: PlannedStage, name: string): PlannedStep {
@@ -199,6 +205,7 @@ function contextStep(stage: PlannedStage, name: string): PlannedStep {
 		config: stage.config,
 		author: "",
 		createdBy: `COPY ${name} / # buildkit`,
+		buildsFor: undefined,
 	};
 }
 

@@ -49,7 +49,7 @@ export class StepCopies {
 		const remote = remotePaths(action);
 		if (remote.length > 0) return await this.#remoteDefinition(action, remote, scope, signal);
 		if (action.paths.length === 0 && source.kind === "context") return ["heredocs"];
-		if (source.kind === "stage") return [`layers ${(await scope.chainOf(source.index)) ?? ""}`];
+		if (source.kind === "stage") return [`layers ${(await scope.chainOf(source.id)) ?? ""}`];
 		if (source.kind === "image") return [`layers ${source.image.chainId ?? ""}`];
 		return source.kind === "scratch" ? ["layers "] : undefined;
 	}
@@ -164,7 +164,7 @@ export class StepCopies {
 				return { ...common, root, ignore, knownDigest, mayLink, revision };
 			}
 			case "stage":
-				return { ...common, root: await scope.views.path(await scope.chainOf(source.index)), ignore: NOTHING };
+				return { ...common, root: await scope.views.path(await scope.chainOf(source.id)), ignore: NOTHING };
 			case "image":
 				return { ...common, root: await scope.views.path(source.image.chainId), ignore: NOTHING };
 			case "scratch":

@@ -227,7 +227,7 @@ export class StepMounts {
 }
 
 async function chainOf(source: FileSource, scope: BuildScope): Promise<Digest | undefined> {
-	if (source.kind === "stage") return await scope.chainOf(source.index);
+	if (source.kind === "stage") return await scope.chainOf(source.id);
 	return source.kind === "image" ? source.image.chainId : undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Where the result of a build goes: trees, archives, registries; one layer, several platforms. */
+/** Where the result of a build goes: trees, archives, registries; one layer. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { BuildSuite } from "../../support/build-suite.ts";
@@ -241,53 +241,4 @@ test("a step may not leave its sandbox unless that is allowed", async () => {
 		"RUN --security=insecure mount -t tmpfs x /mnt 2>/dev/null || mkdir /mnt && mount -t tmpfs x /mnt",
 	];
 	await mustBuild(insecure, "--allow", "security.insecure");
-});
-
-describe("several platforms", () => {
-	const CROSS = [
-		"FROM --platform=$BUILDPLATFORM busybox AS make",
-		"ARG TARGETPLATFORM TARGETARCH",
-		"RUN echo $TARGETPLATFORM > /target-$TARGETARCH",
-		"FROM scratch",
-		"ARG TARGETARCH",
-		"COPY --from=make /target-$TARGETARCH /target",
-		'ENTRYPOINT ["/target"]',
-	];
-
-	test("are one index, in an archive and in a registry", async () => {
-		const archive = suite.context.path("cross.tar");
-		await mustBuild(CROSS, "--platform", "linux/amd64,linux/arm64", "-o", `type=oci,dest=${archive}`);
-		const blob = async (digest: string) => JSON.parse(await member(archive, `blobs/sha256/${digest.slice(7)}`));
-		const index = await blob(JSON.parse(await member(archive, "index.json")).manifests[0].digest);
-		const architectures: string[] = [];
-		for (const { digest, platform } of index.manifests) {
-			const config = await blob((await blob(digest)).config.digest);
-			architectures.push(`${platform.architecture} ${config.architecture}`);
-		}
-		expect(architectures).toEqual(["amd64 amd64", "arm64 arm64"]);
-		const name = `${suite.registry.host}/cross:1`;
-		await mustBuild(CROSS, "--platform", "linux/amd64,linux/arm64", "-t", name, "--push");
-		const pushed = await fetch(`http://${suite.registry.host}/v2/cross/manifests/1`, {
-			headers: { Accept: "application/vnd.oci.image.index.v1+json" },
-		});
-		expect(((await pushed.json()) as { manifests: unknown[] }).manifests.length).toBe(2);
-	});
-
-	test("do not go into the image store, and need an emulator for RUN", async () => {
-		await expect(mustBuild(CROSS, "--platform", "linux/amd64,linux/arm64", "-t", "cross")).rejects.toThrow(
-			"one platform for a name",
-		);
-		const dockerfile = [
-			"FROM --platform=$BUILDPLATFORM busybox AS make",
-			"FROM scratch",
-			"COPY --from=make / /",
-			"RUN true",
-		];
-		const emulated = existsSync("/proc/sys/fs/binfmt_misc/qemu-s390x");
-		if (emulated) console.log("linux/s390x is emulated here: that it is refused cannot be seen");
-		else
-			await expect(mustBuild(dockerfile, "--platform", "linux/s390x")).rejects.toThrow(
-				"commands for linux/s390x cannot be run on this machine",
-			);
-	});
 });

@@ -23,7 +23,7 @@ export interface BaseImage {
 /** Where COPY, ADD and mounts take files from. */
 export type FileSource =
 	| { readonly kind: "context" /** Named context; undefined: the build's own. */; readonly name: string | undefined }
-	| { readonly kind: "stage"; readonly index: number }
+	| { readonly kind: "stage" /** `PlannedStage.id` */; readonly id: number }
 	| { readonly kind: "image"; readonly image: BaseImage }
 	/** A mount of an empty directory. */
 	| { readonly kind: "scratch" };
@@ -72,6 +72,7 @@ export type StepAction =
 	/** WORKDIR: the directory is made where it is missing, and belongs to the stage's user. */
 	| { readonly kind: "directory"; readonly path: string; readonly user: string };
 
+/** Stages that begin alike, for several platforms, have their first steps in common: the same objects. */
 export interface PlannedStep {
 	/** `RUN make`, on one line. */
 	readonly instruction: string;
@@ -83,9 +84,13 @@ export interface PlannedStep {
 	readonly author: string;
 	/** For the image's history; empty where it has no line there. */
 	readonly createdBy: string;
+	/** What the arguments in its place say it builds for, where that is not the stage's own platform. */
+	readonly buildsFor: Platform | undefined;
 }
 
 export interface PlannedStage {
+	/** In the plan. For a single platform it is the index. */
+	readonly id: number;
 	/** As in the Dockerfile. */
 	readonly index: number;
 	/** "" without AS. */
@@ -94,7 +99,7 @@ export interface PlannedStage {
 	readonly from:
 		| { readonly kind: "scratch" }
 		| { readonly kind: "image"; readonly image: BaseImage }
-		| { readonly kind: "stage"; readonly index: number }
+		| { readonly kind: "stage" /** `PlannedStage.id` */; readonly id: number }
 		| { readonly kind: "context"; readonly name: string };
 	/** What FROM says, expanded, for people. */
 	readonly base: string;
@@ -103,14 +108,15 @@ export interface PlannedStage {
 	/** Before the first step. */
 	readonly config: ContainerConfig;
 	readonly steps: readonly PlannedStep[];
-	/** Stages whose results it reads. */
+	/** Stages whose results it reads, by their IDs. */
 	readonly needs: ReadonlySet<number>;
 }
 
 export interface BuildPlan {
-	/** By index of the Dockerfile; only those the target needs. Later ones read earlier ones only. */
+	/** By ID; only those the targets need. Later ones read earlier ones only. */
 	readonly stages: ReadonlyMap<number, PlannedStage>;
-	readonly target: number;
+	/** For each platform, in the order asked for. */
+	readonly targets: readonly number[];
 	/** Build arguments that no ARG names. */
 	readonly unusedBuildArgs: readonly string[];
 }

@@ -41,8 +41,8 @@ function plan(lines: readonly string[], { target = "", args = {}, image = {} }: 
 
 /** The last stage's steps. */
 function stepsOf(lines: readonly string[], options?: Options) {
-	const { stages, target } = plan(lines, options);
-	return stages.get(target)?.steps ?? [];
+	const { stages, targets } = plan(lines, options);
+	return stages.get(targets[0] ?? -1)?.steps ?? [];
 }
 
 describe("planBuild()", () => {

@@ -1,5 +1,6 @@
 /** Dockerfile and options to a plan. Pure: images come in as they were looked up. */
 import type { ContainerConfig } from "../../../api/engine/container.ts";
+import type { Platform } from "../../../api/oci/image.ts";
 import { InvalidParameterError, invariant } from "../../../base/errors.ts";
 import {
 	DEFAULT_PATH,
@@ -18,6 +19,7 @@ import {
 	type RunInstruction,
 	type StageInstruction,
 } from "../../dockerfile/syntax.ts";
+import { formatPlatform } from "../../image/platform.ts";
 import type {
 	BaseImage,
 	BuildPlan,
@@ -48,7 +50,7 @@ export function planBuild(input: GraphInput, target: number, needs: Needs, looku
 	for (const [index, needed] of needs.stages)
 		planned.set(index, new StagePlanner(input, needed, lookup, planned).plan());
 	const stages = new Map([...planned].map(([index, { stage }]) => [index, stage]));
-	return { stages, target, unusedBuildArgs: unusedBuildArgs(input.dockerfile, input.globals) };
+	return { stages, targets: [target], unusedBuildArgs: unusedBuildArgs(input.dockerfile, input.globals) };
 }
 
 class StagePlanner {
@@ -82,9 +84,11 @@ class StagePlanner {
 				config: state.config,
 				author: state.author,
 				createdBy: history,
+				buildsFor: otherPlatform(variables, platform),
 			});
 		}
 		const planned: PlannedStage = {
+			id: stage.index,
 			index: stage.index,
 			name: stage.name,
 			platform,
@@ -107,7 +111,7 @@ class StagePlanner {
 			const parent = this.#planned.get(base.index);
 			invariant(parent !== undefined, "a stage is planned after the one it is FROM");
 			const config = { ...parent.state.config, OnBuild: null };
-			return { from: { kind: "stage", index: base.index }, config, parent: parent.variables };
+			return { from: { kind: "stage", id: base.index }, config, parent: parent.variables };
 		}
 		const image = this.#image({ kind: "image", reference: base.reference });
 		void platform;
@@ -214,8 +218,22 @@ class StagePlanner {
 		if (name === undefined) return { kind: "context", name: undefined };
 		const source = sourceOf(this.#input, name, instruction, this.#needed.stage.index);
 		if (source.kind === "image") return { kind: "image", image: this.#image(source) };
-		return source;
+		return source.kind === "stage" ? { kind: "stage", id: source.index } : source;
 	}
+}
+
+/** Told by ARG TARGETPLATFORM, or by TARGETOS, TARGETARCH and TARGETVARIANT. */
+function otherPlatform(variables: StageVariables, own: Platform): Platform | undefined {
+	const whole = variables.get("TARGETPLATFORM");
+	const [os = variables.get("TARGETOS"), architecture = variables.get("TARGETARCH"), variant] = whole?.split("/") ?? [];
+	if (os === undefined && architecture === undefined) return undefined;
+	const found = variant ?? variables.get("TARGETVARIANT") ?? "";
+	const platform = {
+		os: os ?? own.os,
+		architecture: architecture ?? own.architecture,
+		...(found === "" ? {} : { variant: found }),
+	};
+	return formatPlatform(platform) === formatPlatform(own) ? undefined : platform;
 }
 
 /** A heredoc that is all of the command is a script: the shell's, or that of the program its first line names. */
