@@ -8,7 +8,7 @@
 import { Pacer } from "../../base/pacer.ts";
 import { isalCompressor, type MemberCompressor } from "../linux/isal.ts";
 
-export const BLOCK_BYTES = 1 << 19;
+export const BLOCK_BYTES = 1 << 20;
 const LIBDEFLATE_LEVEL = 1;
 
 /** An empty source gives one empty member. @throws what `source` throws; what was given until then is no whole file */

@@ -203,9 +203,9 @@ export class ImagePusher {
 		for (const layer of stack) lease.hold(layer.chainId);
 		for (const layer of stack) target.progress.state(shortId(layer.diffId), "Preparing");
 		const known = await this.#knownManifest(image, stack.length);
-		const pushed = await this.#layers(stack, known?.layers, target);
 		const configBytes = await content.read(image.id);
-		await this.#config(image.id, configBytes, target);
+		const config = (signal: AbortSignal) => uploadBytes(image.id, configBytes, target.pusher, signal);
+		const pushed = await this.#blobs(config, stack, known?.layers, target);
 		const isPlain = Object.keys(target.annotations ?? {}).length === 0;
 		const isSame =
 			isPlain && known !== undefined && pushed.every(({ digest }, at) => digest === known.layers[at]?.digest);
@@ -224,8 +224,13 @@ export class ImagePusher {
 		return top;
 	}
 
-	/** @throws the first failure, when the others have stopped */
-	async #layers(
+	/**
+	 * The configuration and the layers, side by side.
+	 * @returns the layers' forms that are in the registry now
+	 * @throws the first failure, when the others have stopped
+	 */
+	async #blobs(
+		config: (signal: AbortSignal) => Promise<void>,
 		stack: readonly LayerRecord[],
 		wanted: readonly Descriptor[] | undefined,
 		target: PushTarget,
@@ -233,22 +238,21 @@ export class ImagePusher {
 		const stop = new AbortController();
 		const context = { ...target, signal: AbortSignal.any([target.signal, stop.signal]) };
 		let failure: unknown;
-		const all = stack.map(async (layer, at) => {
+		const stopping = async <T>(work: Promise<T>): Promise<T> => {
 			try {
-				return await this.deps.layerPusher.push(layer, wanted?.[at], context);
+				return await work;
 			} catch (error) {
 				failure ??= error;
 				stop.abort();
 				throw error;
 			}
-		});
-		const settled = await Promise.allSettled(all);
+		};
+		const pushes = stack.map((layer, at) => stopping(this.deps.layerPusher.push(layer, wanted?.[at], context)));
+		const layers = Promise.allSettled(pushes);
+		await Promise.allSettled([stopping(config(context.signal))]);
+		const settled = await layers;
 		if (failure !== undefined) throw failure;
 		return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-	}
-
-	async #config(digest: Digest, bytes: Uint8Array, { pusher, signal }: PushTarget): Promise<void> {
-		await uploadBytes(digest, bytes, pusher, signal);
 	}
 
 	/**
