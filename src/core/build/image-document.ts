@@ -58,11 +58,16 @@ export function imageDocument(input: ImageDocumentInput): ImageConfig {
 	};
 }
 
-/** In a fixed order, so that the same image always has the same bytes. */
+/** As BuildKit leaves empty values out. In a fixed order, so that the same image always has the same bytes. */
 function withoutEmpty(config: Record<string, unknown>): Record<string, unknown> {
 	return Object.fromEntries(
 		Object.entries(config)
-			.filter(([, value]) => value !== null && value !== undefined && value !== "")
+			.filter(([, value]) => !isEmpty(value))
 			.sort(([a], [b]) => (a < b ? -1 : 1)),
 	);
+}
+
+function isEmpty(value: unknown): boolean {
+	if (value === null || value === undefined || value === "") return true;
+	return typeof value === "object" && Object.keys(value).length === 0;
 }

@@ -55,9 +55,9 @@ export class FsBuildFiles implements BuildFiles {
 	async copy(selection: FileSelection, target: CopyTarget, destination: string, options: CopyOptions): Promise<void> {
 		await translated("copy", async () => {
 			using from = RootDirectory.open(selection.root);
-			const items = sourceItems(from, selection);
-			const copying = { ...options, mayLink: selection.mayLink === true };
 			const filter = PathFilter.of(selection);
+			const items = sourceItems(from, selection, (item) => filter?.skipsItem(item) === true);
+			const copying = { ...options, mayLink: selection.mayLink === true };
 			if (await copyNewTree(items, target, destination, selection, (to) => new TreeCopier(from, to, copying, filter)))
 				return;
 			using to = RootDirectory.open(target.root);

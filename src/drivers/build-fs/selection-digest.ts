@@ -9,7 +9,7 @@ import type { FileStatus } from "../linux/file-status.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import type { ContentDigests } from "./content-digests.ts";
 import type { PathFilter } from "./path-filter.ts";
-import { sourceItems } from "./source-items.ts";
+import { type SourceItem, sourceItems } from "./source-items.ts";
 
 export class SelectionDigest {
 	readonly #hash: Hash = createHash("sha256");
@@ -26,8 +26,9 @@ export class SelectionDigest {
 
 	/** @throws NotFoundError, ErrnoError */
 	async of(selection: FileSelection): Promise<Digest> {
-		for (const item of sourceItems(this.root, selection)) {
-			if (this.filter?.skipsItem(item) === true) continue;
+		const isLeftOut = (item: SourceItem) => this.filter?.skipsItem(item) === true;
+		for (const item of sourceItems(this.root, selection, isLeftOut)) {
+			if (isLeftOut(item)) continue;
 			// The name of a directory does not count: its contents are copied.
 			const name = item.status.kind === "directory" && !selection.parents ? "" : item.name;
 			await this.#add(item.path, name, "", item.status);

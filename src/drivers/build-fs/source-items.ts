@@ -15,14 +15,29 @@ export interface SourceItem {
 	readonly status: FileStatus;
 }
 
-/** In the order of the sources, matches of a wildcard sorted. @throws NotFoundError, InvalidParameterError */
-export function sourceItems(root: RootDirectory, selection: Pick<FileSelection, "sources" | "parents">): SourceItem[] {
-	return selection.sources.flatMap((source) => itemsOf(root, source, selection.parents));
+/**
+ * In the order of the sources, matches of a wildcard sorted.
+ * @param isLeftOut what is may be a symlink to nowhere
+ * @throws NotFoundError, InvalidParameterError
+ */
+export function sourceItems(
+	root: RootDirectory,
+	selection: SourceSelection,
+	isLeftOut: (item: SourceItem) => boolean,
+): SourceItem[] {
+	return selection.sources.flatMap((source) => itemsOf(root, source, selection.parents, isLeftOut));
 }
 
-function itemsOf(root: RootDirectory, source: string, parents: boolean): SourceItem[] {
+type SourceSelection = Pick<FileSelection, "sources" | "parents">;
+
+function itemsOf(
+	root: RootDirectory,
+	source: string,
+	parents: boolean,
+	isLeftOut: (item: SourceItem) => boolean,
+): SourceItem[] {
 	const { path, pivot } = splitPivot(source);
-	const found = hasWildcard(path) ? matchesOf(root, path) : [single(root, path, source)];
+	const found = hasWildcard(path) ? matchesOf(root, path, isLeftOut) : [single(root, path, source)];
 	return found.map(({ named, path: real, status }) => ({
 		path: real,
 		name: parents ? named.slice(pivot).replace(/^\//, "") : (named.split("/").at(-1) ?? ""),
@@ -44,7 +59,7 @@ function single(root: RootDirectory, path: string, source: string): Found {
 	return { named: path, path: real, status };
 }
 
-function matchesOf(root: RootDirectory, pattern: string): Found[] {
+function matchesOf(root: RootDirectory, pattern: string, isLeftOut: (item: SourceItem) => boolean): Found[] {
 	let directories = [{ named: "", path: "" }];
 	const parts = pattern.split("/");
 	parts.slice(0, -1).forEach((part) => {
@@ -57,9 +72,14 @@ function matchesOf(root: RootDirectory, pattern: string): Found[] {
 	});
 	return directories.flatMap(({ named, path }) =>
 		namesIn(root, path, parts.at(-1) ?? "").flatMap((name) => {
-			const real = resolveLinks(root, join(path, name)).slice(1);
+			const own = join(path, name);
+			const real = resolveLinks(root, own).slice(1);
 			const status = statusOf(root, real);
-			return status === undefined ? [] : [{ named: join(named, name), path: real, status }];
+			if (status !== undefined) return [{ named: join(named, name), path: real, status }];
+			const link = statusOf(root, own);
+			if (link !== undefined && !isLeftOut({ path: own, name, status: link }))
+				throw new NotFoundError(`"/${join(named, name)}": not found`);
+			return [];
 		}),
 	);
 }

@@ -136,6 +136,23 @@ describe("gantry build sends", () => {
 		const { code, stderr } = await suite.daemon.gantry(["build", suite.context.directory]);
 		expect([code, /hostname/.test(stderr)]).toEqual([1, true]);
 	});
+
+	test("links that a wildcard matches with what they lead to; one that leads nowhere is an error", async () => {
+		const { context, daemon } = suite;
+		context.write({ Dockerfile: ["FROM scratch", "COPY d/l* w*/x /"], "odd[1]": "odd\n", "real/x": "x\n" });
+		context.write({ "d/other": "", "e/hidden": "" });
+		symlinkSync("/odd[1]", context.path("d/link"));
+		symlinkSync("real", context.path("way"));
+		const build = () => daemon.gantry(["build", "-o", context.path("out"), context.directory]);
+		expect((await build()).code).toBe(0);
+		expect(readdirSync(context.path("out")).sort()).toEqual(["link", "x"]);
+		expect(readFileSync(context.path("out/link"), "utf8")).toBe("odd\n");
+		symlinkSync("nowhere", context.path("d/lost"));
+		const { code, stderr } = await build();
+		expect([code, stderr]).toEqual([1, expect.stringContaining('"/d/lost": not found')]);
+		context.write({ ".dockerignore": ["d/lost"] });
+		expect((await build()).code).toBe(0);
+	});
 });
 
 test("copies of contexts are records of the build cache, and go with a prune", async () => {

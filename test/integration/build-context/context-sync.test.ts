@@ -391,11 +391,17 @@ test("followLinks() adds the links on a pattern's way, and where they lead insid
 	symlinkSync("/real/deep", join(client, "absolute"));
 	symlinkSync("../../../../link/deep", join(client, "real/up"));
 	symlinkSync("loop", join(client, "loop"));
+	symlinkSync("odd[1]", join(client, "to-odd"));
 	for (const [pattern, added] of [
 		["link/deep/x", ["link", "real/deep/x"]],
 		["absolute/*.txt", ["absolute", "real/deep/*.txt"]],
 		["real/up/f", ["real/up", "link/deep/f", "link", "real/deep/f"]],
-		["*/y", []],
+		["re*/y", []],
+		["l*/deep/y", ["link", "real/deep/y", "loop", "loop/deep/y"]],
+		["real/*", ["real/up", "link/deep", "link", "real/deep"]],
+		["re[al]l/u?", ["real/up", "link/deep", "link", "real/deep"]],
+		["real/\\up", ["link/deep", "link", "real/deep"]],
+		["to-*", ["to-odd", "odd\\[1]"]],
 		["real", []],
 		["link", ["real"]],
 		["loop", []],
