@@ -45,8 +45,8 @@ export class BlobService {
 	}
 
 	/** Where readers may fetch the bytes themselves. */
-	addressOf(digest: Digest): string | undefined {
-		return this.storage.addressOf?.(pathFor({ kind: "blob", digest }));
+	async addressOf(digest: Digest): Promise<string | undefined> {
+		return await this.storage.addressOf?.(pathFor({ kind: "blob", digest }));
 	}
 
 	async open(digest: Digest, range?: ByteRange): Promise<Blob | ReadableStream<Uint8Array>> {

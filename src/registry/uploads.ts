@@ -141,7 +141,7 @@ export class UploadService {
 			});
 			if (isStale) removed++;
 		}
-		return removed;
+		return removed + ((await this.deps.storage.abortUnfinished?.(cutoffMs)) ?? 0);
 	}
 
 	/** The file of an unfinished upload, for readers that follow it. */

@@ -36,7 +36,7 @@ export interface RegistryStorage {
 	/** Replaces the file in one step, on the disk when it returns. */
 	write(path: string, bytes: Uint8Array): Promise<void>;
 	/** Where readers may fetch the file themselves, for a few minutes; undefined where they must get it from here. */
-	addressOf?(path: string): string | undefined;
+	addressOf?(path: string): Promise<string | undefined>;
 	/** The file's bytes for streaming. A Blob may be sent without passing through this process. @throws NotFoundError */
 	open(path: string, range?: ByteRange): Promise<Blob | ReadableStream<Uint8Array>>;
 	/**
@@ -52,6 +52,8 @@ export interface RegistryStorage {
 	move(from: string, to: string): Promise<void>;
 	/** The file or everything under the path. Idempotent. */
 	delete(path: string): Promise<void>;
+	/** Ends what was begun at the storage before `cutoffMs` and is not a file yet, by whomever. @returns how many */
+	abortUnfinished?(cutoffMs: number): Promise<number>;
 	/** Makes the file look just written. @throws NotFoundError */
 	touch(path: string): Promise<void>;
 	close(): Promise<void>;

@@ -5,7 +5,8 @@ import { type Logger, silentLogger } from "../../base/logger.ts";
 import { LAYOUT_VERSION, pathFor } from "../../core/registry/paths.ts";
 import type { RegistryStorage } from "../../core/registry/storage.ts";
 import { FsRegistryStorage } from "../../drivers/registry-storage-fs/fs-registry-storage.ts";
-import { type S3Place, S3RegistryStorage } from "../../drivers/registry-storage-s3/s3-registry-storage.ts";
+import type { S3Place } from "../../drivers/registry-storage-s3/s3-client.ts";
+import { S3RegistryStorage } from "../../drivers/registry-storage-s3/s3-registry-storage.ts";
 import { CollectionLoop } from "../../registry/collection-loop.ts";
 import { type CollectionOptions, collectGarbage } from "../../registry/garbage-collector.ts";
 import type { Registry } from "../../registry/registry.ts";
@@ -88,8 +89,14 @@ async function openStorage(config: RegistryConfig, root: string): Promise<Regist
 	const files = new FsRegistryStorage(root);
 	await files.cleanUp();
 	const place = s3Place(config);
-	const storage = place === undefined ? files : new S3RegistryStorage(place, files);
+	const storage = place === undefined ? files : await openBucket(place, files);
 	await checkVersion(storage);
+	return storage;
+}
+
+async function openBucket(place: S3Place, spool: RegistryStorage): Promise<RegistryStorage> {
+	const storage = new S3RegistryStorage(place, spool, { relieveMemory: () => Bun.gc(true) });
+	await storage.cleanUp();
 	return storage;
 }
 
@@ -97,11 +104,11 @@ function s3Place(config: RegistryConfig): S3Place | undefined {
 	const endpoint = config.text("s3-endpoint");
 	if (endpoint === undefined) return undefined;
 	const path = config.required("s3-credentials");
-	const [accessKeyId = "", secretAccessKey = ""] = readFileSync(path, "utf8")
+	const [accessKeyId = "", secretAccessKey = "", sessionToken = ""] = readFileSync(path, "utf8")
 		.split("\n")
 		.map((line) => line.trim());
 	if (accessKeyId === "" || secretAccessKey === "")
-		throw new InvalidParameterError(`${path}: want two lines, key ID and secret`);
+		throw new InvalidParameterError(`${path}: want two lines, key ID and secret, and perhaps a third, a session token`);
 	const prefix = (config.text("s3-prefix") ?? "").replace(/^\/+|\/+$/g, "");
 	return {
 		endpoint,
@@ -110,6 +117,8 @@ function s3Place(config: RegistryConfig): S3Place | undefined {
 		prefix: prefix === "" ? "" : `${prefix}/`,
 		accessKeyId,
 		secretAccessKey,
+		...(sessionToken === "" ? {} : { sessionToken }),
+		isVirtualHost: config.flag("s3-virtual-host"),
 		redirects: config.flag("s3-redirect"),
 	};
 }

@@ -107,8 +107,9 @@ export const OPTIONS: readonly OptionRow[] = [
 		name: "s3-credentials",
 		kind: "text",
 		value: "FILE",
-		help: "File with the access key ID and the secret, a line each",
+		help: "File with the access key ID and the secret, a line each; a third may have a session token",
 	},
+	{ name: "s3-virtual-host", kind: "flag", help: "The bucket is part of the storage's host name, not of the path" },
 	{
 		name: "s3-redirect",
 		kind: "flag",

@@ -26,7 +26,7 @@ export async function getBlob(exchange: Exchange): Promise<Response> {
 		return new Response(null, { headers: { ...headers, "Content-Length": String(found.sizeBytes) } });
 	}
 	emit(exchange, { action: "pull", repository: name, digest, sizeBytes: found.sizeBytes });
-	const address = found.open === undefined ? blobs.addressOf(digest) : undefined;
+	const address = found.open === undefined ? await blobs.addressOf(digest) : undefined;
 	if (address !== undefined)
 		return new Response(null, { status: 307, headers: { Location: address, "Docker-Content-Digest": digest } });
 	const range = parseRange(exchange.request.headers, found.sizeBytes, digest);
