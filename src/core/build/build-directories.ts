@@ -50,6 +50,8 @@ export interface CopyOptions {
 	readonly owner: { readonly uid: number; readonly gid: number } | undefined;
 	/** Changes permission bits; undefined: as the source has them. */
 	readonly chmod: ((permissions: number, isDirectory: boolean) => number) | undefined;
+	/** Of the destination's directories that have to be made; undefined: 0755. */
+	readonly madePermissions?: number | undefined;
 	/** ADD: archives among the sources are unpacked into the destination, for `owner` or whom the archive says. Undefined: they are copied. */
 	readonly unpack: { readonly owner: { readonly uid: number; readonly gid: number } | undefined } | undefined;
 }
@@ -57,6 +59,8 @@ export interface CopyOptions {
 export interface WrittenFileOptions {
 	readonly permissions: number;
 	readonly owner: { readonly uid: number; readonly gid: number };
+	/** Of directories that have to be made; undefined: 0755. */
+	readonly madePermissions?: number | undefined;
 	/** Its name where the path is a directory, or ends with a slash. */
 	readonly name?: string;
 }

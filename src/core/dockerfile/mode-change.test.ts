@@ -17,6 +17,13 @@ const cases: readonly (readonly [text: string, before: number, file: number, dir
 	["u+s,+t", 0o755, 0o5755, 0o5755],
 	["u=rw-w", 0o777, 0o477, 0o477],
 	["o=", 0o777, 0o770, 0o770],
+	["u=rwX,go=rX", 0o7777, 0o1755, 0o1755],
+	["=", 0o7777, 0o1000, 0o1000],
+	["o=rx", 0o7777, 0o7775, 0o7775],
+	["o+t", 0o600, 0o600, 0o600],
+	["o-t", 0o1777, 0o1777, 0o1777],
+	["a-t", 0o1777, 0o777, 0o777],
+	["u=g", 0o7757, 0o7557, 0o7557],
 ];
 test.each(cases)("%s on %d", (text, before, file, directory) => {
 	const change = parseModeChange(text);

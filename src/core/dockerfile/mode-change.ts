@@ -8,12 +8,19 @@ const CLAUSE = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/;
 const SHIFTS = { u: 6, g: 3, o: 0 } as const;
 type Who = keyof typeof SHIFTS;
 
-/** @throws InvalidParameterError */
+/** The mode, where the text says all of it. */
+export function absoluteMode(text: string): number | undefined {
+	return /^0?[0-7]{1,4}$/.test(text) ? Number.parseInt(text, 8) : undefined;
+}
+
+/**
+ * As BuildKit takes it: `t` counts for all classes together only, `=` leaves that bit alone, and what is copied from another class
+ * (`g=u`) has neither set-user-ID nor set-group-ID in it.
+ * @throws InvalidParameterError
+ */
 export function parseModeChange(text: string): ModeChange {
-	if (/^0?[0-7]{1,4}$/.test(text)) {
-		const mode = Number.parseInt(text, 8);
-		return () => mode;
-	}
+	const mode = absoluteMode(text);
+	if (mode !== undefined) return () => mode;
 	const changes = text.split(",").map((clause) => parseClause(clause, text));
 	return (permissions, isDirectory) => changes.reduce((mode, change) => change(mode, isDirectory), permissions);
 }
@@ -34,7 +41,7 @@ function parseClause(clause: string, whole: string): ModeChange {
 			const bits = bitsOf(letters, classes, mode, isDirectory);
 			if (operator === "+") return mode | bits;
 			if (operator === "-") return mode & ~bits;
-			return (mode & ~maskOf(classes)) | bits;
+			return (mode & ~maskOf(classes, /^[ugo]$/.test(letters))) | bits;
 		}, permissions);
 }
 
@@ -48,14 +55,15 @@ function bitsOf(letters: string, classes: readonly Who[], mode: number, isDirect
 			else if (letter === "x") bits |= 1 << shift;
 			else if (letter === "X") bits |= isDirectory || (mode & 0o111) !== 0 ? 1 << shift : 0;
 			else if (letter === "s") bits |= who === "u" ? 0o4000 : who === "g" ? 0o2000 : 0;
-			else if (letter === "t") bits |= 0o1000;
+			else if (letter === "t") bits |= classes.length === 3 ? 0o1000 : 0;
 			else bits |= ((mode >> SHIFTS[letter as Who]) & 7) << shift;
 	}
 	return bits;
 }
 
-function maskOf(classes: readonly Who[]): number {
+function maskOf(classes: readonly Who[], isCopy: boolean): number {
 	let mask = 0;
-	for (const who of classes) mask |= (7 << SHIFTS[who]) | (who === "u" ? 0o4000 : who === "g" ? 0o2000 : 0o1000);
+	for (const who of classes)
+		mask |= (7 << SHIFTS[who]) | (isCopy ? 0 : who === "u" ? 0o4000 : who === "g" ? 0o2000 : 0);
 	return mask;
 }

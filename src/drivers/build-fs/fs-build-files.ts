@@ -94,7 +94,8 @@ export class FsBuildFiles implements BuildFiles {
 		translatedNow("write a file", () => {
 			using root = RootDirectory.open(targetRoot);
 			const real = placeOfFile(root, path, options.name);
-			const copying = { owner: options.owner, chmod: undefined, mayLink: false };
+			const { owner, madePermissions } = options;
+			const copying = { owner, chmod: undefined, madePermissions, mayLink: false };
 			new TreeCopier(root, root, copying, undefined).makeParents(real);
 			const name = encodePath(real);
 			const there = root.statusIfExists(name);

@@ -48,10 +48,12 @@ export class TreeCopier {
 				throw new InvalidParameterError(`cannot copy to non-directory: /${target}`);
 			this.makeParents(target);
 			// What is in it is copied, and not the directory: of its own it has but the times.
-			const status = destination.parents ? item.status : { ...item.status, uid: 0, gid: 0, permissions: 0o755 };
+			const status = destination.parents ? item.status : { ...item.status, uid: 0, gid: 0, permissions: this.#made };
 			await this.#directory(item.path, target, "", status, existing === undefined);
-			if (existing !== undefined && !destination.parents)
-				this.to.setTimes(encodePath(target === "" ? "." : target), status.modifiedNs, status.modifiedNs);
+			if (destination.parents) return;
+			const bytes = encodePath(target === "" ? "." : target);
+			if (existing === undefined) this.to.changePermissions(bytes, this.#made);
+			else this.to.setTimes(bytes, status.modifiedNs, status.modifiedNs);
 		} else {
 			this.makeParents(target);
 			await this.#entry(item.path, target, item.status);
@@ -63,10 +65,14 @@ export class TreeCopier {
 		const parent = parentOf(path);
 		if (parent === "" || this.#statusAt(parent) !== undefined) return;
 		this.makeParents(parent);
-		this.to.makeDirectory(encodePath(parent), 0o755);
+		this.to.makeDirectory(encodePath(parent), this.#made);
 		const { owner = ROOT } = this.options;
 		this.to.changeOwner(encodePath(parent), owner.uid, owner.gid);
-		this.to.changePermissions(encodePath(parent), 0o755);
+		this.to.changePermissions(encodePath(parent), this.#made);
+	}
+
+	get #made(): number {
+		return this.options.madePermissions ?? 0o755;
 	}
 
 	#targetOf(item: SourceItem, { path, parents }: CopyDestination): string {

@@ -3,7 +3,7 @@ import type { BuildFiles, CopyOptions, CopyTarget, FileSelection } from "../../c
 import type { StepAction } from "../../core/build/plan/build-plan.ts";
 import type { ContainerHostFiles } from "../../core/container/host-files.ts";
 import { resolveUser } from "../../core/container/user.ts";
-import { parseModeChange } from "../../core/dockerfile/mode-change.ts";
+import { absoluteMode, parseModeChange } from "../../core/dockerfile/mode-change.ts";
 import { isRemoteSource } from "../../core/dockerfile/remote-source.ts";
 import { heredocText } from "../../core/dockerfile/syntax.ts";
 import type { BuildScope } from "./build-scope.ts";
@@ -92,18 +92,19 @@ export class StepCopies {
 	): Promise<void> {
 		const owner = await this.owner(action, chain, scope);
 		const chmod = action.chmod === undefined ? undefined : parseModeChange(action.chmod);
+		const madePermissions = action.chmod === undefined ? undefined : absoluteMode(action.chmod);
 		for (const path of remotePaths(action))
-			await this.#copyRemote(path, action, target, { owner, chmod }, scope, signal);
+			await this.#copyRemote(path, action, target, { owner, chmod, madePermissions }, scope, signal);
 		if (localPaths(action).length > 0) {
 			const selection = await this.#selection(action, scope, signal);
 			const isUnpacked = action.unpack ?? (action.isAdd && action.source.kind === "context");
 			const unpack = isUnpacked ? archiveOwner(action, owner) : undefined;
-			await this.#deps.files.copy(selection, target, action.destination, { owner, chmod, unpack });
+			await this.#deps.files.copy(selection, target, action.destination, { owner, chmod, madePermissions, unpack });
 		}
 		for (const heredoc of action.heredocs) {
 			const permissions = chmod?.(0o644, false) ?? 0o644;
 			const data = Buffer.from(heredocText(heredoc));
-			const options = { permissions, owner: owner ?? ROOT, name: heredoc.name };
+			const options = { permissions, owner: owner ?? ROOT, madePermissions, name: heredoc.name };
 			this.#deps.files.writeFile(target.root, action.destination, data, options);
 		}
 	}
@@ -115,6 +116,8 @@ export class StepCopies {
 	}
 
 	#ownerIn(rootPath: string, name: string): Owner {
+		// Also in an image without users.
+		if (name === "root" || name === "root:root") return ROOT;
 		const { uid, gid } = resolveUser(name, this.#deps.hostFiles.readAccounts(rootPath));
 		return { uid, gid };
 	}
@@ -140,7 +143,7 @@ export class StepCopies {
 		path: string,
 		action: CopyAction,
 		target: CopyTarget,
-		how: Pick<CopyOptions, "owner" | "chmod">,
+		how: Pick<CopyOptions, "owner" | "chmod" | "madePermissions">,
 		scope: BuildScope,
 		signal: AbortSignal,
 	): Promise<void> {

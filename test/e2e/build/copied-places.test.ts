@@ -1,4 +1,4 @@
-/** COPY into directories that are there and empty, as WORKDIR makes them: what lower layers had in them does not come back. */
+/** What COPY puts its files into: directories that are there and empty, as WORKDIR makes them, and those that it has to make. */
 import { expect, test } from "bun:test";
 import { BuildSuite } from "../../support/build-suite.ts";
 
@@ -26,4 +26,29 @@ test("a working directory takes the context, and a second COPY adds to it", asyn
 		"RUN test \"$(find . | sort | tr '\\n' ' ')\" = '. ./a.txt ./b.txt ./sub ./sub/b.txt '",
 	]);
 	expect([code, code === 0 ? "" : stderr]).toEqual([0, ""]);
+});
+
+test("directories that COPY has to make have an octal mode, and the owner, that it asks for", async () => {
+	suite.context.write({ "s/f": "" });
+	await suite.mustBuild([
+		"FROM busybox",
+		"COPY --chmod=710 --chown=3:4 s /a/b",
+		"COPY --chmod=710 s/f /c/d/f",
+		"COPY --chmod=go= s /e/g",
+		"COPY --chmod=710 <<here /h/here",
+		"here",
+		'RUN [ "$(stat -c "%a %u:%g" /a /a/b /a/b/f | tr "\\n" ,)" = "710 3:4,710 3:4,710 3:4," ]',
+		'RUN [ "$(stat -c %a /c /c/d /e /e/g /e/g/f /h /h/here | xargs)" = "710 710 755 755 600 710 710" ]',
+	]);
+});
+
+test("root is known where there are no users; a flag of which variables leave nothing is none", async () => {
+	suite.context.write({ f: "" });
+	await suite.mustBuild(
+		["FROM scratch", "ARG NOTHING", "COPY --chown=root:root --chmod=$NOTHING f /", "ADD --chown=$NOTHING f /g"],
+		"-t",
+		"rootless",
+	);
+	const history = await suite.daemon.mustDocker(["history", "--no-trunc", "--format", "{{.CreatedBy}}", "rootless"]);
+	expect(history.split("\n")).toEqual(["ADD f /g # buildkit", "COPY --chown=root:root f / # buildkit", "ARG NOTHING"]);
 });

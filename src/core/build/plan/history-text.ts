@@ -59,8 +59,8 @@ function copyText(instruction: CopyInstruction | AddInstruction): string {
 	return [
 		kind.toUpperCase(),
 		...(kind === "copy" && instruction.parents ? ["--parents"] : []),
-		...(chown === undefined ? [] : [`--chown=${chown}`]),
-		...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
+		...((chown ?? "") === "" ? [] : [`--chown=${chown}`]),
+		...((chmod ?? "") === "" ? [] : [`--chmod=${chmod}`]),
 		...sources,
 		...heredocs.map(({ name }) => `<<${name}`),
 		destination,

@@ -203,8 +203,9 @@ class StagePlanner {
 			paths: instruction.sources,
 			heredocs: instruction.heredocs,
 			destination: isDirectory && absolute !== "/" ? `${absolute}/` : absolute,
-			chown: instruction.chown,
-			chmod: instruction.chmod,
+			// Variables may have left nothing of them.
+			chown: instruction.chown || undefined,
+			chmod: instruction.chmod || undefined,
 			link: instruction.link,
 			parents: isAdd ? false : instruction.parents,
 			exclude: instruction.exclude,
