@@ -142,7 +142,7 @@ function openServer(
 	hooks: { readonly logger: Logger; readonly onServed: () => void },
 ): ApiServer {
 	return new ApiServer({
-		routes: engineRoutes(engine.backends),
+		routes: engineRoutes(engine.backends, hooks.logger),
 		logger: hooks.logger.child({ part: "api" }),
 		onServed: hooks.onServed,
 		serverHeader: `Docker/${VERSION} (linux)`,

@@ -1,4 +1,6 @@
 /** The builder, wired bottom-up. */
+import type { Platform } from "../api/oci/image.ts";
+import { digestHex, sha256 } from "../base/digest.ts";
 import type { Logger } from "../base/logger.ts";
 import { parseCacheRules } from "../core/build/gc-rules.ts";
 import { BuildCache } from "../engine/build/build-cache.ts";
@@ -23,8 +25,22 @@ import type { ImageService } from "../engine/image/image-service.ts";
 import type { DaemonConfig } from "./config.ts";
 import { daemonDefaults } from "./container-defaults.ts";
 import type { RuntimeChoice } from "./programs.ts";
+import { VERSION } from "./version.ts";
+import { wireBuildKit } from "./wire-buildkit.ts";
 import type { Containers } from "./wire-containers.ts";
 import type { Drivers } from "./wire-drivers.ts";
+
+/** Of which BuildKit's clients may ask whether programs run here. */
+const KNOWN_PLATFORMS: readonly Platform[] = [
+	"amd64",
+	"386",
+	"arm64",
+	"arm",
+	"riscv64",
+	"ppc64le",
+	"s390x",
+	"loong64",
+].map((architecture) => ({ os: "linux", architecture }));
 
 export interface BuildWiring {
 	readonly config: DaemonConfig;
@@ -106,9 +122,37 @@ export function wireBuilding(wiring: BuildWiring) {
 	const classic = new ClassicBuilds({ ...common, contexts });
 	const builder = new BuildService(common);
 	const places = new CachedContextPlaces(cache, logger);
+	const sessions = new BuildSessions({ builder, places, copies: drivers.build.contextCopies, wholeContexts: contexts });
+	const operations = new BuildOperations(classic, cache, events);
+	const { canRun } = drivers.build;
+	const [gateway] = config.bridge.hostGatewayAddresses;
 	return {
-		sessions: new BuildSessions({ builder, places, copies: drivers.build.contextCopies, wholeContexts: contexts }),
-		operations: new BuildOperations(classic, cache, events),
+		sessions,
+		operations,
+		buildKit: () =>
+			wireBuildKit({
+				builds: {
+					builder,
+					places,
+					copies: drivers.build.contextCopies,
+					wholeContexts: contexts,
+					images,
+					platform,
+					logger,
+				},
+				usage: { cache, operations, clock },
+				facts: () => ({
+					id: digestHex(sha256(`worker ${host.hostname} ${config.dataRoot}`)).slice(0, 25),
+					hostname: host.hostname,
+					platforms: [
+						platform,
+						...KNOWN_PLATFORMS.filter((each) => each.architecture !== platform.architecture && canRun(each)),
+					],
+					rules: parseCacheRules(config.builder, directories.totalBytes()),
+					hostGateway: gateway ?? containers.networking.hostGateways({ gateways: { v4: undefined, v6: undefined } })[0],
+					version: VERSION,
+				}),
+			}),
 		/** What the disk budget removes. */
 		collection: new BuildCacheCollection({ cache, layers, events }),
 		/** Before images and containers: what a killed daemon's steps have left, which may still run. */

@@ -4,6 +4,8 @@
  * unique ID prefix or name). Every method throws the errors of `base/errors.ts`.
  */
 import type { Readable } from "node:stream";
+import type { WORKER_RECORD } from "../api/buildkit/control.ts";
+import type { MessageOf } from "../api/buildkit/message.ts";
 import type * as container from "../api/engine/container.ts";
 import type { EventMessage } from "../api/engine/event.ts";
 import type * as exec from "../api/engine/exec.ts";
@@ -12,16 +14,18 @@ import type { GcRequest, GcResponse } from "../api/engine/gc.ts";
 import type * as image from "../api/engine/image.ts";
 import type * as network from "../api/engine/network.ts";
 import type * as registry from "../api/engine/registry.ts";
-import type { InfoResponse, VersionResponse } from "../api/engine/system.ts";
+import type { BuildCacheRecord, InfoResponse, VersionResponse } from "../api/engine/system.ts";
 import type { ApiVersion } from "../api/engine/version.ts";
 import type * as volume from "../api/engine/volume.ts";
 import type { Platform } from "../api/oci/image.ts";
+import type { SessionCaller } from "../core/build/buildkit/session-caller.ts";
 import type { ByteTransport } from "../core/build/session/connection.ts";
 import type { AttachSession } from "../core/container/attach-session.ts";
 import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
 import type { RegistryCredentials, RemoteManifest } from "../core/remotes/remote.ts";
 import type { DiskUsage } from "../core/system/disk-usage.ts";
+import type { FrontendAnswer, FrontendCall, SolveCall } from "../engine/build/buildkit/buildkit-builds.ts";
 import type { ClassicMessage, ClassicOptions } from "../engine/build/classic-builds.ts";
 
 export interface ContainerLifecycleBackend {
@@ -289,6 +293,25 @@ export interface BuildSessionBackend {
 	serve(transport: ByteTransport): Promise<void>;
 }
 
+/** BuildKit's clients. */
+export interface BuildKitBackend {
+	/** A session that builds may name; until its client goes. */
+	attachSession(id: string, session: SessionCaller): void;
+	/** Runs a build to its end. @throws SolveFailure */
+	solve(call: SolveCall, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+	/** Sends encoded progress up to the build's end. @throws NotFoundError */
+	watch(ref: string, send: (message: Uint8Array) => Promise<void>, signal: AbortSignal): Promise<void>;
+	/** For clients that drive a build themselves. @throws SolveFailure */
+	askFrontend(ref: string, call: FrontendCall, signal: AbortSignal): Promise<FrontendAnswer>;
+	evaluate(ref: string, result: string, signal: AbortSignal): Promise<void>;
+	finish(ref: string, outcome: string | Error, signal: AbortSignal): Promise<void>;
+	worker(): Partial<MessageOf<typeof WORKER_RECORD>>;
+	/** @throws InvalidParameterError for an unknown filter */
+	usage(filters: Filters): BuildCacheRecord[];
+	/** @returns what was removed */
+	prune(request: Parameters<BuildBackend["prune"]>[0]): Promise<BuildCacheRecord[]>;
+}
+
 export interface BuildBackend {
 	/** Messages of the classic builder; errors before the first one are thrown. */
 	build(options: ClassicOptions, signal: AbortSignal): AsyncIterable<ClassicMessage>;
@@ -314,6 +337,8 @@ export interface Backends {
 	readonly images: ImageBackend;
 	readonly registries: RegistryBackend;
 	readonly buildSessions: BuildSessionBackend;
+	/** Made at the first use: most of it is needed by nobody else. */
+	readonly buildKit: () => Promise<BuildKitBackend>;
 	readonly volumes: VolumeBackend;
 	readonly volumeCopies: VolumeCopyBackend;
 	readonly networks: NetworkBackend;

@@ -1,7 +1,9 @@
+import type { Logger } from "../base/logger.ts";
 import type { Backends } from "./backends.ts";
 import type { Route } from "./router.ts";
 import { buildRoutes } from "./routes/build.ts";
 import { buildSessionRoutes } from "./routes/build-session.ts";
+import { buildKitRoutes } from "./routes/buildkit.ts";
 import { containerRoutes } from "./routes/container.ts";
 import { containerFilesRoutes } from "./routes/container-files.ts";
 import { containerStreamRoutes } from "./routes/container-stream.ts";
@@ -16,7 +18,7 @@ import { unavailableRoutes } from "./routes/unavailable.ts";
 import { volumeRoutes } from "./routes/volume.ts";
 
 /** Every endpoint of the Engine API. */
-export function engineRoutes(backends: Backends): Route[] {
+export function engineRoutes(backends: Backends, logger: Logger): Route[] {
 	return [
 		// Before the rest: a container's name in a path may have slashes, which would swallow `…/checkpoints/…`.
 		...unavailableRoutes(),
@@ -28,6 +30,7 @@ export function engineRoutes(backends: Backends): Route[] {
 		...registryRoutes(backends),
 		...buildRoutes(backends),
 		...buildSessionRoutes(backends),
+		...buildKitRoutes(backends, logger),
 		...volumeRoutes(backends),
 		...networkRoutes(backends),
 		...systemRoutes(backends),

@@ -21,7 +21,7 @@ export async function startApi(backends: Backends): Promise<TestApi> {
 	const directory = mkdtempSync(join(tmpdir(), "gantry-api-"));
 	const socketPath = join(directory, "s");
 	const server = new ApiServer({
-		routes: engineRoutes(backends),
+		routes: engineRoutes(backends, silentLogger),
 		logger: silentLogger,
 		serverHeader: "Docker/test (linux)",
 		minApiVersion: MIN_API_VERSION,

@@ -3,7 +3,7 @@ import { type LintResult, lintSource } from "../../core/dockerfile/lint/lint.ts"
 import type { LintOptions } from "../../core/dockerfile/lint/lint-options.ts";
 import { listTargets, outline } from "../../core/dockerfile/outline.ts";
 import { parseDockerfile } from "../../core/dockerfile/parse-dockerfile.ts";
-import { linesOf, type SourceRange } from "../../core/dockerfile/source-range.ts";
+import { findingsJson, lineRange, outlineJson, targetsJson } from "../../core/dockerfile/report-json.ts";
 import { parsePlatform } from "../../core/image/platform.ts";
 import type { ParsedOptions } from "../command.ts";
 import type { CliContext } from "../context.ts";
@@ -83,25 +83,7 @@ function showFindings(
 	const { warnings, error } = result;
 	const code = warnings.length > 0 || error !== undefined ? 1 : 0;
 	if (isJson) {
-		const failure =
-			error === undefined ? {} : { buildError: { message: error.message, location: location(error.ranges) } };
-		stdout.line(
-			JSON.stringify(
-				{
-					warnings: warnings.map(({ rule, description, url, message, range }) => ({
-						ruleName: rule,
-						description,
-						url,
-						detail: message,
-						location: location([range]),
-					})),
-					...failure,
-					sources: sourcesJson(dockerfile),
-				},
-				null,
-				2,
-			),
-		);
+		stdout.line(JSON.stringify(findingsJson(result, dockerfile), null, 2));
 		return code;
 	}
 	const count = warnings.length === 1 ? "1 warning has" : `${warnings.length} warnings have`;
@@ -116,15 +98,7 @@ function showFindings(
 function showTargets(context: CliContext, dockerfile: DockerfileText, isJson: boolean): void {
 	const targets = listTargets(parseDockerfile(dockerfile.text, { file: dockerfile.name }));
 	if (isJson) {
-		const list = targets.map(({ name, isDefault, description, base, platform, range }) => ({
-			...(name === "" ? {} : { name }),
-			...(isDefault ? { default: true } : {}),
-			...(description === "" ? {} : { description }),
-			base,
-			...(platform === "" ? {} : { platform }),
-			location: location([range]),
-		}));
-		context.stdout.line(JSON.stringify({ targets: list, sources: sourcesJson(dockerfile) }, null, 2));
+		context.stdout.line(JSON.stringify(targetsJson(targets, dockerfile), null, 2));
 		return;
 	}
 	const rows = targets.map(({ name, isDefault, description }) => [
@@ -142,15 +116,7 @@ function showOutline(
 	const { stdout } = context;
 	const known = outline(parseDockerfile(dockerfile.text, { file: dockerfile.name }), options);
 	if (isJson) {
-		const placed = ({ range, ...rest }: { readonly range: SourceRange }) => ({ ...rest, location: location([range]) });
-		const { name, description, args, secrets, ssh, caches } = known;
-		const lists = {
-			args: args.map(placed),
-			secrets: secrets.map(placed),
-			ssh: ssh.map(placed),
-			cache: caches.map(placed),
-		};
-		stdout.line(JSON.stringify({ name, description, ...lists, sources: sourcesJson(dockerfile) }, null, 2));
+		stdout.line(JSON.stringify(outlineJson(known, dockerfile), null, 2));
 		return;
 	}
 	const blocks: string[] = [];
@@ -179,23 +145,4 @@ function showOutline(
 			]),
 		);
 	stdout.write(blocks.join("\n"));
-}
-
-function lineRange(range: SourceRange): { start: number; end: number } {
-	const lines = linesOf(range);
-	return { start: lines[0] ?? range.start.line, end: lines.at(-1) ?? range.end.line };
-}
-
-/** As BuildKit's answers name places: columns are not known there. */
-function location(ranges: readonly SourceRange[]) {
-	return {
-		ranges: ranges.map((range) => {
-			const { start, end } = lineRange(range);
-			return { start: { line: start }, end: { line: end } };
-		}),
-	};
-}
-
-function sourcesJson({ name, text }: DockerfileText) {
-	return [{ filename: name, language: "Dockerfile", data: Buffer.from(text).toString("base64") }];
 }

@@ -6,7 +6,7 @@ import { CancelledError, errorMessage } from "../../base/errors.ts";
 import { interruptible } from "../../base/interruptible.ts";
 import type { Exchange } from "./connection.ts";
 import { type JsonValue, jsonText } from "./json-text.ts";
-import type { LinesReply, Reply, ReplyHeaders, StreamReply } from "./reply.ts";
+import type { LinesReply, Reply, ReplyHeaders, StreamReply, UpgradeReply } from "./reply.ts";
 import { spliceSession } from "./session-splice.ts";
 import { acceptWebSocket } from "./websocket.ts";
 
@@ -53,7 +53,15 @@ async function writeByKind(exchange: Exchange, reply: Reply, context: ReplyConte
 			return await spliceSession(exchange, reply);
 		case "websocket":
 			return await acceptWebSocket(exchange, reply.session);
+		case "upgrade":
+			return upgrade(exchange, reply);
 	}
+}
+
+function upgrade(exchange: Exchange, { protocol, take }: UpgradeReply): void {
+	const socket = exchange.hijack();
+	socket.write(`HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+	take(socket);
 }
 
 /** Frees what a reply holds that nobody will read. */

@@ -1,6 +1,7 @@
 /**
  * What a route answers. Routes return a description and never touch the connection; `reply-writer.ts` puts it on the wire.
  */
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { AttachSession } from "../../core/container/attach-session.ts";
 
@@ -15,7 +16,8 @@ export type Reply =
 	/** Headers at once, the JSON body when it is known: clients wait for the headers before they act. */
 	| { readonly kind: "deferred"; readonly result: Promise<unknown> }
 	| HijackReply
-	| { readonly kind: "websocket"; readonly session: AttachSession };
+	| { readonly kind: "websocket"; readonly session: AttachSession }
+	| UpgradeReply;
 
 export interface StreamReply {
 	readonly kind: "stream";
@@ -47,6 +49,14 @@ export interface HijackReply {
 	readonly framing?: "raw" | "multiplexed";
 	/** Keys that end a terminal's session when typed. */
 	readonly detachKeys: readonly number[];
+}
+
+/** The connection goes on in another protocol, and belongs to whoever speaks it. */
+export interface UpgradeReply {
+	readonly kind: "upgrade";
+	readonly protocol: string;
+	/** Called once, when the head is out. */
+	take(socket: Socket): void;
 }
 
 export function json(value: unknown, status = 200): Reply {

@@ -4,13 +4,10 @@ import { parameter } from "../api-request.ts";
 import { json } from "../http/reply.ts";
 import type { Method, Route } from "../router.ts";
 
-const BUILDKIT = "BuildKit's own protocol is not supported; set DOCKER_BUILDKIT=0, or use gantry build";
 const PLUGINS = "plugins are not available yet";
 const CHECKPOINTS = "checkpoints are not available yet";
 
 const NOT_YET: readonly (readonly [Method, string, string])[] = [
-	["POST", "/session", BUILDKIT],
-	["POST", "/grpc", BUILDKIT],
 	["GET", "/plugins/privileges", PLUGINS],
 	["POST", "/plugins/pull", PLUGINS],
 	["POST", "/plugins/create", PLUGINS],

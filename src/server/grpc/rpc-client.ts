@@ -1,0 +1,116 @@
+/** Calls to a client's session: the daemon is the client of HTTP/2 on a connection that the other side has opened. */
+import {
+	type ClientHttp2Session,
+	type ClientHttp2Stream,
+	connect,
+	constants,
+	type IncomingHttpHeaders,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { CancelledError, type EngineError } from "../../base/errors.ts";
+import type { SessionCall, SessionCaller } from "../../core/build/buildkit/session-caller.ts";
+import { receivedMessages, sendMessage } from "./message-stream.ts";
+import { asError, decodeMessage } from "./rpc-error.ts";
+import { UpgradedSocket } from "./upgraded-socket.ts";
+
+/** What the other side may send on a call before we have taken it. (After `setLocalWindowSize`, Bun 1.4 gives streams no room any more.) */
+const WINDOW_BYTES = 1 << 20;
+
+export interface SessionHead {
+	readonly sharedKey: string;
+	/** Undefined when the client did not say. */
+	readonly methods: ReadonlySet<string> | undefined;
+}
+
+export class RpcClient implements SessionCaller {
+	readonly sharedKey: string;
+	readonly #methods: ReadonlySet<string> | undefined;
+	readonly #http2: ClientHttp2Session;
+	readonly #closed = new AbortController();
+
+	constructor(socket: Socket, { sharedKey, methods }: SessionHead) {
+		this.sharedKey = sharedKey;
+		this.#methods = methods;
+		this.#http2 = connect("http://session", {
+			createConnection: () => new UpgradedSocket(socket),
+			settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+		});
+		// A connection that fails also closes.
+		this.#http2.on("error", () => {});
+		const close = () => {
+			if (!this.signal.aborted) this.#closed.abort(new CancelledError("the client's session has ended"));
+			this.#http2.destroy();
+		};
+		this.#http2.once("close", close);
+		socket.once("close", close);
+	}
+
+	get signal(): AbortSignal {
+		return this.#closed.signal;
+	}
+
+	offers(method: string): boolean {
+		return this.#methods?.has(method.toLowerCase()) ?? true;
+	}
+
+	call(method: string, metadata: Readonly<Record<string, string | readonly string[]>>): SessionCall {
+		this.signal.throwIfAborted();
+		const stream = this.#http2.request({
+			[constants.HTTP2_HEADER_METHOD]: "POST",
+			[constants.HTTP2_HEADER_PATH]: method,
+			[constants.HTTP2_HEADER_AUTHORITY]: "session",
+			"content-type": "application/grpc",
+			te: "trailers",
+			...metadata,
+		} as Record<string, string | string[]>);
+		return new ClientCall(stream);
+	}
+
+	close(): void {
+		this.#http2.destroy();
+	}
+}
+
+class ClientCall implements SessionCall {
+	readonly messages: AsyncIterable<Uint8Array>;
+	#failure: EngineError | undefined;
+
+	constructor(private readonly stream: ClientHttp2Stream) {
+		stream.on("error", () => {});
+		const take = (headers: IncomingHttpHeaders) => {
+			const status = headers["grpc-status"];
+			if (status === undefined || status === "0") return;
+			this.#failure = asError(Number(status), decodeMessage(String(headers["grpc-message"] ?? "")));
+		};
+		stream.once("response", take);
+		stream.once("trailers", take);
+		this.messages = this.#receive();
+	}
+
+	async send(message: Uint8Array): Promise<void> {
+		if (this.#failure !== undefined) throw this.#failure;
+		try {
+			await sendMessage(this.stream, message);
+		} catch (error) {
+			// What it says in its trailers tells more than that it has ended.
+			throw this.#failure ?? error;
+		}
+	}
+
+	end(): void {
+		if (!this.stream.destroyed && !this.stream.writableEnded) this.stream.end();
+	}
+
+	cancel(): void {
+		if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_CANCEL);
+	}
+
+	async *#receive(): AsyncGenerator<Uint8Array> {
+		try {
+			yield* receivedMessages(this.stream);
+		} catch (error) {
+			throw this.#failure ?? error;
+		}
+		if (this.#failure !== undefined) throw this.#failure;
+	}
+}
