@@ -1,5 +1,5 @@
 /** Build arguments that speak to the builder, and not to the Dockerfile: those of BuildKit's that mean something here. */
-import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts";
+import { InvalidParameterError } from "../../base/errors.ts";
 import { parseBoolean } from "../dockerfile/directives.ts";
 
 export interface BuilderArguments {
@@ -11,9 +11,11 @@ export interface BuilderArguments {
 	readonly cacheNamespace: string;
 	/** BUILDKIT_SANDBOX_HOSTNAME: of RUN; empty for the default. */
 	readonly hostname: string;
+	/** BUILDKIT_MULTI_PLATFORM: the result is for one platform as it would be for several, an index or a directory for each. */
+	readonly multiPlatform: boolean;
 }
 
-/** @throws InvalidParameterError for a word where a boolean belongs, NotImplementedError for BUILDKIT_MULTI_PLATFORM */
+/** @throws InvalidParameterError for a word where a boolean belongs */
 export function builderArguments(buildArgs: ReadonlyMap<string, string>): BuilderArguments {
 	const flag = (name: string): boolean => {
 		const text = buildArgs.get(name) ?? "";
@@ -21,12 +23,11 @@ export function builderArguments(buildArgs: ReadonlyMap<string, string>): Builde
 		if (value === undefined) throw new InvalidParameterError(`invalid boolean value for ${name}: ${text}`);
 		return value;
 	};
-	if (flag("BUILDKIT_MULTI_PLATFORM"))
-		throw new NotImplementedError("BUILDKIT_MULTI_PLATFORM (an index for a single platform) is not supported yet");
 	return {
 		inlineCache: flag("BUILDKIT_INLINE_CACHE"),
 		keepGitDir: flag("BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
 		cacheNamespace: buildArgs.get("BUILDKIT_CACHE_MOUNT_NS") ?? "",
 		hostname: buildArgs.get("BUILDKIT_SANDBOX_HOSTNAME") ?? "",
+		multiPlatform: flag("BUILDKIT_MULTI_PLATFORM"),
 	};
 }

@@ -128,6 +128,12 @@ export interface BuildSession {
 	credentials(host: string): Promise<RegistryCredentials | undefined>;
 	/** @param index of the output in the request's list; those of `cacheTo` follow after the outputs */
 	output(index: number): Promise<OutputSink>;
+	/**
+	 * For clients that take the files of an output of type `local` one by one, in place of an archive.
+	 * @param root host path of the tree, which nobody changes
+	 * @param onProgress hears how many bytes were sent
+	 */
+	outputTree?(index: number, root: string, onProgress: (sentBytes: number) => void): Promise<void>;
 }
 
 /** What a build gave. */

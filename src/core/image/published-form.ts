@@ -13,6 +13,8 @@ export interface PublishedForm {
 	readonly annotations: Annotations;
 	/** Statements about the image with that manifest; undefined: nothing is stated. Statements make an index of a single image. */
 	readonly attest: ((manifest: Digest, platform: Platform) => readonly Statement[]) | undefined;
+	/** A single image has an index, too. */
+	readonly hasIndex?: boolean | undefined;
 }
 
 export const PLAIN_FORM: PublishedForm = {
@@ -21,14 +23,14 @@ export const PLAIN_FORM: PublishedForm = {
 };
 
 /** Whether even a single image needs an index around it. */
-export function needsIndex({ annotations, attest }: PublishedForm): boolean {
+export function needsIndex({ annotations, attest, hasIndex = false }: PublishedForm): boolean {
 	const onIndex = { ...annotations.index, ...annotations.manifestDescriptor };
-	return attest !== undefined || Object.keys(onIndex).length > 0;
+	return hasIndex || attest !== undefined || Object.keys(onIndex).length > 0;
 }
 
-/** Whether there is nothing but the image. */
+/** Whether there is nothing but the image, with an index or without. */
 export function isPlainForm(form: PublishedForm): boolean {
-	return !needsIndex(form) && Object.keys(form.annotations.manifest).length === 0;
+	return !needsIndex({ ...form, hasIndex: false }) && Object.keys(form.annotations.manifest).length === 0;
 }
 
 /** An in-toto statement, as bytes. */

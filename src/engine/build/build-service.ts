@@ -154,7 +154,8 @@ export class BuildService implements Builder {
 			manifestDescriptor: at("manifest-descriptor"),
 		};
 		const hasProvenance = request.attestations.provenance !== undefined;
-		if (!hasProvenance && sboms === undefined) return { annotations, attest: undefined };
+		const hasIndex = builderArguments(request.buildArgs).multiPlatform;
+		if (!hasProvenance && sboms === undefined) return { annotations, attest: undefined, hasIndex };
 		const common = {
 			request,
 			dockerfile: dockerfile.source,
@@ -175,7 +176,7 @@ export class BuildService implements Builder {
 				...(hasProvenance ? [provenance({ ...common, plan: own, platform }, manifest, names)] : []),
 			];
 		};
-		return { annotations, attest };
+		return { annotations, attest, hasIndex };
 	}
 
 	async #export(

@@ -7,7 +7,7 @@ import type { NamedTree, TreeArchiver } from "../../core/diff/archiver.ts";
 import { parseBoolean } from "../../core/dockerfile/directives.ts";
 import type { ImageRecord } from "../../core/image/image-record.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
-import { isPlainForm, PLAIN_FORM, type PublishedForm } from "../../core/image/published-form.ts";
+import { isPlainForm, needsIndex, PLAIN_FORM, type PublishedForm } from "../../core/image/published-form.ts";
 import { familiar, parseReference } from "../../core/image/reference.ts";
 import { placeOf } from "../../core/remotes/endpoint.ts";
 import type { ImageService } from "../image/image-service.ts";
@@ -101,7 +101,8 @@ export class Exporters {
 		if (isPushed)
 			for (const reference of references)
 				await narrator.vertex(`pushing ${reference}`).around(async (vertex) => {
-					if (isAlone && isPlainForm(context.form)) await this.#push(reference, request, vertex, signal);
+					const isBare = isPlainForm(context.form) && !needsIndex(context.form);
+					if (isAlone && isBare) await this.#push(reference, request, vertex, signal);
 					else pushed = await this.#pushIndex(images, built, reference, context);
 				});
 		const kept = images.map(({ id }) => this.#deps.images.resolve(id));
@@ -167,7 +168,7 @@ export class Exporters {
 	}
 
 	async #tree(built: readonly BuiltImage[], index: number, output: BuildOutput, context: ExportContext): Promise<void> {
-		const isSplit = splitsPlatforms(output, built.length > 1);
+		const isSplit = splitsPlatforms(output, built.length, context.form);
 		const what = output.type === "local" ? "exporting to client directory" : "exporting to client tarball";
 		await context.narrator.vertex(what).around(async (vertex) => {
 			const trees: NamedTree[] = [];
@@ -187,7 +188,7 @@ export class Exporters {
 	): Promise<void> {
 		const what = `exporting to ${output.type} image format`;
 		await context.narrator.vertex(what).around(async (vertex) => {
-			if (output.type === "docker" && built.length > 1)
+			if (output.type === "docker" && (built.length > 1 || context.form.hasIndex === true))
 				throw new InvalidParameterError(
 					"docker exporter does not support exporting manifest lists, use the oci exporter instead",
 				);
@@ -202,9 +203,14 @@ export class Exporters {
 }
 
 /** Whether each platform's tree has a directory of its own. @throws InvalidParameterError, NotImplementedError */
-function splitsPlatforms({ type, attributes }: BuildOutput, areSeveral: boolean): boolean {
+function splitsPlatforms(
+	{ type, attributes }: BuildOutput,
+	count: number,
+	{ hasIndex = false }: PublishedForm,
+): boolean {
 	const text = attributes["platform-split"];
-	const isSplit = text === undefined ? areSeveral : parseBoolean(text);
+	const areSeveral = count > 1;
+	const isSplit = text === undefined ? areSeveral || hasIndex : parseBoolean(text);
 	if (isSplit === undefined) throw new InvalidParameterError(`invalid boolean value for platform-split: ${text}`);
 	if (areSeveral && !isSplit)
 		throw new NotImplementedError(`output of type ${type} with the trees of several platforms in one is not supported`);

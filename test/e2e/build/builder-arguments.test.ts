@@ -1,5 +1,6 @@
 /** Build arguments that BuildKit itself listens to. */
 import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { BuildSuite } from "../../support/build-suite.ts";
 import { mustRun } from "../../support/commands.ts";
 
@@ -28,7 +29,17 @@ test("put the cache into the image", async () => {
 	expect(await documents("--build-arg", "BUILDKIT_INLINE_CACHE=1")).toContain("gantry.cache.v1");
 });
 
-test("are refused when they cannot be done", async () => {
-	const failure = await suite.failure(["FROM busybox"], "--build-arg", "BUILDKIT_MULTI_PLATFORM=1");
-	expect(failure).toContain("BUILDKIT_MULTI_PLATFORM (an index for a single platform) is not supported yet");
+test("make of one platform what several would be", async () => {
+	const dockerfile = ["FROM busybox", "COPY Dockerfile /"];
+	const several = ["--build-arg", "BUILDKIT_MULTI_PLATFORM=1"];
+	const archive = suite.context.path("image.tar");
+	const index = async () => JSON.parse(await mustRun(["tar", "-xOf", archive, "index.json"])).manifests[0].mediaType;
+	await suite.mustBuild(dockerfile, "-o", `type=oci,dest=${archive}`);
+	expect(await index()).toBe("application/vnd.oci.image.manifest.v1+json");
+	await suite.mustBuild(dockerfile, ...several, "-o", `type=oci,dest=${archive}`);
+	expect(await index()).toBe("application/vnd.oci.image.index.v1+json");
+	await suite.mustBuild(dockerfile, ...several, "-o", suite.context.path("tree"));
+	expect(readdirSync(suite.context.path("tree"))).toEqual([expect.stringMatching(/^linux_/)]);
+	await suite.mustBuild(dockerfile, ...several, "-t", "stored");
+	expect(await suite.failure(dockerfile, ...several, "-o", `type=docker,dest=${archive}`)).toContain("manifest lists");
 });

@@ -66,10 +66,11 @@ function warningMessage(
 	{ vertex, level, short, detail, url = "", ranges = [] }: VertexWarning,
 	source: SourceText | undefined,
 ): StatusResponse["warnings"][0] {
+	const [line] = ranges;
 	return {
 		vertex,
 		level,
-		short: Buffer.from(short),
+		short: Buffer.from(line === undefined ? short : `${short} (line ${line.start})`),
 		detail: detail.map((line) => Buffer.from(line)),
 		url,
 		...(source === undefined ? {} : { info: { ...source, language: "Dockerfile" } }),
