@@ -1,6 +1,6 @@
 /** One side's client as a program: whole processes are started and timed. */
-import { openSync } from "node:fs";
-import type { Side } from "./sides.ts";
+import { openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { clientArguments, type Side } from "./sides.ts";
 
 const TIMEOUT_MS = 120_000;
 
@@ -40,17 +40,33 @@ export class EngineClient {
 	}
 
 	#spawn(args: readonly string[], stdout: number | "pipe", stdin?: Uint8Array) {
-		return Bun.spawn([this.side.client, ...args], {
+		return Bun.spawn([this.side.client, ...clientArguments(this.side, args)], {
 			stdin: stdin ?? "ignore",
 			stdout,
 			stderr: "pipe",
 			timeout: TIMEOUT_MS,
-			env: { ...process.env, DOCKER_HOST: this.side.host, DOCKER_CONFIG: "/nonexistent" },
+			// Podman takes the latter for a file that must be there.
+			env: {
+				...process.env,
+				...(this.side.storage === undefined ? { DOCKER_HOST: this.side.host, DOCKER_CONFIG: "/nonexistent" } : {}),
+			},
 		});
 	}
 
 	#failure(args: readonly string[], code: number, stderr: string): Error {
 		return new Error(`${this.side.name}: ${args.join(" ")} ended with code ${code}: ${stderr.trim()}`);
+	}
+
+	/** The storage of an engine without a daemon goes with its last use. */
+	async removeStorage(): Promise<void> {
+		const { storage } = this.side;
+		if (storage === undefined) return;
+		await this.time("rmi", "-af");
+		// It is mounted on itself while it is used.
+		const argv = ["umount", `${storage}/storage/overlay`];
+		await Bun.spawn(argv, { stdin: "ignore", stdout: "ignore", stderr: "ignore" }).exited;
+		for (const part of ["storage", "run", "tmp"]) rmSync(`${storage}/${part}`, { recursive: true, force: true });
+		if (readdirSync(storage).length === 0) rmdirSync(storage);
 	}
 
 	/** Removes what earlier runs left. */

@@ -1,12 +1,12 @@
 /** `bun run bench`: times of whole client processes on several engines, side by side, in turns. See docs/benchmark.md. */
 import { writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { errorMessage } from "../src/base/errors.ts";
 import { BUSYBOX_TIME_S } from "../src/cli/image/bootstrap/busybox-tree.ts";
 import { writeTar } from "../src/cli/image/bootstrap/entry-tar.ts";
 import { BUSYBOX_CHANGES, busyboxImageEntries } from "../tools/base-images/busybox.ts";
-import { EngineClient, IMAGE } from "./engine-client.ts";
+import { EngineClient, IMAGE, PREFIX } from "./engine-client.ts";
 import { measureIdle, measureMemory } from "./memory.ts";
 import { NetworkScenarios } from "./network-scenarios.ts";
 import { OUTPUT_BYTES, OUTPUT_FILE, SCENARIOS, type Scenario } from "./scenarios.ts";
@@ -111,7 +111,8 @@ async function runIdleMemory(clients: readonly EngineClient[]): Promise<Figure> 
 }
 
 async function runAll({ sides, rounds, only }: BenchOptions): Promise<Figure[]> {
-	const clients = sides.map((side) => new EngineClient(side));
+	const all = sides.map((side) => new EngineClient(side));
+	const clients = all.filter(({ side }) => side.storage === undefined);
 	const wanted = (name: string) => only.length === 0 || only.some((part) => name.includes(part));
 	const figures: Figure[] = [];
 	await loadImages(clients);
@@ -119,14 +120,18 @@ async function runAll({ sides, rounds, only }: BenchOptions): Promise<Figure[]> 
 	if (wanted("memory")) figures.push(...(await runMemory(clients)));
 	await using transfers = new TransferScenarios(sides);
 	await using traffic = new NetworkScenarios();
-	for (const scenario of [...SCENARIOS, ...traffic.all(), ...transfers.all()].filter(({ name }) => wanted(name))) {
+	const time = async (scenario: Scenario, those: readonly EngineClient[]) => {
+		if (!wanted(scenario.name)) return;
 		const count = Math.max(MIN_ROUNDS, Math.round(rounds * (scenario.roundsFactor ?? 1)));
-		const figure = await runScenario(scenario, clients, Math.min(count, Math.max(rounds, 1)));
+		const figure = await runScenario(scenario, those, Math.min(count, Math.max(rounds, 1)));
 		log(
 			`${scenario.name}: ${sides.map(({ name }) => `${name} ${median(figure.values[name] ?? []).toFixed(3)}`).join(", ")}`,
 		);
 		figures.push(figure);
-	}
+	};
+	for (const scenario of [...SCENARIOS, ...traffic.all()]) await time(scenario, clients);
+	for (const scenario of transfers.all()) await time(scenario, all);
+	for (const client of all) await client.removeStorage();
 	if (wanted("memory")) figures.push(await runIdleMemory(clients));
 	for (const client of clients) {
 		if (client.side.repeatsEngine) continue;
@@ -147,7 +152,12 @@ async function buildGantry(): Promise<string> {
 
 const docker = Bun.which("docker");
 if (docker === null) throw new Error("The benchmark needs the official docker client on the PATH");
-const options = parseBenchOptions(process.argv.slice(2), { docker, gantry: await buildGantry() });
+const options = parseBenchOptions(process.argv.slice(2), {
+	docker,
+	gantry: await buildGantry(),
+	podman: Bun.which("podman"),
+	podmanStorage: join(tmpdir(), `${PREFIX}-podman`),
+});
 const figures = await runAll(options);
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`;
 console.log(`${new Date().toISOString().slice(0, 10)}, ${machine}; medians of ${options.rounds} rounds\n`);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { parseBenchOptions } from "./sides.ts";
+import { clientArguments, parseBenchOptions } from "./sides.ts";
 
-const CLIENTS = { docker: "/d", gantry: "/g" };
+const CLIENTS = { docker: "/d", gantry: "/g", podman: "/p", podmanStorage: "/s" };
 
 test("parseBenchOptions() makes two sides of Gantry and one of each peer", () => {
 	const argv = [
@@ -32,7 +32,29 @@ test("parseBenchOptions() makes two sides of Gantry and one of each peer", () =>
 	});
 });
 
-for (const argv of [[], ["--peer", "x"], ["--gantry"], ["--gantry", "tcp://x"], ["--rounds", "0"], ["--what", "1"]])
+for (const argv of [
+	[],
+	["--peer", "x"],
+	["--gantry"],
+	["--gantry", "tcp://x"],
+	["--peer", "x=podman:here"],
+	["--rounds", "0"],
+	["--what", "1"],
+])
 	test(`parseBenchOptions() refuses ${JSON.stringify(argv)}`, () => {
 		expect(() => parseBenchOptions(argv, CLIENTS)).toThrow();
 	});
+
+test("a podman is driven by itself, with storage of its own", () => {
+	const { sides } = parseBenchOptions(["--peer", "podman=podman:", "--peer", "other=podman:/srv/p"], CLIENTS);
+	expect(sides.map(({ name, client, storage }) => [name, client, storage])).toEqual([
+		["podman", "/p", "/s"],
+		["other", "/p", "/srv/p"],
+	]);
+	const place = ["--root", "/s/storage", "--runroot", "/s/run", "--tmpdir", "/s/tmp"];
+	const [podman] = sides;
+	if (podman === undefined) throw new Error("no side");
+	expect(clientArguments(podman, ["pull", "x"])).toEqual([...place, "pull", "--tls-verify=false", "x"]);
+	expect(clientArguments(podman, ["load", "-i", "f"])).toEqual([...place, "load", "-i", "f"]);
+	expect(() => parseBenchOptions(["--peer", "x=podman:"], { ...CLIENTS, podman: null })).toThrow("podman");
+});

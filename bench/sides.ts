@@ -4,7 +4,7 @@ import { InvalidParameterError } from "../src/base/errors.ts";
 /** One column of the table: an engine and the client it is driven with. */
 export interface Side {
 	readonly name: string;
-	/** `unix://…` */
+	/** `unix://…`; empty where there is no daemon. */
 	readonly host: string;
 	/** Path of the client. */
 	readonly client: string;
@@ -14,6 +14,8 @@ export interface Side {
 	readonly kind: "gantry" | "peer";
 	/** A side of the same engine comes earlier: memory is not measured twice. */
 	readonly repeatsEngine: boolean;
+	/** Directory of an engine without a daemon: `client` is podman itself, of which only transfers of images are measured. */
+	readonly storage?: string;
 }
 
 export interface BenchOptions {
@@ -28,9 +30,14 @@ export interface BenchOptions {
 export interface ClientPaths {
 	readonly docker: string;
 	readonly gantry: string;
+	/** Null where there is none. */
+	readonly podman: string | null;
+	/** Directory for a podman that is given none. */
+	readonly podmanStorage: string;
 }
 
 export const USAGE = `bun run bench --gantry unix://SOCKET[,netns=PATH] --peer NAME=unix://SOCKET[,netns=PATH] [--peer …]
+    [--peer NAME=podman:[DIRECTORY]]
     [--rounds N] [--only NAME[,NAME…]] [--json FILE]
 The first peer is the one that Gantry is compared with.`;
 
@@ -69,11 +76,28 @@ function gantrySides(text: string, clients: ClientPaths): Side[] {
 }
 
 function parsePeer(text: string, clients: ClientPaths): Side {
+	const daemonless = /^([^=]+)=podman:(.*)$/.exec(text);
+	if (daemonless !== null) {
+		const [, name = "", directory = ""] = daemonless;
+		if (clients.podman === null) throw new InvalidParameterError("there is no podman on the PATH");
+		if (directory !== "" && !directory.startsWith("/"))
+			throw new InvalidParameterError(`not podman:/DIRECTORY: ${text}`);
+		const storage = directory === "" ? clients.podmanStorage : directory;
+		return { name, host: "", client: clients.podman, kind: "peer", repeatsEngine: false, storage };
+	}
 	const match = /^([^=]+)=([^,]+)(?:,netns=(.+))?$/.exec(text);
 	if (match === null) throw new InvalidParameterError(`not NAME=unix://SOCKET[,netns=PATH]: ${text}`);
 	const [, name = "", host = "", networkNamespace] = match;
 	const side: Side = { name, host: parseHost(host), client: clients.docker, kind: "peer", repeatsEngine: false };
 	return networkNamespace === undefined ? side : { ...side, networkNamespace };
+}
+
+/** What a side's client is started with for a command of docker's. */
+export function clientArguments({ storage }: Side, [verb = "", ...rest]: readonly string[]): string[] {
+	if (storage === undefined) return [verb, ...rest];
+	const place = ["--root", `${storage}/storage`, "--runroot", `${storage}/run`, "--tmpdir", `${storage}/tmp`];
+	const plain = verb === "pull" || verb === "push" ? ["--tls-verify=false"] : [];
+	return [...place, verb, ...plain, ...rest];
 }
 
 function parseHost(text: string): string {

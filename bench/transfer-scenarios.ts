@@ -174,7 +174,7 @@ export class TransferScenarios implements AsyncDisposable {
 /** Also what an earlier run has left. */
 async function removeImages(client: EngineClient): Promise<void> {
 	const listed = await client.output("images", "--format", "{{.Repository}}:{{.Tag}}");
-	const ours = new RegExp(`^127\\.0\\.0\\.1:\\d+/${PREFIX}/|^${PREFIX}-(loaded|saved):`);
+	const ours = new RegExp(`^127\\.0\\.0\\.1:\\d+/${PREFIX}/|^(localhost/)?${PREFIX}-(loaded|saved):`);
 	const names = listed.split("\n").filter((name) => ours.test(name));
 	if (names.length > 0) await client.time("rmi", "-f", ...names);
 }
