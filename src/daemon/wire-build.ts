@@ -137,6 +137,7 @@ export function wireBuilding(wiring: BuildWiring) {
 					copies: drivers.build.contextCopies,
 					wholeContexts: contexts,
 					images,
+					trees: drivers.build.trees,
 					platform,
 					logger,
 				},

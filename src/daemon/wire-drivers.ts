@@ -12,6 +12,7 @@ import { FsContextCopies } from "../drivers/build-context-fs/fs-context-copy.ts"
 import { canRunPlatform } from "../drivers/build-fs/emulation.ts";
 import { FsBuildDirectories } from "../drivers/build-fs/fs-build-directories.ts";
 import { FsBuildFiles } from "../drivers/build-fs/fs-build-files.ts";
+import { FsTreeWalk } from "../drivers/build-fs/fs-tree-walk.ts";
 import { UnixAgentSockets } from "../drivers/build-fs/unix-agent-sockets.ts";
 import { FetchedFiles } from "../drivers/build-remote/fetched-files.ts";
 import { LocalContainerFiles } from "../drivers/container-files/local-container-files.ts";
@@ -150,6 +151,7 @@ export function openDrivers(
 			agentSockets: new UnixAgentSockets(),
 			canRun: (platform: Platform) => canRunPlatform(host.architecture, platform),
 			contextCopies: new FsContextCopies(),
+			trees: new FsTreeWalk(),
 		},
 		remotes: openRemotes(config, clock, logger),
 		logs: new LogFileReader(),

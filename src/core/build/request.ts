@@ -4,6 +4,7 @@
  */
 import type { Ulimit } from "../../api/engine/container.ts";
 import type { Platform } from "../../api/oci/image.ts";
+import type { NamedTree } from "../diff/archiver.ts";
 import type { RegistryCredentials } from "../remotes/remote.ts";
 import type { BuildContext } from "./context.ts";
 
@@ -130,10 +131,10 @@ export interface BuildSession {
 	output(index: number): Promise<OutputSink>;
 	/**
 	 * For clients that take the files of an output of type `local` one by one, in place of an archive.
-	 * @param root host path of the tree, which nobody changes
+	 * @param trees whole ones, which nobody changes; without a name in the output itself, with one in a directory of it
 	 * @param onProgress hears how many bytes were sent
 	 */
-	outputTree?(index: number, root: string, onProgress: (sentBytes: number) => void): Promise<void>;
+	outputTrees?(index: number, trees: readonly NamedTree[], onProgress: (sentBytes: number) => void): Promise<void>;
 }
 
 /** What a build gave. */

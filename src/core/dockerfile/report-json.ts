@@ -18,7 +18,7 @@ export function findingsJson({ warnings, error }: LintResult, source: ReportSour
 			location: location([range]),
 		})),
 		...(error === undefined ? {} : { buildError: { message: error.message, location: location(error.ranges) } }),
-		sources: sourcesJson(source),
+		sources: [{ filename: source.name, language: "Dockerfile", data: base64(source) }],
 	};
 }
 
@@ -31,7 +31,7 @@ export function targetsJson(targets: readonly Target[], source: ReportSource) {
 		...(platform === "" ? {} : { platform }),
 		location: location([range]),
 	}));
-	return { targets: list, sources: sourcesJson(source) };
+	return { targets: list, sources: [base64(source)] };
 }
 
 export function outlineJson({ name, description, args, secrets, ssh, caches }: Outline, source: ReportSource) {
@@ -43,7 +43,7 @@ export function outlineJson({ name, description, args, secrets, ssh, caches }: O
 		secrets: secrets.map(placed),
 		ssh: ssh.map(placed),
 		cache: caches.map(placed),
-		sources: sourcesJson(source),
+		sources: [base64(source)],
 	};
 }
 
@@ -63,6 +63,6 @@ function location(ranges: readonly SourceRange[]) {
 	};
 }
 
-function sourcesJson({ name, text }: ReportSource) {
-	return [{ filename: name, language: "Dockerfile", data: Buffer.from(text).toString("base64") }];
+function base64({ text }: ReportSource): string {
+	return Buffer.from(text).toString("base64");
 }

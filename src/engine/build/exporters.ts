@@ -174,9 +174,13 @@ export class Exporters {
 			const trees: NamedTree[] = [];
 			for (const { chain, platform } of built)
 				trees.push({ name: formatPlatform(platform).replaceAll("/", "_"), root: await context.views.path(chain) });
+			const { session } = context.request;
+			const parts = isSplit ? trees : trees.map(({ root }) => ({ name: "", root }));
+			if (output.type === "local" && session.outputTrees !== undefined)
+				return await session.outputTrees(index, parts, (bytes) => vertex.status("copying files", bytes, 0));
 			const { archiver } = this.#deps;
 			const archive = isSplit ? archiver.exportTrees(trees) : archiver.export(trees[0]?.root ?? "");
-			await send(archive, await context.request.session.output(index), vertex, context.signal);
+			await send(archive, await session.output(index), vertex, context.signal);
 		});
 	}
 

@@ -11,7 +11,7 @@ import type { Route } from "../router.ts";
 import { parseTimestampSeconds } from "../timestamps.ts";
 
 const PING_HEADERS = {
-	"Builder-Version": "1",
+	"Builder-Version": "2",
 	"Cache-Control": "no-cache, no-store, must-revalidate",
 	Pragma: "no-cache",
 	Swarm: "inactive",

@@ -10,7 +10,9 @@ import { type Exporter, exporterRequest } from "../../../core/build/buildkit/exp
 import { type FrontendOptions, frontendRequest } from "../../../core/build/buildkit/frontend-options.ts";
 import { definitionOf, isEmptyDefinition, referenceOf } from "../../../core/build/buildkit/result-reference.ts";
 import type { BuildOutput, BuildRequest, BuildResult, NamedContext } from "../../../core/build/request.ts";
+import type { TreeWalk } from "../../../core/build/tree-walk.ts";
 import { checkFrontend } from "../../../core/dockerfile/frontend.ts";
+import { parseReference } from "../../../core/image/reference.ts";
 import type { ImageService } from "../../image/image-service.ts";
 import { ClientAnswers } from "./client-answers.ts";
 import { ClientContexts, type ClientContextsDependencies } from "./client-contexts.ts";
@@ -50,6 +52,7 @@ export interface BuildKitBuildsDependencies extends ClientContextsDependencies {
 	/** Of the machine. */
 	readonly platform: Platform;
 	readonly images: Pick<ImageService, "remove">;
+	readonly trees: TreeWalk;
 	readonly logger: Logger;
 }
 
@@ -83,7 +86,7 @@ export class BuildKitBuilds {
 			const { outputs, annotations } = exporterRequest(call.exporters);
 			const cacheTo = call.cacheExports.map(({ type, attrs }) => cacheExport(type, attrs));
 			const allow = new Set(call.entitlements);
-			return responseOf(await this.#build(job, result, { outputs, annotations, cacheTo, allow }));
+			return responseOf(await this.#build(job, result, { outputs, annotations, cacheTo, allow }), outputs);
 		} catch (error) {
 			throw error instanceof SolveFailure ? error : new SolveFailure(error, job.feed.source);
 		} finally {
@@ -200,7 +203,7 @@ export class BuildKitBuilds {
 				namedContexts,
 				tags: [],
 				squash: false,
-				session: new ClientAnswers(job.session),
+				session: new ClientAnswers(job.session, this.#deps.trees),
 			},
 			job.feed.queue,
 			job.signal,
@@ -249,10 +252,21 @@ function checkFrontendName(frontend: string, options: FrontendOptions, definitio
 	else if (frontend !== "dockerfile.v0") throw new NotImplementedError(`unknown frontend ${JSON.stringify(frontend)}`);
 }
 
-function responseOf({ metadata }: BuildResult): Map<string, string> {
+function responseOf({ metadata }: BuildResult, outputs: readonly BuildOutput[]): Map<string, string> {
 	const entries = Object.entries(metadata).map(([key, value]): [string, string] => [
 		key,
 		typeof value === "string" ? value : Buffer.from(JSON.stringify(value)).toString("base64"),
 	]);
-	return new Map(entries);
+	const names = outputs
+		.flatMap(({ attributes }) => (attributes["name"] ?? "").split(","))
+		.filter((name) => name !== "");
+	// With the domain, and a tag only where one was given.
+	const wholeName = (text: string) => {
+		const { name, tag } = parseReference(text);
+		return tag === undefined ? name : `${name}:${tag}`;
+	};
+	return new Map([
+		...entries,
+		...(names.length === 0 ? [] : [["image.name", names.map(wholeName).join(",")] as const]),
+	]);
 }

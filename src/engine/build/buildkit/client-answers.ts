@@ -11,7 +11,10 @@ import { errorKind, InvalidParameterError } from "../../../base/errors.ts";
 import { ask, type SessionCall, type SessionCaller } from "../../../core/build/buildkit/session-caller.ts";
 import type { BuildConnection, BuildSession, OutputSink } from "../../../core/build/request.ts";
 import { MAX_SECRET_BYTES } from "../../../core/build/session/calls.ts";
+import type { TreeWalk } from "../../../core/build/tree-walk.ts";
+import type { NamedTree } from "../../../core/diff/archiver.ts";
 import type { RegistryCredentials } from "../../../core/remotes/remote.ts";
+import { TreeSender } from "./tree-sender.ts";
 
 /** The host that Docker Hub's credentials are asked for by. */
 const HUB = "registry-1.docker.io";
@@ -23,7 +26,10 @@ export class ClientAnswers implements BuildSession {
 	/** One question for each registry, however many steps ask. */
 	readonly #credentials = new Map<string, Promise<RegistryCredentials | undefined>>();
 
-	constructor(private readonly session: SessionCaller) {}
+	constructor(
+		private readonly session: SessionCaller,
+		private readonly walk: TreeWalk,
+	) {}
 
 	async secret(id: string): Promise<Uint8Array | undefined> {
 		if (!this.session.offers(SESSION_METHODS.secret)) return undefined;
@@ -68,8 +74,16 @@ export class ClientAnswers implements BuildSession {
 		return answer;
 	}
 
+	async outputTrees(
+		index: number,
+		trees: readonly NamedTree[],
+		onProgress: (sentBytes: number) => void,
+	): Promise<void> {
+		await new TreeSender(this.#outputCall(index), this.walk, trees).send(onProgress);
+	}
+
 	async output(index: number): Promise<OutputSink> {
-		const call = this.session.call(SESSION_METHODS.fileSend, { "buildkit-attachable-exporter-id": String(index) });
+		const call = this.#outputCall(index);
 		return {
 			async write(data) {
 				for (let at = 0; at < data.length; at += PIECE_BYTES)
@@ -81,6 +95,10 @@ export class ClientAnswers implements BuildSession {
 				for await (const _ of call.messages);
 			},
 		};
+	}
+
+	#outputCall(index: number): SessionCall {
+		return this.session.call(SESSION_METHODS.fileSend, { "buildkit-attachable-exporter-id": String(index) });
 	}
 
 	async #askCredentials(host: string): Promise<RegistryCredentials | undefined> {
