@@ -36,6 +36,8 @@ export class S3Server implements Disposable {
 	readonly requests: string[] = [];
 	readonly uploads = new Map<string, Upload>();
 	misbehave: S3Misbehaviour = () => false;
+	/** Bodies that are broken off after so many bytes, so many times. */
+	cut: { readonly afterBytes: number; times: number } | undefined;
 	/** How far its clock is ahead. */
 	clockOffsetMs = 0;
 	/** Objects that were sent in parts side by side, at the most. */
@@ -90,7 +92,15 @@ export class S3Server implements Disposable {
 	async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		const pieces: Uint8Array[] = [];
 		try {
-			for await (const piece of request) pieces.push(piece);
+			let received = 0;
+			for await (const piece of request) {
+				pieces.push(piece);
+				received += piece.length;
+				if (this.cut === undefined || received <= this.cut.afterBytes || this.cut.times === 0) continue;
+				this.cut.times--;
+				request.socket.destroy();
+				return;
+			}
 		} catch {
 			// The client broke off.
 			return;

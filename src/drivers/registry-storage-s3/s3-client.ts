@@ -34,13 +34,13 @@ export interface S3Retry {
 	readonly attempts: number;
 	/** Before the second attempt, at the most; then twice as long each time. */
 	readonly firstDelayMs: number;
+	/** For an answer to begin, the request's body included. */
+	readonly answerMs: number;
 }
 
-/** Some eight seconds in all. */
-const DEFAULT_RETRY: S3Retry = { attempts: 6, firstDelayMs: 300 };
+/** Some eight seconds of pauses in all; a part may come at 40 KB/s. */
+const DEFAULT_RETRY: S3Retry = { attempts: 6, firstDelayMs: 300, answerMs: 120_000 };
 const LONGEST_DELAY_MS = 5000;
-/** For an answer to begin, the request's body included: a part at 40 KB/s. */
-const ANSWER_MS = 120_000;
 const ERROR_BODY_LIMIT = 64 << 10;
 
 export class S3Client {
@@ -103,7 +103,7 @@ export class S3Client {
 			headers: { ...headers, "X-Amz-Content-Sha256": hash },
 		}).sign();
 		const controller = new AbortController();
-		const timer = setTimeout(() => controller.abort(new Error("the storage does not answer")), ANSWER_MS);
+		const timer = setTimeout(() => controller.abort(new Error("the storage does not answer")), this.retry.answerMs);
 		try {
 			const answer = await fetch(signed.url, {
 				method,

@@ -6,7 +6,7 @@ import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FsRegistryStorage } from "../../../src/drivers/registry-storage-fs/fs-registry-storage.ts";
-import type { S3Place } from "../../../src/drivers/registry-storage-s3/s3-client.ts";
+import type { S3Place, S3Retry } from "../../../src/drivers/registry-storage-s3/s3-client.ts";
 import { S3RegistryStorage } from "../../../src/drivers/registry-storage-s3/s3-registry-storage.ts";
 import { waitFor } from "../../support/commands.ts";
 import { digestOf, pushBlob, startRegistry } from "../../support/registry-server.ts";
@@ -29,11 +29,13 @@ afterEach(async () => {
 	server[Symbol.dispose]();
 });
 
-function storageWith(more: Partial<S3Place> = {}): S3RegistryStorage {
+const QUICK: S3Retry = { attempts: 4, firstDelayMs: 4, answerMs: 60_000 };
+
+function storageWith(more: Partial<S3Place> = {}, retry = QUICK): S3RegistryStorage {
 	const { endpoint } = server;
 	const place = { endpoint, bucket: "b", prefix: "p/", redirects: true, ...S3_KEYS, ...more };
 	return new S3RegistryStorage(place, new FsRegistryStorage(mkdtempSync(join(directory, "spool-"))), {
-		retry: { attempts: 4, firstDelayMs: 4 },
+		retry,
 	});
 }
 
@@ -143,6 +145,19 @@ describe("a storage that is busy", () => {
 			}
 		});
 
+	test("and does not answer is asked again, and not for ever", async () => {
+		await fill();
+		const impatient = storageWith({}, { attempts: 3, firstDelayMs: 4, answerMs: 300 });
+		for (const silent of [2, 1000]) {
+			let left = silent;
+			server.misbehave = () => left-- > 0;
+			const read = impatient.read("small", 9);
+			if (silent === 2) expect(Buffer.from(await read).toString()).toBe("small");
+			else await expect(read).rejects.toThrow("does not answer");
+		}
+		await impatient.close();
+	});
+
 	test("for good is an error in its words, and what was begun is given up", async () => {
 		await fill();
 		for (const { request, run } of Object.values(OPERATIONS)) {
@@ -162,6 +177,16 @@ describe("a storage that is busy", () => {
 });
 
 describe("a large object", () => {
+	test("whose parts break off half-way is sent whole; when they always do, nothing of it stays", async () => {
+		server.cut = { afterBytes: 3 << 20, times: 4 };
+		await send(storage, "new", LARGE);
+		expect(server.cut.times).toBe(0);
+		expect((await bytesOf("new")).equals(LARGE)).toBe(true);
+		server.cut = { afterBytes: 3 << 20, times: 1000 };
+		await expect(send(storage, "never", LARGE)).rejects.toMatchObject({ kind: "system" });
+		expect([server.keys(), server.unfinished()]).toEqual([["p/new"], []]);
+	});
+
 	test("whose completion is told in an answer that begins well is not there before it is", async () => {
 		let refusals = 1;
 		server.misbehave = (incoming, response) => {
