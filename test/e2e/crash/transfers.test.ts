@@ -241,7 +241,7 @@ test(
 		await round.request("POST", `/images/${nameOf(round)}:${round.name}/tag?${query}`);
 		const pushing = daemon.api("POST", `/images/${registry.host}/${round.name}/push?tag=1`);
 		pushing.then((reply) => reply.text()).catch(() => {});
-		await waitFor("half of a layer", () => half.uploads() === LAYERS);
+		await waitFor("half of a layer", () => half.uploads() >= LAYERS);
 		await daemon.kill();
 		await daemon.start();
 		expect(readdirSync(ingest)).toEqual([]);
