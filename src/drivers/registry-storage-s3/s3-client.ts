@@ -34,7 +34,7 @@ export interface S3Retry {
 	readonly attempts: number;
 	/** Before the second attempt, at the most; then twice as long each time. */
 	readonly firstDelayMs: number;
-	/** For an answer to begin, the request's body included. */
+	/** For an answer to begin, the request's body included, and for each piece of it. */
 	readonly answerMs: number;
 }
 
@@ -79,6 +79,34 @@ export class S3Client {
 		}
 	}
 
+	/** An answer's body. Leaving the loop early closes the connection. @throws S3Error when nothing comes any more */
+	async *pieces({ body }: Response): AsyncGenerator<Uint8Array> {
+		const reader = body?.getReader();
+		let isWhole = false;
+		try {
+			while (reader !== undefined) {
+				const { promise: stalled, reject } = Promise.withResolvers<never>();
+				const stop = () => reject(new S3Error("the storage does not send any more", 0, ""));
+				const timer = setTimeout(stop, this.retry.answerMs);
+				const { done, value } = await Promise.race([reader.read(), stalled]).finally(() => clearTimeout(timer));
+				if (done) break;
+				yield value;
+			}
+			isWhole = true;
+		} finally {
+			// A connection that broke cannot be closed any more.
+			if (!isWhole) reader?.cancel().catch(() => {});
+		}
+	}
+
+	async bytes(answer: Response): Promise<Buffer<ArrayBuffer>> {
+		return Buffer.concat(await Array.fromAsync(this.pieces(answer)));
+	}
+
+	async text(answer: Response): Promise<string> {
+		return (await this.bytes(answer)).toString();
+	}
+
 	/** Before another attempt: longer each time, and not at the same moment as everybody else. */
 	pause(failures: number): Promise<void> {
 		const limitMs = Math.min(this.retry.firstDelayMs * 2 ** (failures - 1), LONGEST_DELAY_MS);
@@ -114,7 +142,7 @@ export class S3Client {
 				...(body === undefined ? {} : { body }),
 			});
 			if (answer.ok) return answer;
-			throw errorOf(answer.status, (await answer.text()).slice(0, ERROR_BODY_LIMIT));
+			throw errorOf(answer.status, (await this.text(answer)).slice(0, ERROR_BODY_LIMIT));
 		} finally {
 			clearTimeout(timer);
 		}

@@ -8,6 +8,9 @@ const STANDSTILLS = 4;
 
 /** Objects of a bucket, by their keys. All methods throw S3Error. */
 export class S3Objects {
+	/** So that the connection can be used again. */
+	readonly #drain = async (answer: Response): Promise<void> => void (await this.client.bytes(answer));
+
 	constructor(readonly client: S3Client) {}
 
 	async stat(key: string): Promise<FileInfo> {
@@ -20,7 +23,7 @@ export class S3Objects {
 		} catch (error) {
 			if (!(error instanceof S3Error) || error.isMissing || error.isTransient) throw error;
 			// A refused look does not say why.
-			await this.client.ask(rangeRequest(key, 0, 1), drained);
+			await this.client.ask(rangeRequest(key, 0, 1), this.#drain);
 			throw error;
 		}
 	}
@@ -33,7 +36,7 @@ export class S3Objects {
 				await answer.body?.cancel();
 				return sizeBytes;
 			}
-			return whole(await answer.bytes(), sizeBytes);
+			return whole(await this.client.bytes(answer), sizeBytes);
 		});
 		if (typeof bytes === "number") throw new SystemError(`${key} has ${bytes} bytes, limit is ${limitBytes}`);
 		return bytes;
@@ -50,7 +53,7 @@ export class S3Objects {
 			const sizeBytes = lengthOf(answer, range);
 			return sizeBytes > wholeBytes
 				? { rest: answer, sizeBytes }
-				: { bytes: whole(await answer.bytes(), sizeBytes), sizeBytes };
+				: { bytes: whole(await this.client.bytes(answer), sizeBytes), sizeBytes };
 		});
 		if (rest === undefined) return new Blob([bytes]);
 		const start = range?.start ?? 0;
@@ -58,13 +61,13 @@ export class S3Objects {
 	}
 
 	async put(key: string, body: Uint8Array): Promise<void> {
-		await this.client.ask({ method: "PUT", key, body }, drained);
+		await this.client.ask({ method: "PUT", key, body }, this.#drain);
 	}
 
 	/** One that is not there is no error. */
 	async delete(key: string): Promise<void> {
 		try {
-			await this.client.ask({ method: "DELETE", key }, drained);
+			await this.client.ask({ method: "DELETE", key }, this.#drain);
 		} catch (error) {
 			if (!(error instanceof S3Error) || !error.isMissing) throw error;
 		}
@@ -81,7 +84,9 @@ export class S3Objects {
 				...(options.limit === undefined ? {} : { "max-keys": String(options.limit) }),
 				...(next === undefined ? {} : { "continuation-token": next }),
 			};
-			const page = await this.client.ask({ method: "GET", query }, async (answer) => listPage(await answer.text()));
+			const page = await this.client.ask({ method: "GET", query }, async (answer) =>
+				listPage(await this.client.text(answer)),
+			);
 			yield page;
 			next = page.next;
 		} while (next !== undefined);
@@ -90,14 +95,14 @@ export class S3Objects {
 	/** Begins an object of several parts; it shows with `complete`. @returns its upload ID */
 	async begin(key: string): Promise<string> {
 		const request = { method: "POST", key, query: { uploads: "" } } as const;
-		return await this.client.ask(request, async (answer) => uploadIdOf(await answer.text()));
+		return await this.client.ask(request, async (answer) => uploadIdOf(await this.client.text(answer)));
 	}
 
 	/** @param number from 1 @returns the part's tag */
 	async putPart(key: string, uploadId: string, number: number, body: Uint8Array): Promise<string> {
 		const request = { method: "PUT", key, query: { partNumber: String(number), uploadId }, body } as const;
 		return await this.client.ask(request, async (answer) => {
-			await drained(answer);
+			await this.#drain(answer);
 			const tag = answer.headers.get("etag");
 			if (tag === null) throw new S3Error("the storage gives a part no tag", answer.status, "");
 			return tag;
@@ -110,7 +115,7 @@ export class S3Objects {
 		const body = `<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`;
 		try {
 			const request = { method: "POST", key, query: { uploadId }, body } as const;
-			await this.client.ask(request, async (answer) => checkCompleted(await answer.text()));
+			await this.client.ask(request, async (answer) => checkCompleted(await this.client.text(answer)));
 		} catch (error) {
 			// It was completed before, and the answer to that got lost.
 			const isGone = error instanceof S3Error && error.code === "NoSuchUpload";
@@ -121,7 +126,7 @@ export class S3Objects {
 	/** Idempotent. */
 	async abort(key: string, uploadId: string): Promise<void> {
 		try {
-			await this.client.ask({ method: "DELETE", key, query: { uploadId } }, drained);
+			await this.client.ask({ method: "DELETE", key, query: { uploadId } }, this.#drain);
 		} catch (error) {
 			if (!(error instanceof S3Error) || error.status !== 404) throw error;
 		}
@@ -133,7 +138,9 @@ export class S3Objects {
 		do {
 			const markers = next === undefined ? {} : { "key-marker": next.key, "upload-id-marker": next.uploadId };
 			const query = { uploads: "", prefix, ...markers };
-			const page = await this.client.ask({ method: "GET", query }, async (answer) => begunPage(await answer.text()));
+			const page = await this.client.ask({ method: "GET", query }, async (answer) =>
+				begunPage(await this.client.text(answer)),
+			);
 			yield* page.begun;
 			next = page.next;
 		} while (next !== undefined);
@@ -144,7 +151,7 @@ export class S3Objects {
 		let at = start;
 		for (let standstills = 0; ; ) {
 			try {
-				for await (const piece of answer.body ?? []) {
+				for await (const piece of this.client.pieces(answer)) {
 					at += piece.length;
 					standstills = 0;
 					yield piece;
@@ -190,11 +197,7 @@ function lengthOf({ status, headers }: Response, range: ByteRange | undefined): 
 }
 
 /** A body that ends early is asked for again. */
-function whole(bytes: Uint8Array, sizeBytes: number): Uint8Array<ArrayBuffer> {
+function whole(bytes: Buffer<ArrayBuffer>, sizeBytes: number): Buffer<ArrayBuffer> {
 	if (bytes.length !== sizeBytes) throw new S3Error(`the storage gives ${bytes.length} bytes of ${sizeBytes}`, 0, "");
-	return bytes as Uint8Array<ArrayBuffer>;
-}
-
-async function drained(answer: Response): Promise<void> {
-	await answer.bytes();
+	return bytes;
 }
