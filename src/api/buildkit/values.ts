@@ -1,5 +1,16 @@
 /** Messages that several of BuildKit's services share. */
-import { bytes, integer, type MessageOf, message, nested, repeated, repeatedBytes, text, textMap } from "./message.ts";
+import {
+	bytes,
+	integer,
+	type MessageOf,
+	message,
+	messageMap,
+	nested,
+	repeated,
+	repeatedBytes,
+	text,
+	textMap,
+} from "./message.ts";
 
 /** google.protobuf.Timestamp. */
 export const TIMESTAMP = message({ seconds: integer(1), nanos: integer(2) });
@@ -32,7 +43,9 @@ export const RANGE = message({ start: nested(1, POSITION), end: nested(2, POSITI
 export const SOURCE_INFO = message({ filename: text(1), data: bytes(2), language: text(4) });
 
 /** A graph of operations (LLB) as clients hand it about. We run none, and give out only such as stand for a result of ours. */
-export const DEFINITION = message({ def: repeatedBytes(1) });
+export const OP_METADATA = message({ description: textMap(2) });
+/** `metadata` by the digests of operations: clients take a graph without any for none. */
+export const DEFINITION = message({ def: repeatedBytes(1), metadata: messageMap(2, OP_METADATA) });
 export const SOURCE_OP = message({ identifier: text(1), attrs: textMap(2) });
 export const OP_INPUT = message({ digest: text(1), index: integer(2) });
 export const OP = message({

@@ -3,11 +3,12 @@ import type { Logger } from "../../base/logger.ts";
 import { errorDetails } from "../../core/build/buildkit/solve-error.ts";
 import { SolveFailure } from "../../engine/build/buildkit/solve-failure.ts";
 import type { BuildKitBackend } from "../backends.ts";
-import { RpcClient, type SessionHead } from "../grpc/rpc-client.ts";
 import { type RpcStatus, statusOf } from "../grpc/rpc-error.ts";
 import { RpcServer } from "../grpc/rpc-server.ts";
+import { UpgradedSocket } from "../grpc/upgraded-socket.ts";
 import { bridgeMethods } from "./bridge-service.ts";
 import { controlMethods } from "./control-service.ts";
+import { attachSession } from "./sessions.ts";
 
 /** BuildKit's API on connections that clients have upgraded. */
 export class BuildKitServer {
@@ -23,12 +24,12 @@ export class BuildKitServer {
 
 	/** A client's calls. */
 	serve(socket: Socket): void {
-		this.#rpc.take(socket);
+		this.#rpc.take(new UpgradedSocket(socket));
 	}
 
 	/** A client's session: here we are who calls. */
-	attach(id: string, socket: Socket, head: SessionHead): void {
-		this.backend.attachSession(id, new RpcClient(socket, head));
+	attach(headers: ReadonlyMap<string, string>, socket: Socket): void {
+		attachSession(this.backend, headers, new UpgradedSocket(socket));
 	}
 }
 

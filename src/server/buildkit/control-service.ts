@@ -19,6 +19,7 @@ import { pruneFilters } from "../../core/build/buildkit/cache-filters.ts";
 import type { BuildKitBackend } from "../backends.ts";
 import type { RpcMethod } from "../grpc/rpc-server.ts";
 import { serverStream, unary } from "./rpc-methods.ts";
+import { serveSession } from "./sessions.ts";
 
 const NOTHING = message({});
 
@@ -48,6 +49,7 @@ export function controlMethods(backend: BuildKitBackend): ReadonlyMap<string, Rp
 			return { exporterResponse };
 		}),
 		Status: serverStream(STATUS_REQUEST, ({ ref }, { reply, signal }) => backend.watch(ref, reply, signal)),
+		Session: (call) => serveSession(backend, call),
 		Info: unary(NOTHING, INFO_RESPONSE, () => {
 			const { buildkitVersion } = backend.worker();
 			return buildkitVersion === undefined ? {} : { buildkitVersion };

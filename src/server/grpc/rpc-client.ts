@@ -6,12 +6,11 @@ import {
 	constants,
 	type IncomingHttpHeaders,
 } from "node:http2";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { CancelledError, type EngineError } from "../../base/errors.ts";
 import type { SessionCall, SessionCaller } from "../../core/build/buildkit/session-caller.ts";
 import { receivedMessages, sendMessage } from "./message-stream.ts";
 import { asError, decodeMessage } from "./rpc-error.ts";
-import { UpgradedSocket } from "./upgraded-socket.ts";
 
 /** What the other side may send on a call before we have taken it. (After `setLocalWindowSize`, Bun 1.4 gives streams no room any more.) */
 const WINDOW_BYTES = 1 << 20;
@@ -28,11 +27,12 @@ export class RpcClient implements SessionCaller {
 	readonly #http2: ClientHttp2Session;
 	readonly #closed = new AbortController();
 
-	constructor(socket: Socket, { sharedKey, methods }: SessionHead) {
+	/** @param connection the client has opened it; it is ours from now on */
+	constructor(connection: Duplex, { sharedKey, methods }: SessionHead) {
 		this.sharedKey = sharedKey;
 		this.#methods = methods;
 		this.#http2 = connect("http://session", {
-			createConnection: () => new UpgradedSocket(socket),
+			createConnection: () => connection,
 			settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
 		});
 		// A connection that fails also closes.
@@ -42,7 +42,7 @@ export class RpcClient implements SessionCaller {
 			this.#http2.destroy();
 		};
 		this.#http2.once("close", close);
-		socket.once("close", close);
+		connection.once("close", close);
 	}
 
 	get signal(): AbortSignal {

@@ -6,12 +6,11 @@ import {
 	type IncomingHttpHeaders,
 	type ServerHttp2Stream,
 } from "node:http2";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { CancelledError, NotImplementedError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { receivedMessages, sendMessage } from "./message-stream.ts";
 import { RPC_OK, type RpcStatus, statusOf, statusTrailers } from "./rpc-error.ts";
-import { UpgradedSocket } from "./upgraded-socket.ts";
 
 /** One call, as its method sees it. */
 export interface RpcCall {
@@ -54,8 +53,8 @@ export class RpcServer {
 	}
 
 	/** Serves a connection until it ends. */
-	take(socket: Socket): void {
-		this.#http2.emit("connection", new UpgradedSocket(socket));
+	take(connection: Duplex): void {
+		this.#http2.emit("connection", connection);
 	}
 
 	async #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {

@@ -9,7 +9,7 @@ import type { Reply } from "../http/reply.ts";
 import type { Route } from "../router.ts";
 
 const PROTOCOL = "h2c";
-const SESSION_HEADER = "x-docker-expose-session-";
+const SESSION_HEADER = "x-docker-expose-session-uuid";
 
 export function buildKitRoutes({ buildKit }: Pick<Backends, "buildKit">, logger: Logger): Route[] {
 	let server: Promise<BuildKitServer> | undefined;
@@ -33,12 +33,9 @@ export function buildKitRoutes({ buildKit }: Pick<Backends, "buildKit">, logger:
 			method: "POST",
 			path: "/session",
 			handle: (request) => {
-				const header = (name: string) => request.headers.get(`${SESSION_HEADER}${name}`);
-				const id = header("uuid") ?? "";
-				if (id === "") throw new InvalidParameterError("the session has no ID");
-				const methods = header("grpc-method")?.toLowerCase().split(", ");
-				const head = { sharedKey: header("sharedkey") ?? "", methods: methods && new Set(methods) };
-				return upgraded(request, (loaded, socket) => loaded.attach(id, socket, head));
+				if ((request.headers.get(SESSION_HEADER) ?? "") === "")
+					throw new InvalidParameterError("the session has no ID");
+				return upgraded(request, (loaded, socket) => loaded.attach(request.headers, socket));
 			},
 		},
 	];

@@ -35,7 +35,7 @@ describe("every reply", () => {
 		];
 		expect(headers.map((name) => response.headers.get(name))).toEqual([
 			"1.56",
-			"1",
+			"2",
 			"false",
 			"linux",
 			"Docker/test (linux)",

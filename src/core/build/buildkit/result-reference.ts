@@ -13,8 +13,9 @@ const SCHEME = "gantry-result://";
 
 export function definitionOf(reference: string): Definition {
 	const source = OP.encode({ source: { identifier: `${SCHEME}${reference}`, attrs: new Map() } });
-	const end = OP.encode({ inputs: [{ digest: sha256(source), index: 0 }] });
-	return { def: [source, end] };
+	const digest = sha256(source);
+	const end = OP.encode({ inputs: [{ digest, index: 0 }] });
+	return { def: [source, end], metadata: new Map([[digest, { description: new Map() }]]) };
 }
 
 /** @throws NotImplementedError for a graph that has more in it than a result of ours */

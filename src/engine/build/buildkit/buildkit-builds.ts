@@ -2,7 +2,6 @@ import type { MessageOf } from "../../../api/buildkit/message.ts";
 import type { DEFINITION } from "../../../api/buildkit/values.ts";
 import type { Platform } from "../../../api/oci/image.ts";
 import { errorMessage, InvalidParameterError, NotFoundError, NotImplementedError } from "../../../base/errors.ts";
-import type { Logger } from "../../../base/logger.ts";
 import type { Builder } from "../../../core/build/builder.ts";
 import { builderArguments } from "../../../core/build/builder-arguments.ts";
 import { cacheExport } from "../../../core/build/buildkit/cache-options.ts";
@@ -13,11 +12,11 @@ import type { BuildOutput, BuildRequest, BuildResult, NamedContext } from "../..
 import type { TreeWalk } from "../../../core/build/tree-walk.ts";
 import { checkFrontend } from "../../../core/dockerfile/frontend.ts";
 import { parseReference } from "../../../core/image/reference.ts";
-import type { ImageService } from "../../image/image-service.ts";
 import { ClientAnswers } from "./client-answers.ts";
 import { ClientContexts, type ClientContextsDependencies } from "./client-contexts.ts";
 import { Awaited, ClientSessions } from "./client-sessions.ts";
 import { answerQuestion } from "./dockerfile-questions.ts";
+import { ResultImages, type ResultImagesDependencies } from "./result-images.ts";
 import { SolveFailure } from "./solve-failure.ts";
 import { type FrontendResult, SolveJob } from "./solve-job.ts";
 import type { StatusSender } from "./status-feed.ts";
@@ -47,13 +46,11 @@ export interface FrontendAnswer {
 	readonly metadata: ReadonlyMap<string, Uint8Array>;
 }
 
-export interface BuildKitBuildsDependencies extends ClientContextsDependencies {
+export interface BuildKitBuildsDependencies extends ClientContextsDependencies, ResultImagesDependencies {
 	readonly builder: Builder;
 	/** Of the machine. */
 	readonly platform: Platform;
-	readonly images: Pick<ImageService, "remove">;
 	readonly trees: TreeWalk;
-	readonly logger: Logger;
 }
 
 /** Builds of BuildKit's clients. Dockerfiles are all that is built, by the one builder there is; graphs (LLB) are refused. */
@@ -61,6 +58,7 @@ export class BuildKitBuilds {
 	readonly sessions = new ClientSessions();
 	readonly #deps: BuildKitBuildsDependencies;
 	readonly #contexts: ClientContexts;
+	readonly #images: ResultImages;
 	readonly #jobs = new Awaited<SolveJob>();
 	/** Results of builds under way, for builds that take them as inputs. */
 	readonly #results = new Map<string, { readonly job: SolveJob; readonly result: FrontendResult }>();
@@ -68,6 +66,7 @@ export class BuildKitBuilds {
 	constructor(deps: BuildKitBuildsDependencies) {
 		this.#deps = deps;
 		this.#contexts = new ClientContexts(deps);
+		this.#images = new ResultImages(deps);
 	}
 
 	/**
@@ -150,17 +149,19 @@ export class BuildKitBuilds {
 		}
 		const inputImages = new Map<string, string>();
 		for (const [name, input] of inputs)
-			if (input !== undefined) inputImages.set(name, await this.#inputImage(referenceOf(input)));
+			if (input !== undefined) inputImages.set(name, await this.#inputImage(job, referenceOf(input)));
 		const result = job.add(parsed, inputImages);
 		this.#results.set(result.id, { job, result });
 		return { result: { id: result.id, definition: definitionOf(result.id) }, metadata: new Map() };
 	}
 
 	/** @throws NotFoundError, and what the other build fails with */
-	async #inputImage(id: string): Promise<string> {
+	async #inputImage(job: SolveJob, id: string): Promise<string> {
 		const found = this.#results.get(id);
 		if (found === undefined) throw new NotFoundError("a build takes the result of another one that is over");
-		return await this.#image(found.job, found.result);
+		const image = await this.#image(found.job, found.result);
+		job.owned.use(this.#images.hold(image));
+		return image;
 	}
 
 	/** The result as an image without a name. */
@@ -171,8 +172,12 @@ export class BuildKitBuilds {
 
 	async #buildImage(job: SolveJob, result: FrontendResult): Promise<string> {
 		const outputs: BuildOutput[] = [{ type: "image", attributes: {} }];
-		const built = await this.#build(job, result, { outputs, annotations: [], cacheTo: [], allow: new Set() });
-		return built.digest;
+		const image = await this.#images.make(async () => {
+			const built = await this.#build(job, result, { outputs, annotations: [], cacheTo: [], allow: new Set() });
+			return built.digest;
+		});
+		job.owned.use(this.#images.hold(image));
+		return image;
 	}
 
 	async #build(
