@@ -44,7 +44,9 @@ function firstStep(root: string, pattern: string): Step {
 		if (hasWildcard(part)) {
 			const glob = new PathGlob(part, { doubleStar: false });
 			const names = namesIn(directory).filter((name) => glob.matches(name));
-			const wanted = rest.length > 0 ? names : names.filter((name) => readLink(`${directory}/${name}`) !== undefined);
+			// At the end only symlinks matter; on the way they stand for nothing.
+			const isLast = rest.length === 0;
+			const wanted = names.filter((name) => (readLink(`${directory}/${name}`) !== undefined) === isLast);
 			return { kind: "matches", patterns: wanted.map((name) => posix.join("/", ...before, escaped(name), ...rest)) };
 		}
 		const target = readLink(`${directory}/${unescaped(part)}`);

@@ -62,10 +62,12 @@ function single(root: RootDirectory, path: string, source: string): Found {
 function matchesOf(root: RootDirectory, pattern: string, isLeftOut: (item: SourceItem) => boolean): Found[] {
 	let directories = [{ named: "", path: "" }];
 	const parts = pattern.split("/");
-	parts.slice(0, -1).forEach((part) => {
+	const wildAt = parts.findIndex(hasWildcard);
+	parts.slice(0, -1).forEach((part, index) => {
 		directories = directories.flatMap(({ named, path }) =>
 			namesIn(root, path, part).flatMap((name) => {
-				const real = resolveLinks(root, join(path, name)).slice(1);
+				// As with BuildKit, no symlinks are followed on the way from the first wildcard on.
+				const real = index >= wildAt ? join(path, name) : resolveLinks(root, join(path, name)).slice(1);
 				return statusOf(root, real)?.kind === "directory" ? [{ named: join(named, name), path: real }] : [];
 			}),
 		);

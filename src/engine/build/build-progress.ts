@@ -5,8 +5,10 @@ import type { Clock } from "../../base/clock.ts";
 import { type Digest, sha256 } from "../../base/digest.ts";
 import { errorKind, errorMessage } from "../../base/errors.ts";
 import type { PlannedStage, PlannedStep } from "../../core/build/plan/build-plan.ts";
+import { layoutName } from "../../core/build/plan/stage-graph.ts";
 import type { ProgressSink, VertexStatus } from "../../core/build/progress.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
+import { formatReference, parseAnyReference, withDefaultTag } from "../../core/image/reference.ts";
 import type { BuildNarrator } from "./stage-builds.ts";
 
 /** One vertex, told anew at each change. */
@@ -108,11 +110,11 @@ export class VertexNarrator implements BuildNarrator {
 
 	stageStarted(stage: PlannedStage): void {
 		if (stage.from.kind !== "image") return;
-		const { repoDigest } = stage.from.image;
+		const { reference, repoDigest } = stage.from.image;
 		const at = repoDigest?.indexOf("@") ?? -1;
 		const digest = at < 0 ? "" : (repoDigest?.slice(at) ?? "");
 		// Of stages that begin alike it is one vertex.
-		const vertex = this.vertex(`${this.#prefix(stage, 1)} FROM ${stage.base}${digest}`);
+		const vertex = this.vertex(`${this.#prefix(stage, 1)} FROM ${fullReference(reference)}${digest}`);
 		if (![...this.#last.values()].includes(vertex.digest)) vertex.start().cached().end();
 		this.#last.set(stage.id, vertex.digest);
 	}
@@ -123,7 +125,7 @@ export class VertexNarrator implements BuildNarrator {
 		const number = 1 + countedBase(stage) + stage.steps.filter(({ action }) => action.kind !== "config").indexOf(step);
 		const before = this.#last.get(stage.id);
 		const inputs = before === undefined ? [] : [before];
-		const name = `${this.#prefix(stage, number, step.buildsFor)} ${step.instruction}`;
+		const name = `${this.#prefix(stage, number, step.buildsFor)} ${step.title}`;
 		const vertex = new Vertex(this.progress, this.clock, name, `${this.buildKey} ${stage.id} ${name}`, inputs);
 		this.#last.set(stage.id, vertex.digest);
 		vertex.start();
@@ -142,6 +144,21 @@ export class VertexNarrator implements BuildNarrator {
 		const width = String(total).length;
 		const words = [platform, name, `${String(number).padStart(width)}/${total}`].filter((word) => word !== "");
 		return `[${words.join(" ")}]`;
+	}
+}
+
+/** `docker.io/library/busybox:latest`; IDs, layouts and directories of caches stay as they are. */
+export function fullReference(reference: string): string {
+	if (layoutName(reference) !== undefined || reference.startsWith("/")) return reference;
+	try {
+		const parsed = parseAnyReference(reference);
+		if (parsed.kind === "digest") return reference;
+		// The digest follows, where there is one.
+		return formatReference({ ...withDefaultTag(parsed.named), digest: undefined });
+	} catch (error) {
+		// Whoever looks it up says what is wrong with it.
+		if (errorKind(error) === "invalid-parameter") return reference;
+		throw error;
 	}
 }
 

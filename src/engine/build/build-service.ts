@@ -18,7 +18,7 @@ import { formatPlatform } from "../../core/image/platform.ts";
 import type { PublishedForm } from "../../core/image/published-form.ts";
 import { familiar } from "../../core/image/reference.ts";
 import { type BuildDefinition, readDefinition } from "./build-preparation.ts";
-import { reportPull, type Vertex, VertexNarrator } from "./build-progress.ts";
+import { fullReference, reportPull, type Vertex, VertexNarrator } from "./build-progress.ts";
 import { BuildRun, type BuildRunDependencies, type RunOptions } from "./build-run.ts";
 import type { OnSync } from "./context-files.ts";
 import { asVertexWarning } from "./dockerfile-checks.ts";
@@ -95,7 +95,7 @@ export class BuildService implements Builder {
 				work: (onProgress: (message: ProgressMessage) => void) => Promise<T>,
 			) =>
 				steps
-					.internal(`load metadata for ${reference}`, platform)
+					.internal(`load metadata for ${fullReference(reference)}`, platform)
 					.around((vertex) => work((message) => reportPull(vertex, message))),
 			onWarnings: (warnings: readonly LintWarning[]) => {
 				for (const found of warnings) {

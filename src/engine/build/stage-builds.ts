@@ -185,6 +185,7 @@ function stagesRead({ action }: PlannedStep): number[] {
 function contextStep(stage: PlannedStage, name: string): PlannedStep {
 	return {
 		instruction: stage.fromText,
+		title: stage.fromText,
 		range: stage.fromRange,
 		action: {
 			kind: "copy",

@@ -139,7 +139,12 @@ describe("gantry build sends", () => {
 
 	test("links that a wildcard matches with what they lead to; one that leads nowhere is an error", async () => {
 		const { context, daemon } = suite;
-		context.write({ Dockerfile: ["FROM scratch", "COPY d/l* w*/x /"], "odd[1]": "odd\n", "real/x": "x\n" });
+		context.write({
+			Dockerfile: ["FROM scratch", "COPY d/l* way/x* w*/y* /"],
+			"odd[1]": "odd\n",
+			"real/x": "x\n",
+			"real/y": "",
+		});
 		context.write({ "d/other": "", "e/hidden": "" });
 		symlinkSync("/odd[1]", context.path("d/link"));
 		symlinkSync("real", context.path("way"));

@@ -397,7 +397,7 @@ test("followLinks() adds the links on a pattern's way, and where they lead insid
 		["absolute/*.txt", ["absolute", "real/deep/*.txt"]],
 		["real/up/f", ["real/up", "link/deep/f", "link", "real/deep/f"]],
 		["re*/y", []],
-		["l*/deep/y", ["link", "real/deep/y", "loop", "loop/deep/y"]],
+		["l*/deep/y", []],
 		["real/*", ["real/up", "link/deep", "link", "real/deep"]],
 		["re[al]l/u?", ["real/up", "link/deep", "link", "real/deep"]],
 		["real/\\up", ["link/deep", "link", "real/deep"]],

@@ -74,8 +74,10 @@ export type StepAction =
 
 /** Stages that begin alike, for several platforms, have their first steps in common: the same objects. */
 export interface PlannedStep {
-	/** `RUN make`, on one line. */
+	/** `RUN make $TARGET`, on one line. */
 	readonly instruction: string;
+	/** The same with the values of variables that are set, as progress shows it. */
+	readonly title: string;
 	/** Undefined for a trigger of the base image. */
 	readonly range: SourceRange | undefined;
 	readonly action: StepAction;

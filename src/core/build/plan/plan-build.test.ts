@@ -71,6 +71,16 @@ describe("planBuild()", () => {
 		expect(one?.createdBy).toBe("RUN |2 G=global L=given /bin/sh -c one # buildkit");
 	});
 
+	test.each([
+		["RUN echo $A ${UNSET} \"$A\" '$A' $(ls) $$", "RUN echo value ${UNSET} \"value\" '$A' $(ls) $$"],
+		["RUN echo it's $A", "RUN echo it's $A"],
+		["COPY $A* /$A/", "COPY value* /value/"],
+		["ENV A=other B=$A", "ENV A=other B=value"],
+	])("shows %j as %j", (line, title) => {
+		const step = stepsOf(["FROM base", "ENV A=value", line]).at(-1);
+		expect([step?.instruction, step?.title]).toEqual([line, title]);
+	});
+
 	test("follows the configuration, and fires the triggers of the base", () => {
 		const image = { Cmd: ["old"], OnBuild: ["RUN triggered", "WORKDIR made"], WorkingDir: "/base", Labels: { a: "1" } };
 		const steps = stepsOf(["FROM base", 'ENTRYPOINT ["e"]', "LABEL b=2", 'SHELL ["/bin/bash", "-c"]', "CMD run"], {

@@ -9,6 +9,7 @@ import {
 	StageVariables,
 } from "../../dockerfile/build-arguments.ts";
 import { checkInstruction } from "../../dockerfile/check-instruction.ts";
+import { DockerfileError } from "../../dockerfile/dockerfile-error.ts";
 import { atInstruction, expandInstruction, expandMounts, expandPorts } from "../../dockerfile/expand-instruction.ts";
 import { parseHeredocWord } from "../../dockerfile/parser/heredocs.ts";
 import {
@@ -19,6 +20,7 @@ import {
 	type RunInstruction,
 	type StageInstruction,
 } from "../../dockerfile/syntax.ts";
+import { expandWord } from "../../dockerfile/word-expansion.ts";
 import { formatPlatform } from "../../image/platform.ts";
 import type {
 	BaseImage,
@@ -73,12 +75,14 @@ class StagePlanner {
 		let state: StageConfig = { config, author: "", commandSet: false };
 		const steps: PlannedStep[] = [];
 		for (const [position, instruction] of instructions.entries()) {
+			const title = this.#title(instruction, variables);
 			const next = atInstruction(instruction, this.#input.dockerfile, () => this.#step(instruction, state, variables));
 			state = next.state;
 			const range = position < triggers ? undefined : instruction.range;
 			const { action, history } = next;
 			steps.push({
 				instruction: oneLine(instruction),
+				title,
 				range,
 				action,
 				config: state.config,
@@ -101,6 +105,18 @@ class StagePlanner {
 			needs,
 		};
 		return { stage: planned, state, variables };
+	}
+
+	#title(instruction: StageInstruction, variables: StageVariables): string {
+		const text = oneLine(instruction);
+		try {
+			const options = { escape: this.#input.dockerfile.escape, keepQuotes: true, keepUnset: true };
+			return oneLineOf(expandWord(text, variables, options).text);
+		} catch (error) {
+			// What a shell reads need not be anything that this could.
+			if (error instanceof DockerfileError) return text;
+			throw error;
+		}
 	}
 
 	#base(): { from: PlannedStage["from"]; config: ContainerConfig; parent?: StageVariables } {
@@ -271,7 +287,11 @@ function inheritedConfig({ config }: BaseImage): ContainerConfig {
 
 /** An instruction as progress and errors show it. */
 export function oneLine({ text, keyword }: Pick<StageInstruction, "text" | "keyword">): string {
-	return `${keyword.toUpperCase()}${text.slice(keyword.length).replace(/\s+/g, " ")}`.trim();
+	return oneLineOf(`${keyword.toUpperCase()}${text.slice(keyword.length)}`);
+}
+
+function oneLineOf(text: string): string {
+	return text.replace(/\s+/g, " ").trim();
 }
 
 /** Platform and proxy arguments may be given without anybody asking for them. */
