@@ -121,7 +121,7 @@ export function wireBuilding(wiring: BuildWiring) {
 	const contexts = new ContextArchives({ files, directories, remotes });
 	const classic = new ClassicBuilds({ ...common, contexts });
 	const builder = new BuildService(common);
-	const places = new CachedContextPlaces(cache, logger);
+	const places = new CachedContextPlaces(cache);
 	const sessions = new BuildSessions({ builder, places, copies: drivers.build.contextCopies, wholeContexts: contexts });
 	const operations = new BuildOperations(classic, cache, events);
 	const { canRun } = drivers.build;

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Digest } from "../../base/digest.ts";
+import type { FreshFiles } from "../diff/fresh-files.ts";
 
 /** Directories of the builder: kept ones named after their cache record, and temporary ones that the next start removes. */
 export interface BuildDirectories {
@@ -68,8 +69,11 @@ export interface WrittenFileOptions {
 export interface CopyTarget {
 	/** Host directory that acts as `/`. */
 	readonly root: string;
-	/** Where what is written below `root` ends up, when `root` is an overlay; new trees are written there, after the overlay is off. */
-	readonly upper?: { readonly path: string; readonly detach: () => Promise<void> };
+	/**
+	 * Where what is written below `root` ends up, when `root` is an overlay; new trees are written there, after the overlay is off. `fresh`
+	 * hears of their files.
+	 */
+	readonly upper?: { readonly path: string; readonly fresh: FreshFiles; readonly detach: () => Promise<void> };
 }
 
 export interface MountPlace {

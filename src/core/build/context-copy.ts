@@ -31,6 +31,8 @@ export interface ContextCopy {
 	readonly revision: string | undefined;
 	/** Digest of the listing that the copy is exactly like; undefined when some stamp in it can't be relied upon. */
 	readonly listingDigest: string | undefined;
+	/** Of all its files. */
+	readonly sizeBytes: number;
 	/** What is there; parents before what is in them. Read from the disk at the first call. */
 	entries(): readonly KeptEntry[];
 	/**

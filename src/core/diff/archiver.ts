@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { FilesystemChange } from "../../api/engine/container.ts";
 import type { Digest } from "../../base/digest.ts";
+import type { FreshFiles } from "./fresh-files.ts";
 import type { TarIdentity } from "./tar-checksum.ts";
 
 /** What `stat` tells of a path inside a container. */
@@ -127,7 +128,7 @@ export interface LayerApplier {
 	 */
 	diff(upper: string, lowers: readonly string[], options?: DiffOptions): Readable;
 	/** What `diff` would give, counted and digested. @throws InvalidParameterError as `diff` */
-	measure(upper: string, lowers: readonly string[]): Promise<MeasuredDiff>;
+	measure(upper: string, lowers: readonly string[], fresh?: FreshFiles): Promise<MeasuredDiff>;
 	/** The container's changes, sorted by path, as `GET /containers/{id}/changes`. */
 	changes(upper: string, lowers: readonly string[], options?: DiffOptions): Promise<FilesystemChange[]>;
 }

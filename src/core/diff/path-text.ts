@@ -6,7 +6,7 @@ const ESCAPE_BASE = 0xdc00;
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export function decodePath(bytes: Uint8Array): string {
-	const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 	const text = buffer.toString("utf8");
 	if (!text.includes("\ufffd")) return text;
 	try {

@@ -140,8 +140,8 @@ export interface HeaderFields {
 	readonly deviceMinor: number;
 }
 
-export function formatHeader(fields: HeaderFields): Buffer {
-	const block = Buffer.alloc(TAR_BLOCK_BYTES);
+/** @param block of zeros, to be filled */
+export function formatHeader(fields: HeaderFields, block = Buffer.alloc(TAR_BLOCK_BYTES)): Buffer {
 	putText(block, 0, 100, fields.name);
 	putOctal(block, 100, 8, fields.mode);
 	putOctal(block, 108, 8, fields.uid);

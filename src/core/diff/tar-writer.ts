@@ -23,12 +23,15 @@ const ASCII = /^[\x20-\x7e]*$/;
 /** Two zero blocks close an archive. */
 export const TAR_END: Uint8Array = new Uint8Array(2 * TAR_BLOCK_BYTES);
 
-/** Header of a member. Its `sizeBytes` bytes of content and `tarPadding(sizeBytes)` zeros follow. Sparse files are written in full. */
-export function formatTarHeader(entry: TarEntry): Buffer {
+/**
+ * Header of a member. Its `sizeBytes` bytes of content and `tarPadding(sizeBytes)` zeros follow. Sparse files are written in full.
+ * @param block of 512 zeros: the header's place, where it needs no more
+ */
+export function formatTarHeader(entry: TarEntry, block?: Buffer<ArrayBuffer>): Buffer {
 	const split = splitName(entry.name);
 	const seconds = floorSeconds(entry.modifiedNs);
 	const records = paxRecords(entry, seconds, split !== undefined);
-	const block = formatHeader({
+	const fields = {
 		name: split?.name ?? truncated(entry.name),
 		prefix: split?.prefix ?? "",
 		linkName: truncated(entry.linkName),
@@ -42,8 +45,9 @@ export function formatTarHeader(entry: TarEntry): Buffer {
 		groupName: entry.groupName,
 		deviceMajor: entry.deviceMajor,
 		deviceMinor: entry.deviceMinor,
-	});
-	return records.length === 0 ? block : Buffer.concat([formatPaxMember(entry.name, records), block]);
+	};
+	if (records.length === 0) return formatHeader(fields, block);
+	return Buffer.concat([formatPaxMember(entry.name, records), formatHeader(fields)]);
 }
 
 export function tarPadding(sizeBytes: number): Uint8Array {

@@ -14,6 +14,8 @@ import type { RootDirectory } from "../linux/root-directory.ts";
 /** Files larger than this are written off the main thread: a full page cache makes their writer wait. */
 const SMALL_BYTES = 256 * 1024;
 
+const UMASK = process.umask();
+
 const writeAsync = promisify(write);
 
 interface Existing {
@@ -60,7 +62,9 @@ export class FileReceiver implements ContentReceiver {
 			throw new InvalidParameterError("the client sent a file of the build context that was not asked for");
 		const isKnown = this.options.present.delete(entry.path);
 		const existing = isKnown ? this.#openExisting(entry.path) : undefined;
-		const fd = existing?.fd ?? this.root.openFile(entry.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+		const fd =
+			existing?.fd ??
+			this.root.openFile(entry.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, head.permissions & 0o777);
 		this.#file = { entry, head, fd, before: existing, hash: createHash("sha256"), position: 0 };
 	}
 
@@ -138,10 +142,14 @@ export class FileReceiver implements ContentReceiver {
 }
 
 /** Gives the file the size, permissions and times that it is to have. */
-function settle({ fd, head, before }: OpenFile): void {
-	if (before !== undefined && before.sizeBytes > head.sizeBytes) ftruncateSync(fd, head.sizeBytes);
+function settle({
+	fd,
+	head,
+	before = { sizeBytes: 0, permissions: head.permissions & 0o777 & ~UMASK },
+}: OpenFile): void {
+	if (before.sizeBytes > head.sizeBytes) ftruncateSync(fd, head.sizeBytes);
 	// Writing takes away the bits of set-user-ID and set-group-ID.
-	if (before?.permissions !== head.permissions || (head.permissions & 0o6000) !== 0) fchmodSync(fd, head.permissions);
+	if (before.permissions !== head.permissions || (head.permissions & 0o6000) !== 0) fchmodSync(fd, head.permissions);
 	setFileTimes(fd, head.modifiedNs, head.modifiedNs);
 }
 

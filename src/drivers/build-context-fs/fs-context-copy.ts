@@ -58,6 +58,10 @@ class FsContextCopy implements ContextCopy {
 		return this.#listingDigest;
 	}
 
+	get sizeBytes(): number {
+		return this.entries().reduce((sum, { kind, sizeBytes }) => (kind === "file" ? sum + sizeBytes : sum), 0);
+	}
+
 	entries(): readonly KeptEntry[] {
 		this.#entries ??= this.#listing.entries();
 		return this.#entries;

@@ -20,6 +20,7 @@ import type {
 	WrittenFileOptions,
 } from "../../core/build/build-directories.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
+import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { O } from "../linux/file-descriptors.ts";
 import { resolveLinks } from "../linux/resolve-links.ts";
@@ -57,9 +58,14 @@ export class FsBuildFiles implements BuildFiles {
 			using from = RootDirectory.open(selection.root);
 			const filter = PathFilter.of(selection);
 			const items = sourceItems(from, selection, (item) => filter?.skipsItem(item) === true);
-			const copying = { ...options, mayLink: selection.mayLink === true };
-			if (await copyNewTree(items, target, destination, selection, (to) => new TreeCopier(from, to, copying, filter)))
-				return;
+			const copying = {
+				...options,
+				mayLink: selection.mayLink === true,
+				hasAttributes: selection.knownDigest === undefined,
+			};
+			const copierTo = (to: RootDirectory, fresh?: FreshFiles) =>
+				new TreeCopier(from, to, fresh === undefined ? copying : { ...copying, fresh }, filter);
+			if (await copyNewTree(items, target, destination, selection, copierTo)) return;
 			using to = RootDirectory.open(target.root);
 			const copier = new TreeCopier(from, to, { ...copying, mayLink: false }, filter);
 			for (const item of items)
@@ -95,7 +101,7 @@ export class FsBuildFiles implements BuildFiles {
 			using root = RootDirectory.open(targetRoot);
 			const real = placeOfFile(root, path, options.name);
 			const { owner, madePermissions } = options;
-			const copying = { owner, chmod: undefined, madePermissions, mayLink: false };
+			const copying = { owner, chmod: undefined, madePermissions, mayLink: false, hasAttributes: false };
 			new TreeCopier(root, root, copying, undefined).makeParents(real);
 			const name = encodePath(real);
 			const there = root.statusIfExists(name);
@@ -269,7 +275,7 @@ async function copyNewTree(
 	{ root, upper }: CopyTarget,
 	destination: string,
 	{ parents }: FileSelection,
-	copierTo: (to: RootDirectory) => TreeCopier,
+	copierTo: (to: RootDirectory, fresh?: FreshFiles) => TreeCopier,
 ): Promise<boolean> {
 	if (item?.status.kind !== "directory" || others.length > 0 || upper === undefined || parents) return false;
 	const place = emptyPlace(root, destination, copierTo);
@@ -277,7 +283,7 @@ async function copyNewTree(
 	await upper.detach();
 	using to = RootDirectory.open(upper.path);
 	if (place.isNew) to.removeDirectory(encodePath(place.path));
-	await copierTo(to).copy(item, { path: `/${place.path}`, parents: false });
+	await copierTo(to, upper.fresh).copy(item, { path: `/${place.path}`, parents: false });
 	return true;
 }
 

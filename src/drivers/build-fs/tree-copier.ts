@@ -3,6 +3,7 @@ import { fchmodSync, fchownSync, readSync, writeSync } from "node:fs";
 import { errnoCode, InvalidParameterError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import type { CopyOptions } from "../../core/build/build-directories.ts";
+import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { isWhiteoutName } from "../../core/diff/whiteout.ts";
 import { getFileAttribute, listFileAttributes, setFileAttribute } from "../linux/file-attributes.ts";
@@ -16,12 +17,21 @@ import { attributeNames, isCopiedAttribute } from "./selection-digest.ts";
 import type { SourceItem } from "./source-items.ts";
 
 const BUFFER_BYTES = 1 << 17;
+const UMASK = process.umask();
 const ROOT = { uid: 0, gid: 0 };
 
 export interface CopyDestination {
 	/** In the target's root. A slash at its end says that it is a directory. */
 	readonly path: string;
 	readonly parents: boolean;
+}
+
+export interface TreeCopyOptions extends Omit<CopyOptions, "unpack"> {
+	readonly mayLink: boolean;
+	/** Files of the source may have extended attributes. */
+	readonly hasAttributes: boolean;
+	/** Hears of the small files. */
+	readonly fresh?: FreshFiles;
 }
 
 export class TreeCopier {
@@ -33,7 +43,7 @@ export class TreeCopier {
 	constructor(
 		readonly from: RootDirectory,
 		readonly to: RootDirectory,
-		readonly options: Omit<CopyOptions, "unpack"> & { readonly mayLink: boolean },
+		readonly options: TreeCopyOptions,
 		readonly filter: PathFilter | undefined,
 	) {}
 
@@ -132,7 +142,7 @@ export class TreeCopier {
 		if (!isFree) this.#makeRoom(target);
 		if (this.options.mayLink && this.#linkFrom(source, bytes, status)) return undefined;
 		if (this.#linkAgain(target, status)) return undefined;
-		if (status.kind === "file") return this.#file(source, bytes, status, isFree);
+		if (status.kind === "file") return this.#file(source, target, status, isFree);
 		if (status.kind === "symlink") this.to.makeSymlink(this.from.readLink(source), bytes);
 		else if (status.kind !== "directory")
 			this.to.makeNode(bytes, status.kind, 0o600, status.deviceMajor, status.deviceMinor);
@@ -174,8 +184,9 @@ export class TreeCopier {
 		return true;
 	}
 
-	#file(source: Uint8Array, target: Uint8Array, status: FileStatus, isFree: boolean): void | Promise<void> {
+	#file(source: Uint8Array, target: string, status: FileStatus, isFree: boolean): void | Promise<void> {
 		const from = this.from.openFile(source, O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
+		const permissions = this.options.chmod?.(status.permissions, false) ?? status.permissions;
 		let to = -1;
 		let isLater = false;
 		const close = () => {
@@ -183,38 +194,44 @@ export class TreeCopier {
 			closeDescriptor(from);
 		};
 		try {
-			to = this.to.openFile(target, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
+			to = this.to.openFile(encodePath(target), O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, permissions & 0o777);
 			if (status.sizeBytes > BUFFER_BYTES) {
 				isLater = true;
 				return this.#large(from, to, status.sizeBytes)
-					.then(() => this.#fileMetadata(from, to, status, isFree))
+					.then(() => void this.#fileMetadata(from, to, status, permissions, isFree))
 					.finally(close);
 			}
-			this.#small(from, to);
-			this.#fileMetadata(from, to, status, isFree);
+			const contents = this.#small(from, to);
+			const isPlain = this.#fileMetadata(from, to, status, permissions, isFree);
+			if (isPlain && contents !== undefined) this.options.fresh?.add(target, contents);
 		} finally {
 			if (!isLater) close();
 		}
 		return undefined;
 	}
 
-	/** Through descriptors, which is quicker than by names. */
-	#fileMetadata(from: number, to: number, status: FileStatus, isFree: boolean): void {
-		const { owner = status, chmod } = this.options;
-		if (!isFree || owner.uid !== 0 || owner.gid !== 0) fchownSync(to, owner.uid, owner.gid);
-		fchmodSync(to, chmod?.(status.permissions, false) ?? status.permissions);
-		for (const name of listFileAttributes(from)) {
+	/** Through descriptors, which is quicker than by names. @returns whether there are no extended attributes */
+	#fileMetadata(from: number, to: number, status: FileStatus, permissions: number, isFree: boolean): boolean {
+		const { owner = status, hasAttributes } = this.options;
+		const isOwned = !isFree || owner.uid !== 0 || owner.gid !== 0;
+		if (isOwned) fchownSync(to, owner.uid, owner.gid);
+		// The others are there since the file was made.
+		if ((permissions & (0o7000 | UMASK)) !== 0) fchmodSync(to, permissions);
+		const names = hasAttributes ? listFileAttributes(from) : [];
+		for (const name of names) {
 			const value = isCopiedAttribute(name) ? getFileAttribute(from, name) : undefined;
 			if (value !== undefined) setFileAttribute(to, name, value);
 		}
 		setFileTimes(to, status.modifiedNs, status.modifiedNs);
+		return names.length === 0;
 	}
 
-	#small(from: number, to: number): void {
-		for (;;) {
+	/** @returns the contents, until the next file; undefined when the buffer does not hold them */
+	#small(from: number, to: number): Uint8Array | undefined {
+		for (let isFirst = true; ; isFirst = false) {
 			const count = readSync(from, this.#buffer, 0, BUFFER_BYTES, null);
 			for (let done = 0; done < count; ) done += writeSync(to, this.#buffer, done, count - done, null);
-			if (count < BUFFER_BYTES) return;
+			if (count < BUFFER_BYTES) return isFirst ? this.#buffer.subarray(0, count) : undefined;
 		}
 	}
 

@@ -1,50 +1,40 @@
-import { createHash } from "node:crypto";
-import { sha256FromHex } from "../../base/digest.ts";
 import { InvalidParameterError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import { baseOf, parentOf } from "../../core/diff/archive-path.ts";
 import type { DiffOptions, MeasuredDiff } from "../../core/diff/archiver.ts";
+import { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
-import { TarChecksum } from "../../core/diff/tar-checksum.ts";
 import { TAR_END } from "../../core/diff/tar-writer.ts";
 import { isWhiteoutName, whiteoutName } from "../../core/diff/whiteout.ts";
 import type { RootDirectory } from "../linux/root-directory.ts";
 import { openRoots } from "./changes.ts";
 import { compareTrees, type TreeChange } from "./compare-trees.ts";
+import { TarDigest } from "./tar-digest.ts";
 import { markerHeader, TreeTar } from "./tree-tar.ts";
 
 /** The digest of `diffTar`'s bytes, and what is in them, without anybody keeping them. */
-export async function measureDiff(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {
+export async function measureDiff(
+	upper: string,
+	lowers: readonly string[],
+	fresh = new FreshFiles(),
+): Promise<MeasuredDiff> {
 	using roots = openRoots(upper, lowers);
 	const pacer = new Pacer();
 	const options = { wholeTree: false, everyFile: true, directoryTimes: true, pacer };
 	const changes = await compareTrees(roots.upper, roots.lowers, options);
 	refuseWhiteouts(changes);
-	const hash = createHash("sha256");
-	const checksum = new TarChecksum();
-	let tarSizeBytes = 0;
-	const take = (bytes: Uint8Array) => {
-		hash.update(bytes);
-		checksum.update(bytes);
-		tarSizeBytes += bytes.length;
-	};
+	const digest = new TarDigest();
+	const take = (bytes: Uint8Array) => digest.take(bytes);
 	const tar = new TreeTar(roots.upper);
 	for (const { path, status } of changes) {
 		if (pacer.isDue) await pacer.pause();
 		if (status !== undefined) {
-			const taken = tar.consume(path, path, status, take);
+			const taken = tar.consume(path, path, status, take, fresh);
 			if (taken !== undefined) await taken;
 		} else if (isInDirectory(roots.upper, path)) take(markerHeader(whiteoutName(path), 0n));
 	}
 	take(TAR_END);
-	const diffId = sha256FromHex(hash.digest("hex"));
-	return {
-		diffId,
-		tarSizeBytes,
-		tarChecksum: checksum.finish(),
-		isEmpty: changes.length === 0,
-		...contentsOf(changes),
-	};
+	return { ...digest.finish(), isEmpty: changes.length === 0, ...contentsOf(changes) };
 }
 
 /** As the unpacking of the same tar counts. */

@@ -11,6 +11,7 @@ import type {
 	LayerSource,
 	MeasuredDiff,
 } from "../../core/diff/archiver.ts";
+import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { assembledTar } from "./assembled-tar.ts";
 import { changesOf } from "./changes.ts";
 import { compressedLayer } from "./compress-layer.ts";
@@ -69,8 +70,8 @@ export class FsLayerApplier implements LayerApplier {
 		return tarStream(diffTar(upper, lowers, options));
 	}
 
-	measure(upper: string, lowers: readonly string[]): Promise<MeasuredDiff> {
-		return measureDiff(upper, lowers);
+	measure(upper: string, lowers: readonly string[], fresh?: FreshFiles): Promise<MeasuredDiff> {
+		return measureDiff(upper, lowers, fresh);
 	}
 
 	changes(upper: string, lowers: readonly string[], options: DiffOptions = {}): Promise<FilesystemChange[]> {

@@ -4,8 +4,9 @@ import { readSync } from "node:fs";
 import { SystemError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import { joinPath } from "../../core/diff/archive-path.ts";
+import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
-import { type TarEntry, type TarEntryType, tarEntry } from "../../core/diff/tar-entry.ts";
+import { TAR_BLOCK_BYTES, type TarEntry, type TarEntryType, tarEntry } from "../../core/diff/tar-entry.ts";
 import { formatTarHeader, TAR_END, tarPadding } from "../../core/diff/tar-writer.ts";
 import { getFileAttribute, listFileAttributes } from "../linux/file-attributes.ts";
 import { closeDescriptor, O } from "../linux/file-descriptors.ts";
@@ -40,6 +41,8 @@ export class TreeTar {
 	readonly #chunks = new ChunkBuffer();
 	readonly #pacer = new Pacer();
 	readonly #buffer = new Uint8Array(BUFFER_BYTES);
+	/** Of a member whose bytes nobody keeps. */
+	readonly #header = Buffer.alloc(TAR_BLOCK_BYTES);
 	/** `device inode` of files with several links -> name of the first member. */
 	readonly #links = new Map<string, string>();
 
@@ -84,10 +87,16 @@ export class TreeTar {
 	}
 
 	/** The same bytes as of `member`, to somebody who takes them at once and keeps none. Promises are for large files alone. */
-	consume(path: string, name: string, status: FileStatus, take: (bytes: Uint8Array) => void): void | Promise<void> {
+	consume(
+		path: string,
+		name: string,
+		status: FileStatus,
+		take: (bytes: Uint8Array) => void,
+		fresh: FreshFiles,
+	): void | Promise<void> {
 		if (status.kind === "socket") return undefined;
 		try {
-			if (status.kind === "file") return this.#consumeFile(path, name, status, take);
+			if (status.kind === "file") return this.#consumeFile(path, name, status, take, fresh);
 			take(formatTarHeader(this.#entry(path, name, status)));
 		} catch (error) {
 			if (!isErrno(error, "ENOENT")) throw memberError("read", path, error);
@@ -100,6 +109,7 @@ export class TreeTar {
 		name: string,
 		status: FileStatus,
 		take: (bytes: Uint8Array) => void,
+		fresh: FreshFiles,
 	): void | Promise<void> {
 		const first = this.#firstLink(name, status);
 		if (first !== undefined) {
@@ -111,10 +121,17 @@ export class TreeTar {
 			take(formatTarHeader(this.#entry(path, name, status)));
 			return undefined;
 		}
+		const contents = fresh.contents(path, status.sizeBytes);
+		if (contents !== undefined) {
+			take(formatTarHeader(this.#entry(path, name, status, "none"), this.#header.fill(0)));
+			take(contents);
+			take(tarPadding(status.sizeBytes));
+			return undefined;
+		}
 		const fd = this.root.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
 		let isLarge = false;
 		try {
-			take(formatTarHeader(this.#entry(path, name, status, fd)));
+			take(formatTarHeader(this.#entry(path, name, status, fd), this.#header.fill(0)));
 			isLarge = status.sizeBytes > BUFFER_BYTES;
 			if (isLarge) return this.#consumeLarge(fd, path, status.sizeBytes, take);
 			for (let offset = 0; offset < status.sizeBytes; )
@@ -198,22 +215,29 @@ export class TreeTar {
 		return first;
 	}
 
-	/** @param fd of the file, when it is open anyway: asking it is quicker than asking a path */
-	#entry(path: string, name: string, status: FileStatus, fd?: number): TarEntry {
+	/** @param attributes where they are: a descriptor of the file, when it is open anyway, which is quicker to ask than the path */
+	#entry(path: string, name: string, status: FileStatus, attributes: number | "path" | "none" = "path"): TarEntry {
 		const isDirectory = status.kind === "directory";
-		return tarEntry({
+		return {
 			name: isDirectory && !name.endsWith("/") ? `${name}/` : name,
 			type: status.kind === "socket" ? "file" : TYPES[status.kind],
 			linkName: status.kind === "symlink" ? decodePath(this.root.readLink(encodePath(path))) : "",
 			mode: status.permissions,
 			uid: status.uid,
 			gid: status.gid,
+			userName: "",
+			groupName: "",
 			sizeBytes: status.kind === "file" ? status.sizeBytes : 0,
 			modifiedNs: this.options.exact === true ? status.modifiedNs : (status.modifiedNs / NS) * NS,
 			deviceMajor: status.deviceMajor,
 			deviceMinor: status.deviceMinor,
-			attributes: fd === undefined ? this.#attributes(path, status) : this.#attributesOf(fd),
-		});
+			attributes:
+				attributes === "none"
+					? NO_ATTRIBUTES
+					: attributes === "path"
+						? this.#attributes(path, status)
+						: this.#attributesOf(attributes),
+		};
 	}
 
 	#attributes(path: string, status: FileStatus): ReadonlyMap<string, Uint8Array> {

@@ -1,14 +1,12 @@
-import { createHash } from "node:crypto";
-import { sha256FromHex } from "../../base/digest.ts";
 import { EngineError, errorMessage, InvalidParameterError, SystemError } from "../../base/errors.ts";
 import { Pacer, pieces } from "../../base/pacer.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { AppliedLayer, ApplyOptions } from "../../core/diff/archiver.ts";
-import { TarChecksum } from "../../core/diff/tar-checksum.ts";
 import { TarReader } from "../../core/diff/tar-reader.ts";
 import { AssemblyBlob } from "./assembly-blob.ts";
 import { decompressed } from "./decompress.ts";
 import { LayerWriter } from "./layer-writer.ts";
+import { TarDigest } from "./tar-digest.ts";
 
 /** Source and result of `LayerApplier.apply`, on the thread it is called on, in slices of a few milliseconds; decompression runs on pool threads. */
 export async function unpackLayer(
@@ -17,34 +15,30 @@ export async function unpackLayer(
 	directory: string,
 	{ diffId: expected, tarLimitBytes: limitBytes = Number.POSITIVE_INFINITY }: Omit<ApplyOptions, "onProgress">,
 ): Promise<AppliedLayer> {
-	const hash = createHash("sha256");
-	const checksum = new TarChecksum();
+	const digest = new TarDigest();
 	const writer = LayerWriter.open(directory);
 	const blob = await AssemblyBlob.open(content);
 	try {
 		const reader = new TarReader(writer);
 		const pacer = new Pacer();
-		let tarSizeBytes = 0;
 		for await (const chunk of decompressed(archive)) {
-			if (tarSizeBytes + chunk.length > limitBytes)
+			if (digest.sizeBytes + chunk.length > limitBytes)
 				throw new InvalidParameterError(`layer unpacks to more than ${limitBytes} bytes`);
 			for (const piece of pieces(chunk)) {
-				hash.update(piece);
-				checksum.update(piece);
+				digest.take(piece);
 				reader.push(piece);
 				await pacer.pause();
 			}
-			tarSizeBytes += chunk.length;
 			await blob.write(writer.assembly.take());
 		}
 		reader.finish();
 		writer.finish();
-		const diffId = sha256FromHex(hash.digest("hex"));
-		if (expected !== undefined && diffId !== expected)
-			throw new InvalidParameterError(`invalid diffID for layer: expected "${expected}", got "${diffId}"`);
+		const tar = digest.finish();
+		if (expected !== undefined && tar.diffId !== expected)
+			throw new InvalidParameterError(`invalid diffID for layer: expected "${expected}", got "${tar.diffId}"`);
 		const assembly = await blob.commit(writer.assembly.finish());
 		const { contentSizeBytes, inodes } = writer;
-		return { diffId, tarSizeBytes, tarChecksum: checksum.finish(), contentSizeBytes, inodes, assembly };
+		return { ...tar, contentSizeBytes, inodes, assembly };
 	} catch (error) {
 		await blob.abort();
 		if (error instanceof EngineError || isAbort(error)) throw error;

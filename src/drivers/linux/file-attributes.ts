@@ -35,6 +35,7 @@ export function setFileAttribute(fd: number, name: string, value: Uint8Array): v
 	check(libc.fsetxattr(fd, cString(name), value.length === 0 ? null : value, value.length, 0), "fsetxattr", name);
 }
 
+const NOTHING = Buffer.alloc(0);
 /** Values are copied out of it at once. */
 const SCRATCH = new Uint8Array(FIRST_SIZE_BYTES);
 
@@ -43,7 +44,9 @@ function readGrowing(call: (buffer: Uint8Array) => number | bigint, name: string
 	for (let size = FIRST_SIZE_BYTES; ; size *= 4) {
 		const buffer = size === FIRST_SIZE_BYTES ? SCRATCH : new Uint8Array(size);
 		try {
-			return Buffer.from(buffer.subarray(0, check(call(buffer), name)));
+			const length = check(call(buffer), name);
+			// Of most files there are none.
+			return length === 0 ? NOTHING : Buffer.from(buffer.subarray(0, length));
 		} catch (error) {
 			if (errnoCode(error) !== "ERANGE" || size > SIZE_LIMIT_BYTES) throw error;
 		}

@@ -185,7 +185,11 @@ export class BuildCache {
 
 	/** Measures a directory again, after it was used. */
 	async measure(id: string): Promise<void> {
-		const sizeBytes = await this.#deps.directories.sizeBytes(id);
+		this.resize(id, await this.#deps.directories.sizeBytes(id));
+	}
+
+	/** The directory has this size now. */
+	resize(id: string, sizeBytes: number): void {
 		const record = this.#records.get(id);
 		if (record === undefined || record.sizeBytes === sizeBytes) return;
 		this.#remember({ ...record, sizeBytes });

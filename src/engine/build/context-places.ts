@@ -1,6 +1,4 @@
 import { sha256 } from "../../base/digest.ts";
-import { errorMessage } from "../../base/errors.ts";
-import type { Logger } from "../../base/logger.ts";
 import type { BuildCache } from "./build-cache.ts";
 import type { ContextPlace, ContextPlaces } from "./kept-context.ts";
 
@@ -12,10 +10,7 @@ export class CachedContextPlaces implements ContextPlaces {
 	/** Records that a build has. */
 	readonly #taken = new Set<string>();
 
-	constructor(
-		private readonly cache: Pick<BuildCache, "lease" | "directory" | "measure">,
-		private readonly logger: Logger,
-	) {}
+	constructor(private readonly cache: Pick<BuildCache, "lease" | "directory" | "resize">) {}
 
 	acquire(key: string, description: string): ContextPlace {
 		for (let number = 0; ; number++) {
@@ -26,15 +21,10 @@ export class CachedContextPlaces implements ContextPlaces {
 			const { id, path } = this.cache.directory(name, "source.local", description, lease);
 			return {
 				directory: path,
-				release: (isChanged) => {
+				release: (sizeBytes) => {
 					this.#taken.delete(name);
 					lease[Symbol.dispose]();
-					if (!isChanged) return;
-					this.cache
-						.measure(id)
-						.catch((error) =>
-							this.logger.warn("size of a build context is not known", { id, error: errorMessage(error) }),
-						);
+					if (sizeBytes !== undefined) this.cache.resize(id, sizeBytes);
 				},
 			};
 		}

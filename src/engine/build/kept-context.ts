@@ -5,8 +5,8 @@ import type { ContextCopies, ContextCopy } from "../../core/build/context-copy.t
 /** A place for the copy of a context, this build's alone until it is released. */
 export interface ContextPlace {
 	readonly directory: string;
-	/** @param isChanged whether what is in it may have another size now */
-	release(isChanged: boolean): void;
+	/** @param sizeBytes of what is in it now; undefined when that is as before, or not known */
+	release(sizeBytes: number | undefined): void;
 }
 
 /** Gives places for copies; the one of an earlier build of the same context where it is free. */
@@ -90,13 +90,16 @@ export class DirectoryContext implements BuildContext {
 	): Promise<HeldCopy> {
 		const { key, description } = this.source;
 		const place = this.keeping.places.acquire(key, description);
+		let copy: ContextCopy | undefined;
 		try {
-			const copy = this.keeping.copies.open(place.directory);
+			copy = this.keeping.copies.open(place.directory);
+			const opened = copy;
 			const { revision } = copy;
 			await this.source.update(copy, selection, signal, onProgress);
-			return { copy, release: () => place.release(copy.revision !== revision) };
+			const size = () => (opened.revision === revision ? undefined : opened.sizeBytes);
+			return { copy, release: () => place.release(size()) };
 		} catch (error) {
-			place.release(true);
+			place.release(copy?.sizeBytes);
 			throw error;
 		}
 	}

@@ -8,6 +8,7 @@ import type { StepResult } from "../../core/build/cache-record.ts";
 import type { PlannedStage, PlannedStep, StepAction } from "../../core/build/plan/build-plan.ts";
 import { BuildStepError } from "../../core/build/step-error.ts";
 import { configKey, copyKey, directoryKey, type KeyScope, runKey } from "../../core/build/step-key.ts";
+import { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { formatPlatform } from "../../core/image/platform.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { LayerRegistry } from "../image/layer-registry.ts";
@@ -207,6 +208,7 @@ export class StepSolver {
 		const { action } = step;
 		const id = newId();
 		const needsProcess = action.kind === "run";
+		const fresh = new FreshFiles();
 		try {
 			await snapshotter.prepare(id, place.chain, { bare: !needsProcess });
 			const { mergedPath, upperPath, isWholeTree } = await snapshotter.mount(id, { volatile: true });
@@ -216,7 +218,7 @@ export class StepSolver {
 				const onOutput = (part: OutputPart) => emit({ kind: "output", part });
 				await commands.run(step, action, target, scope, onOutput, signal);
 			} else if (action.kind === "copy") {
-				const upper = { path: upperPath, detach: () => snapshotter.unmount(id) };
+				const upper = { path: upperPath, fresh, detach: () => snapshotter.unmount(id) };
 				const target = { root: mergedPath, ...(isWholeTree || hasHeredocs(action) ? {} : { upper }) };
 				await copies.copy(action, target, place.accounts ?? place.chain, scope, signal);
 			} else if (action.kind === "directory") copies.makeDirectory(action, mergedPath);
@@ -227,7 +229,7 @@ export class StepSolver {
 				await snapshotter.unmount(id);
 				await this.#deps.files.limitTimes(upperPath, sourceDateEpoch * 1000);
 			}
-			const layer = await layers.commit(id, scope.leases.layers);
+			const layer = await layers.commit(id, scope.leases.layers, fresh);
 			return { chainId: layer?.chainId ?? place.chain, isEmpty: layer === undefined, createdAt: clock.now() };
 		} catch (error) {
 			await snapshotter.remove(id);

@@ -4,6 +4,7 @@ import type { Digest } from "../../base/digest.ts";
 import { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { CompressOptions, LayerApplier, LayerSource } from "../../core/diff/archiver.ts";
+import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import type { ImageStore, LayerBlob, LayerRecord } from "../../core/image/image-record.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
 import type { LayerUsage } from "../../core/system/disk-usage.ts";
@@ -125,10 +126,11 @@ export class LayerRegistry {
 	/**
 	 * Makes a layer of what was changed in a writable snapshot, which is gone then. The lease holds it. It outlives the process, but
 	 * a crash of the machine only after `flush`.
+	 * @param fresh of the files that were changed
 	 * @returns undefined when nothing was changed
 	 */
-	commit(snapshotId: string, lease: LayerLease): Promise<LayerRecord | undefined> {
-		return this.#unpacker.commit(snapshotId, lease);
+	commit(snapshotId: string, lease: LayerLease, fresh?: FreshFiles): Promise<LayerRecord | undefined> {
+		return this.#unpacker.commit(snapshotId, lease, fresh);
 	}
 
 	/** Resolves when every layer committed so far is on the disk, with its record. */

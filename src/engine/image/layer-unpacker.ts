@@ -4,6 +4,7 @@ import type { Digest } from "../../base/digest.ts";
 import type { KeyedMutex } from "../../base/keyed-mutex.ts";
 import type { ContentStore } from "../../core/content/content-store.ts";
 import type { LayerApplier } from "../../core/diff/archiver.ts";
+import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { chainId } from "../../core/image/chain-id.ts";
 import type { LayerRecord } from "../../core/image/image-record.ts";
 import type { Snapshotter } from "../../core/snapshot/snapshotter.ts";
@@ -70,7 +71,7 @@ export class LayerUnpacker {
 	}
 
 	/** See `LayerRegistry.commit`. */
-	async commit(snapshotId: string, lease: LayerLease): Promise<LayerRecord | undefined> {
+	async commit(snapshotId: string, lease: LayerLease, fresh?: FreshFiles): Promise<LayerRecord | undefined> {
 		const { applier, snapshotter, table, mutex } = this.#deps;
 		const { parent, upperPath, lowerPaths, isWholeTree } = snapshotter.find(snapshotId);
 		if (isWholeTree) {
@@ -79,7 +80,7 @@ export class LayerUnpacker {
 			await snapshotter.remove(snapshotId);
 			return layer.tarSizeBytes <= EMPTY_TAR_BYTES ? undefined : layer;
 		}
-		const measured = await applier.measure(upperPath, parent === undefined ? [] : snapshotter.stack(parent));
+		const measured = await applier.measure(upperPath, parent === undefined ? [] : snapshotter.stack(parent), fresh);
 		if (measured.isEmpty) {
 			await snapshotter.remove(snapshotId);
 			return undefined;

@@ -14,9 +14,14 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sha256 } from "../../../src/base/digest.ts";
 import type { FileSelection } from "../../../src/core/build/build-directories.ts";
+import { FreshFiles } from "../../../src/core/diff/fresh-files.ts";
 import { FsBuildFiles } from "../../../src/drivers/build-fs/fs-build-files.ts";
+import { FsContentStore } from "../../../src/drivers/content-fs/fs-content-store.ts";
+import { FsLayerApplier } from "../../../src/drivers/layer-fs/fs-layer-applier.ts";
 import { FsTreeArchiver } from "../../../src/drivers/layer-fs/fs-tree-archiver.ts";
+import { RootDirectory } from "../../../src/drivers/linux/root-directory.ts";
 
 const GROUP = 4321;
 
@@ -76,4 +81,32 @@ test("small and large files keep contents, permissions and times", async () => {
 		expect([name, mode & 0o7777, mtimeMs]).toEqual([name, 0o4750, 1_234_567_000]);
 		expect(readFileSync(path).equals(Buffer.alloc(size, name))).toBe(true);
 	}
+});
+
+test("the digest of a new tree is the same from contents at hand as from the files", async () => {
+	const sizes = { empty: 0, small: 5, block: 512, piece: (1 << 17) - 1, large: 300_000 };
+	for (const [name, size] of Object.entries(sizes))
+		writeFileSync(join(base, "from/tree", name), Buffer.alloc(size, name));
+	writeFileSync(join(base, "from/tree/sub", `${"long".repeat(40)}é`), "text");
+	chmodSync(join(base, "from/tree/small"), 0o6755);
+	chmodSync(join(base, "from/tree/block"), 0o1466);
+	writeFileSync(join(base, "from/tree/marked"), "marked");
+	using source = RootDirectory.open(join(base, "from"));
+	for (const path of ["tree/sub", "tree/marked"]) source.setAttribute(path, "user.gantry", Buffer.from("value"));
+	const fresh = new FreshFiles();
+	const to = join(base, "to");
+	const upper = { path: to, fresh, detach: async () => {} };
+	const options = { owner: { uid: 0, gid: 0 }, chmod: undefined, unpack: undefined };
+	await files.copy(selection("tree"), { root: to, upper }, "/new", options);
+	expect(fresh.contents("new/small", 5)).toEqual(new Uint8Array(Buffer.from("small")));
+	expect(fresh.contents("new/marked", 6)).toBeUndefined();
+	const applier = new FsLayerApplier(new FsContentStore(join(base, "content")));
+	const measured = await applier.measure(to, []);
+	expect(await applier.measure(to, [], fresh)).toEqual(measured);
+	const tar: Buffer[] = [];
+	for await (const chunk of applier.diff(to, [])) tar.push(chunk);
+	expect(sha256(Buffer.concat(tar))).toBe(measured.diffId);
+	// Of another size by now: not what was copied.
+	writeFileSync(join(to, "new/small"), "other text");
+	expect(await applier.measure(to, [], fresh)).toEqual(await applier.measure(to, []));
 });
