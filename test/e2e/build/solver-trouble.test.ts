@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { mustRun } from "../../support/commands.ts";
+import { mustRun, waitFor } from "../../support/commands.ts";
 import { TestDaemon } from "../../support/daemon.ts";
 import { type TarMember, tarOf } from "../../support/tar-builder.ts";
 
@@ -52,8 +52,11 @@ test("a full disk fails the build, loses nothing, and the next build goes on", a
 			],
 		);
 		expect(await build(daemon, more)).toMatch(/space/i);
+		// What the build had begun is removed afterwards, and makes room.
+		await waitFor("the removal", () => readdirSync(join(daemon.dataRoot, "build/tmp")).length === 0);
+		fill(`${ballast} again`);
 		expect((await daemon.docker(["run", "--rm", "busybox", "true"])).code).not.toBe(0);
-		rmSync(ballast);
+		for (const path of [ballast, `${ballast} again`]) rmSync(path);
 		expect(await build(daemon, more)).toContain("Successfully built");
 		const fixed = tarOf(
 			...[{ name: "Dockerfile", content: `${dockerfile.split("\n").slice(0, 2).join("\n")}\nRUN cat /small\n` }],
