@@ -1,6 +1,7 @@
 /**
  * Large files on their way to a bucket, in parts. What is begun there costs money until it is completed or aborted, and shows in no
- * list of objects: a note beside the spool, written before the first part, tells the next life of this process what to abort.
+ * list of objects: a note beside the spool, written before the first part, tells the next life of this process what to abort. What was
+ * begun and not noted yet has no parts, and goes with the old ones (`abortOlder`).
  */
 import { randomBytes } from "node:crypto";
 import { SystemError } from "../../base/errors.ts";
