@@ -10,7 +10,7 @@ import { median } from "./table.ts";
 
 const USAGE = `bun run bench:builds --gantry unix://SOCKET [--docker unix://SOCKET] [--buildx PLUGIN] [--buildah PROGRAM]
     [--gantry-program PATH] [--rounds N] [--only NAME[,NAME…]] [--json FILE]
---buildx is measured against the daemon of --docker.`;
+--buildx is measured against both daemons.`;
 
 interface Options {
 	readonly builders: readonly Builder[];
@@ -40,6 +40,7 @@ function parseOptions(argv: readonly string[]): Options {
 	add("classic", "Docker, classic", dockerClient, docker);
 	add("classic", "Gantry, classic", dockerClient, gantry);
 	add("buildx", "docker buildx", values.get("--buildx") ?? null, docker);
+	add("buildx", "buildx on Gantry", values.get("--buildx") ?? null, gantry);
 	add("buildah", "buildah", values.get("--buildah") ?? null, undefined);
 	add("gantry", "gantry build", program, gantry);
 	return {
@@ -85,6 +86,7 @@ async function noWork(): Promise<void> {}
 /** Which columns are divided by which: ours by what does the same with the same client, or without one. */
 const RATIOS: readonly (readonly [string, string])[] = [
 	["Gantry, classic", "Docker, classic"],
+	["buildx on Gantry", "docker buildx"],
 	["gantry build", "docker buildx"],
 	["gantry build", "buildah"],
 ];
