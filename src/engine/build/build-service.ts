@@ -6,6 +6,7 @@ import { InvalidParameterError, NotImplementedError } from "../../base/errors.ts
 import { newId } from "../../base/ids.ts";
 import type { Builder } from "../../core/build/builder.ts";
 import { type BuilderArguments, builderArguments } from "../../core/build/builder-arguments.ts";
+import type { BuildPlan } from "../../core/build/plan/build-plan.ts";
 import { planOfTarget } from "../../core/build/plan/merge-plans.ts";
 import type { ProgressSink } from "../../core/build/progress.ts";
 import { provenance } from "../../core/build/provenance.ts";
@@ -25,6 +26,7 @@ import { asVertexWarning } from "./dockerfile-checks.ts";
 import { type BuiltImage, type ExportContext, Exporters } from "./exporters.ts";
 import { PackageScan } from "./package-scan.ts";
 import type { RunningBuilds } from "./running-builds.ts";
+import type { StageOutcome } from "./stage-builds.ts";
 
 export interface BuildServiceDependencies extends BuildRunDependencies {
 	readonly clock: Clock;
@@ -63,11 +65,14 @@ export class BuildService implements Builder {
 		const steps = new VertexNarrator(progress, this.#deps.clock, newId(), shown);
 		const options = this.#options(platforms, own, steps, progress, loading.digest);
 		await using run = await BuildRun.begin(this.#deps, definition, request, options, signal);
-		const outcomes = await run.stages.all();
+		const outcomes = (await run.stages.all()).map((outcome, at) =>
+			asAskedFor(outcome, request.platforms, platforms[at]),
+		);
 		const built: BuiltImage[] = [];
 		for (const outcome of outcomes) built.push(await run.image(outcome));
 		const sboms = await this.#sboms(built, request, run, narrator, signal);
-		const form = this.#form(request, run, definition, startedAt, sboms);
+		const targets = run.plan.targets.map((id, at) => ({ id, platform: built[at]?.platform ?? this.#deps.platform }));
+		const form = this.#form(request, { plan: run.plan, targets }, definition, startedAt, sboms);
 		const context = { request, views: run.views, narrator, signal, form };
 		const result = await this.#export(built, context, run.plan.unusedBuildArgs);
 		for (const [at, { attributes }] of request.cacheTo.entries()) {
@@ -139,7 +144,7 @@ export class BuildService implements Builder {
 
 	#form(
 		request: BuildRequest,
-		{ plan }: BuildRun,
+		{ plan, targets }: { plan: BuildPlan; targets: readonly { id: number; platform: Platform }[] },
 		{ dockerfile }: BuildDefinition,
 		startedAt: number,
 		sboms: ReadonlyMap<string, PackageInventory> | undefined,
@@ -169,8 +174,8 @@ export class BuildService implements Builder {
 		const attest = (manifest: Digest, platform: Platform) => {
 			const name = formatPlatform(platform);
 			const inventory = sboms?.get(name);
-			const target = plan.targets.find((id) => formatPlatform(plan.stages.get(id)?.platform ?? platform) === name);
-			const own = target === undefined ? plan : planOfTarget(plan, target);
+			const target = targets.find((each) => formatPlatform(each.platform) === name);
+			const own = target === undefined ? plan : planOfTarget(plan, target.id);
 			return [
 				...(inventory === undefined ? [] : [sbomStatement({ inventory, platform, names, createdAt }, manifest)]),
 				...(hasProvenance ? [provenance({ ...common, plan: own, platform }, manifest, names)] : []),
@@ -212,6 +217,15 @@ async function reportTransfer(vertex: Vertex, work: Promise<unknown>, watch: Par
 	});
 	await work;
 	vertex.status("transferring context:", transferred, 0, true);
+}
+
+/** An image is for the platform that was asked for, also where FROM names another one for its stage. */
+function asAskedFor(
+	outcome: StageOutcome,
+	asked: readonly Platform[],
+	platform: Platform = outcome.stage.platform,
+): StageOutcome {
+	return asked.length === 0 ? outcome : { ...outcome, stage: { ...outcome.stage, platform } };
 }
 
 /** The same platform twice is one. */

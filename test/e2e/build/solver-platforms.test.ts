@@ -113,6 +113,19 @@ describe("results", () => {
 		expect(((await pushed.json()) as { manifests: unknown[] }).manifests.length).toBe(2);
 	});
 
+	test("are for the platforms asked for, also where the last stage is for another one", async () => {
+		const archive = suite.context.path("labelled.tar");
+		const dockerfile = ["FROM --platform=$BUILDPLATFORM busybox", "COPY Dockerfile /"];
+		await mustBuild(dockerfile, "--platform", "linux/s390x,linux/arm/v7", "-o", `type=oci,dest=${archive}`);
+		const [whole] = JSON.parse(await mustRun(["tar", "-xOf", archive, "index.json"])).manifests;
+		const found: string[] = [];
+		for (const { digest, platform } of (await blob(archive, whole.digest)).manifests) {
+			const { architecture, variant = "" } = await blob(archive, (await blob(archive, digest)).config.digest);
+			found.push(`${platform.architecture}${platform.variant ?? ""} ${architecture}${variant}`);
+		}
+		expect(found).toEqual(["s390x s390x", "armv7 armv7"]);
+	});
+
 	test("are a directory each in a tree and in a tar", async () => {
 		const tar = suite.context.path("cross.tar");
 		await mustBuild(CROSS, ...BOTH, "-o", `type=tar,dest=${tar}`);
