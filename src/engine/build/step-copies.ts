@@ -92,7 +92,9 @@ export class StepCopies {
 	): Promise<void> {
 		const owner = await this.owner(action, chain, scope);
 		const chmod = action.chmod === undefined ? undefined : parseModeChange(action.chmod);
-		const madePermissions = action.chmod === undefined ? undefined : absoluteMode(action.chmod);
+		const mode = action.chmod === undefined ? undefined : absoluteMode(action.chmod);
+		// As BuildKit makes them: without set-ID and sticky bits.
+		const madePermissions = mode === undefined ? undefined : mode & 0o777;
 		for (const path of remotePaths(action))
 			await this.#copyRemote(path, action, target, { owner, chmod, madePermissions }, scope, signal);
 		if (localPaths(action).length > 0) {

@@ -35,9 +35,11 @@ test("directories that COPY has to make have an octal mode, and the owner, that 
 		"COPY --chmod=710 --chown=3:4 s /a/b",
 		"COPY --chmod=710 s/f /c/d/f",
 		"COPY --chmod=go= s /e/g",
+		"COPY --chmod=6711 s /i/j",
 		"COPY --chmod=710 <<here /h/here",
 		"here",
 		'RUN [ "$(stat -c "%a %u:%g" /a /a/b /a/b/f | tr "\\n" ,)" = "710 3:4,710 3:4,710 3:4," ]',
+		'RUN [ "$(stat -c %a /i /i/j /i/j/f | xargs)" = "711 711 6711" ]',
 		'RUN [ "$(stat -c %a /c /c/d /e /e/g /e/g/f /h /h/here | xargs)" = "710 710 755 755 600 710 710" ]',
 	]);
 });
