@@ -22,6 +22,7 @@ import type { ContainerRegistry } from "../engine/container/registry.ts";
 import type { RuntimeTable } from "../engine/container/runtimes.ts";
 import type { EventBus } from "../engine/event/event-bus.ts";
 import type { ImageService } from "../engine/image/image-service.ts";
+import type { BuildKitBackend } from "../server/backends.ts";
 import type { DaemonConfig } from "./config.ts";
 import { daemonDefaults } from "./container-defaults.ts";
 import type { RuntimeChoice } from "./programs.ts";
@@ -126,34 +127,38 @@ export function wireBuilding(wiring: BuildWiring) {
 	const operations = new BuildOperations(classic, cache, events);
 	const { canRun } = drivers.build;
 	const [gateway] = config.bridge.hostGatewayAddresses;
+	let buildKitBackend: Promise<BuildKitBackend> | undefined;
+	const buildKit = () => {
+		buildKitBackend ??= wireBuildKit({
+			builds: {
+				builder,
+				places,
+				copies: drivers.build.contextCopies,
+				wholeContexts: contexts,
+				images,
+				trees: drivers.build.trees,
+				platform,
+				logger,
+			},
+			usage: { cache, operations, clock },
+			facts: () => ({
+				id: digestHex(sha256(`worker ${host.hostname} ${config.dataRoot}`)).slice(0, 25),
+				hostname: host.hostname,
+				platforms: [
+					platform,
+					...KNOWN_PLATFORMS.filter((each) => each.architecture !== platform.architecture && canRun(each)),
+				],
+				rules: parseCacheRules(config.builder, directories.totalBytes()),
+				hostGateway: gateway ?? containers.networking.hostGateways({ gateways: { v4: undefined, v6: undefined } })[0],
+				version: VERSION,
+			}),
+		});
+		return buildKitBackend;
+	};
 	return {
 		sessions,
 		operations,
-		buildKit: () =>
-			wireBuildKit({
-				builds: {
-					builder,
-					places,
-					copies: drivers.build.contextCopies,
-					wholeContexts: contexts,
-					images,
-					trees: drivers.build.trees,
-					platform,
-					logger,
-				},
-				usage: { cache, operations, clock },
-				facts: () => ({
-					id: digestHex(sha256(`worker ${host.hostname} ${config.dataRoot}`)).slice(0, 25),
-					hostname: host.hostname,
-					platforms: [
-						platform,
-						...KNOWN_PLATFORMS.filter((each) => each.architecture !== platform.architecture && canRun(each)),
-					],
-					rules: parseCacheRules(config.builder, directories.totalBytes()),
-					hostGateway: gateway ?? containers.networking.hostGateways({ gateways: { v4: undefined, v6: undefined } })[0],
-					version: VERSION,
-				}),
-			}),
+		buildKit,
 		/** What the disk budget removes. */
 		collection: new BuildCacheCollection({ cache, layers, events }),
 		/** Before images and containers: what a killed daemon's steps have left, which may still run. */

@@ -11,12 +11,14 @@ export interface BuildKitWiring {
 }
 
 export async function wireBuildKit(wiring: BuildKitWiring): Promise<BuildKitBackend> {
-	const [{ BuildKitBuilds }, { CacheUsage }, { workerRecord }] = await Promise.all([
+	const [{ BuildKitBuilds }, { RequestBuilds }, { CacheUsage }, { workerRecord }] = await Promise.all([
 		import("../engine/build/buildkit/buildkit-builds.ts"),
+		import("../engine/build/buildkit/request-builds.ts"),
 		import("../engine/build/buildkit/cache-usage.ts"),
 		import("../engine/build/buildkit/worker-record.ts"),
 	]);
 	const builds = new BuildKitBuilds(wiring.builds);
+	const requests = new RequestBuilds(builds);
 	const usage = new CacheUsage(wiring.usage);
 	return {
 		attachSession: (id, session) => builds.sessions.attach(id, session),
@@ -25,6 +27,8 @@ export async function wireBuildKit(wiring: BuildKitWiring): Promise<BuildKitBack
 		askFrontend: (ref, call, signal) => builds.askFrontend(ref, call, signal),
 		evaluate: (ref, result, signal) => builds.evaluate(ref, result, signal),
 		finish: (ref, outcome, signal) => builds.finish(ref, outcome, signal),
+		buildByRequest: (request, signal) => requests.build(request, signal),
+		upload: (id, archive) => requests.upload(id, archive),
 		worker: () => workerRecord(wiring.facts()),
 		usage: (filters) => usage.records(filters),
 		prune: (request) => usage.prune(request),

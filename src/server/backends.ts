@@ -26,6 +26,7 @@ import type { LogsOptions } from "../core/log/logs-options.ts";
 import type { RegistryCredentials, RemoteManifest } from "../core/remotes/remote.ts";
 import type { DiskUsage } from "../core/system/disk-usage.ts";
 import type { FrontendAnswer, FrontendCall, SolveCall } from "../engine/build/buildkit/buildkit-builds.ts";
+import type { RequestBuild, RequestMessage } from "../engine/build/buildkit/request-builds.ts";
 import type { ClassicMessage, ClassicOptions } from "../engine/build/classic-builds.ts";
 
 export interface ContainerLifecycleBackend {
@@ -304,6 +305,10 @@ export interface BuildKitBackend {
 	/** For clients that drive a build themselves. @throws SolveFailure */
 	askFrontend(ref: string, call: FrontendCall, signal: AbortSignal): Promise<FrontendAnswer>;
 	evaluate(ref: string, result: string, signal: AbortSignal): Promise<void>;
+	/** For clients that have a session, and ask for the build by a plain request. Errors come after the messages. */
+	buildByRequest(request: RequestBuild, signal: AbortSignal): AsyncIterable<RequestMessage>;
+	/** Resolves when the build of that ID has taken the context. */
+	upload(id: string, archive: Readable): Promise<void>;
 	finish(ref: string, outcome: string | Error, signal: AbortSignal): Promise<void>;
 	worker(): Partial<MessageOf<typeof WORKER_RECORD>>;
 	/** @throws InvalidParameterError for an unknown filter */

@@ -237,6 +237,42 @@ const SCENARIOS = {
 			again: await build("two", solveRequest("two", frontend)),
 		};
 	},
+	/** `POST /build?version=2`, with the session's files or an archive in another request. */
+	async request() {
+		const ask = (query, body) =>
+			new Promise((resolve) => {
+				const path = `/build?${new URLSearchParams({ version: "2", ...query })}`;
+				const request = http.request({
+					socketPath,
+					path,
+					method: "POST",
+					headers: { "Content-Type": "application/x-tar" },
+				});
+				request.on("response", async (response) => {
+					let reply = "";
+					for await (const piece of response) reply += piece;
+					resolve(
+						reply
+							.split("\r\n")
+							.filter((line) => line !== "")
+							.map((line) => JSON.parse(line)),
+					);
+				});
+				request.end(body);
+			});
+		const names = (lines) =>
+			lines
+				.filter(({ id }) => id === "moby.buildkit.trace")
+				.flatMap(({ aux }) => (parse(Buffer.from(aux, "base64"))[1] ?? []).map((bytes) => text(parse(bytes)[3]?.[0])));
+		const image = (lines) => lines.find(({ id }) => id === "moby.image.id")?.aux.ID;
+		const files = await ask({ remote: "client-session", session: sessionId, t: "peer:2" });
+		const archive = readFileSync(join(directory, "context.tar"));
+		const building = ask({ remote: "upload-request", buildid: "b1", t: "peer:3" });
+		const [, uploaded] = await Promise.all([ask({ buildid: "upload-request:b1" }, archive), building]);
+		const quiet = await ask({ q: "1" }, archive);
+		const failed = await ask({ remote: "client-session", t: "peer:4" });
+		return { names: names(files), image: image(files), uploaded: image(uploaded), quiet, failed: failed.at(-1) };
+	},
 	failure: () => build("fails", solveRequest("fails", frontend)),
 	liar: () => build("liar", solveRequest("liar", frontend)),
 	llb: () => build("llb", solveRequest("llb", field(2, field(1, field(3, field(1, "docker-image://busybox")))))),

@@ -1,4 +1,4 @@
-/** The classic builder's endpoints. BuildKit's own protocol is not spoken. */
+/** The builder's endpoints: the classic API's, and requests for BuildKit. */
 import type { Ulimit } from "../../api/engine/container.ts";
 import { atLeast } from "../../api/engine/version.ts";
 import type { Platform } from "../../api/oci/image.ts";
@@ -11,12 +11,14 @@ import type { ApiRequest } from "../api-request.ts";
 import type { Backends, BuildBackend } from "../backends.ts";
 import { empty, json, type Reply } from "../http/reply.ts";
 import type { Route } from "../router.ts";
+import { jsonOf } from "./query-json.ts";
 
 const CONFIG_LIMIT_BYTES = 1 << 20;
 
-export function buildRoutes({ builds }: Backends): Route[] {
+export function buildRoutes(backends: Backends): Route[] {
+	const { builds } = backends;
 	return [
-		{ method: "POST", path: "/build", handle: (request) => build(builds, request) },
+		{ method: "POST", path: "/build", handle: (request) => build(backends, request) },
 		{ method: "POST", path: "/build/prune", handle: async (request) => json(await prune(builds, request)) },
 		{
 			method: "POST",
@@ -30,10 +32,12 @@ export function buildRoutes({ builds }: Backends): Route[] {
 	];
 }
 
-function build(builds: BuildBackend, request: ApiRequest): Reply {
+async function build({ builds, buildKit }: Pick<Backends, "builds" | "buildKit">, request: ApiRequest): Promise<Reply> {
 	const { query, signal } = request;
-	if (query.text("version") === "2")
-		throw new NotImplementedError("BuildKit over the classic endpoint is not supported; set DOCKER_BUILDKIT=0");
+	if (query.text("version") === "2") {
+		const { buildByRequest } = await import("./build-by-request.ts");
+		return await buildByRequest(await buildKit(), request);
+	}
 	const isolation = query.text("isolation");
 	if (isolation !== "" && isolation !== "default")
 		throw new InvalidParameterError(`unsupported isolation: "${isolation}"`);
@@ -117,21 +121,6 @@ function limitsOf({ query }: ApiRequest): BuildLimits {
 		...optional("cgroupParent", query.text("cgroupparent")),
 		...(ulimits.length === 0 ? {} : { ulimits }),
 	};
-}
-
-/** @throws InvalidParameterError */
-function jsonOf<T>(name: string, text: string, absent: T): T {
-	if (text === "" || text === "null") return absent;
-	if (text.length > CONFIG_LIMIT_BYTES) throw new InvalidParameterError(`${name} is too large`);
-	let value: unknown;
-	try {
-		value = JSON.parse(text);
-	} catch (cause) {
-		throw new InvalidParameterError(`error reading ${name}: invalid JSON`, { cause });
-	}
-	if (typeof value !== "object" || value === null || Array.isArray(value) !== Array.isArray(absent))
-		throw new InvalidParameterError(`error reading ${name}: unexpected JSON`);
-	return value as T;
 }
 
 /** Of a client that sends a request and nothing else: credentials come in a header, and there are no secrets. */

@@ -70,6 +70,23 @@ describe("A client of BuildKit's API", () => {
 		expect(seen.asked.filter((line) => line.startsWith("secret"))).toEqual(["secret s"]);
 	});
 
+	test("builds by a request, with its session or an archive", async () => {
+		suite.context.write({ Dockerfile: ["FROM busybox", "COPY file /"], file: "requested" });
+		await mustRun(["tar", "-cf", "context.tar", "Dockerfile", "file"], { cwd: suite.context.directory });
+		const seen = await peer<{ names: string[]; image: string; uploaded: string; quiet: unknown; failed: unknown }>(
+			"request",
+		);
+		expect(seen.names).toContain("[2/2] COPY file /");
+		for (const [name, image] of [
+			["peer:2", seen.image],
+			["peer:3", seen.uploaded],
+		] as const)
+			expect(await suite.daemon.mustDocker(["inspect", "-f", "{{.Id}}", name])).toBe(image);
+		expect(await suite.run("peer:3", "cat /file")).toBe("requested");
+		expect(seen.quiet).toEqual([{ stream: `${seen.uploaded}\n` }]);
+		expect(seen.failed).toMatchObject({ error: expect.stringContaining("no session that offers its files") });
+	});
+
 	test("is told the Dockerfile's lines of a failure", async () => {
 		suite.context.write({ Dockerfile: ["FROM busybox", "RUN echo said; exit 7"] });
 		const { code, reason, detail, errors, log } = await peer("failure");

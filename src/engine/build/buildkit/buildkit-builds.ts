@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { MessageOf } from "../../../api/buildkit/message.ts";
 import type { DEFINITION } from "../../../api/buildkit/values.ts";
 import type { Platform } from "../../../api/oci/image.ts";
@@ -14,7 +15,7 @@ import { checkFrontend } from "../../../core/dockerfile/frontend.ts";
 import { parseReference } from "../../../core/image/reference.ts";
 import { ClientAnswers } from "./client-answers.ts";
 import { ClientContexts, type ClientContextsDependencies } from "./client-contexts.ts";
-import { Awaited, ClientSessions } from "./client-sessions.ts";
+import { Awaited, ClientSessions, NO_SESSION } from "./client-sessions.ts";
 import { answerQuestion } from "./dockerfile-questions.ts";
 import { ResultImages, type ResultImagesDependencies } from "./result-images.ts";
 import { SolveFailure } from "./solve-failure.ts";
@@ -34,10 +35,13 @@ export interface FrontendCall {
 export interface SolveCall extends FrontendCall {
 	/** The client's own name of the build. */
 	readonly ref: string;
+	/** Empty: it has none, and so neither secrets nor files. */
 	readonly session: string;
 	readonly exporters: readonly Exporter[];
 	readonly cacheExports: readonly { readonly type: string; readonly attrs: ReadonlyMap<string, string> }[];
 	readonly entitlements: readonly string[];
+	/** The context, where it came along with the request; the options name it as an upload. */
+	readonly archive?: Readable | undefined;
 }
 
 /** What a frontend has given: a result to be used, or answers about the Dockerfile. */
@@ -75,8 +79,8 @@ export class BuildKitBuilds {
 	 * @throws SolveFailure
 	 */
 	async solve(call: SolveCall, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-		const session = await this.sessions.find(call.session, signal);
-		const job = new SolveJob(call.ref, session, signal);
+		const session = call.session === "" ? NO_SESSION : await this.sessions.find(call.session, signal);
+		const job = new SolveJob(call, session, signal);
 		this.#jobs.add(call.ref, job);
 		try {
 			const id = await this.#frontend(job, call);
@@ -229,6 +233,7 @@ export class BuildKitBuilds {
 			session,
 			signal,
 			owned,
+			archive: job.archive,
 			keepGitDir: builderArguments(buildArgs).keepGitDir,
 			inputImage: async (name: string) => {
 				const image = inputImages.get(name);

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { SESSION_METHODS } from "../../../api/buildkit/session.ts";
 import { InvalidParameterError, NotImplementedError } from "../../../base/errors.ts";
 import type { ContextOrigin, FrontendRequest, NamedOrigin } from "../../../core/build/buildkit/frontend-options.ts";
@@ -22,6 +23,8 @@ export interface ContextScope {
 	readonly owned: AsyncDisposableStack;
 	readonly keepGitDir: boolean;
 	readonly signal: AbortSignal;
+	/** An upload that is here already. */
+	readonly archive: Readable | undefined;
 	/** An image that stands for the result of another build, by its name among the inputs. */
 	readonly inputImage: (name: string) => Promise<string>;
 }
@@ -55,15 +58,15 @@ export class ClientContexts {
 		}
 	}
 
-	async #open(origin: ContextOrigin, { session, owned, keepGitDir, signal }: ContextScope): Promise<BuildContext> {
+	async #open(origin: ContextOrigin, scope: ContextScope): Promise<BuildContext> {
+		const { session, owned, keepGitDir, signal } = scope;
 		const { wholeContexts, ...keeping } = this.deps;
 		switch (origin.kind) {
 			case "local":
 				return new DirectoryContext(new ClientFiles(session, origin.name), keeping);
 			case "upload": {
-				const call = session.call(SESSION_METHODS.upload, { urlpath: `/${origin.id}`, urlhost: "buildkit-session" });
-				call.end();
-				return owned.use(await wholeContexts.fromArchive(bytesOf(call), `upload ${session.sharedKey}`, signal)).context;
+				const archive = scope.archive ?? uploadOf(session, origin.id);
+				return owned.use(await wholeContexts.fromArchive(archive, `upload ${session.sharedKey}`, signal)).context;
 			}
 			case "remote":
 				return owned.use(await wholeContexts.fromUrl(origin.url, { keepGitDir }, signal)).context;
@@ -71,6 +74,12 @@ export class ClientContexts {
 				throw new NotImplementedError("the result of another build as the main context is not supported");
 		}
 	}
+}
+
+function uploadOf(session: SessionCaller, id: string): AsyncIterable<Uint8Array> {
+	const call = session.call(SESSION_METHODS.upload, { urlpath: `/${id}`, urlhost: "buildkit-session" });
+	call.end();
+	return bytesOf(call);
 }
 
 interface DockerfilePlace {

@@ -1,4 +1,4 @@
-import { NotFoundError } from "../../../base/errors.ts";
+import { InvalidParameterError, NotFoundError } from "../../../base/errors.ts";
 import type { SessionCaller } from "../../../core/build/buildkit/session-caller.ts";
 
 /** A build may be asked for before its session has connected. */
@@ -41,6 +41,16 @@ export class Awaited<T> {
 		}
 	}
 }
+
+/** Of a client that has none. */
+export const NO_SESSION: SessionCaller = {
+	sharedKey: "",
+	signal: new AbortController().signal,
+	offers: () => false,
+	call: () => {
+		throw new InvalidParameterError("the client has no session that offers its files");
+	},
+};
 
 /** Sessions of BuildKit's clients, by the IDs that their builds name. */
 export class ClientSessions {

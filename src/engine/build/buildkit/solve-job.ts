@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { CancelledError } from "../../../base/errors.ts";
 import { newId } from "../../../base/ids.ts";
 import type { FrontendRequest } from "../../../core/build/buildkit/frontend-options.ts";
@@ -23,12 +24,18 @@ export class SolveJob {
 	readonly #returned = Promise.withResolvers<string>();
 	readonly #abort = new AbortController();
 
+	readonly ref: string;
+	/** The context, where it came along with the request. */
+	readonly archive: Readable | undefined;
+
 	constructor(
-		readonly ref: string,
+		{ ref, archive }: { readonly ref: string; readonly archive?: Readable | undefined },
 		readonly session: SessionCaller,
 		/** Of the request: aborted when its client has cancelled it. */
 		request: AbortSignal,
 	) {
+		this.ref = ref;
+		this.archive = archive;
 		this.#returned.promise.catch(() => {});
 		const cancel = () => this.#abort.abort(new CancelledError("context canceled"));
 		for (const signal of [request, session.signal]) {
