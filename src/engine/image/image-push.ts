@@ -196,7 +196,7 @@ export class ImagePusher {
 
 	/** @returns what the tag stands for; without a tag, the manifest is found by its digest alone */
 	async #pushOne(image: ImageRecord, target: PushTarget): Promise<RemoteManifest> {
-		const { layers, index, content, events } = this.deps;
+		const { layers, index, content, events, layerPusher } = this.deps;
 		using lease = layers.lease();
 		const stack = layers.stack(image.chainId).reverse();
 		if (stack.length !== image.config.rootfs.diff_ids.length) throw new SystemError(`image ${image.id} lacks layers`);
@@ -204,7 +204,8 @@ export class ImagePusher {
 		for (const layer of stack) target.progress.state(shortId(layer.diffId), "Preparing");
 		const known = await this.#knownManifest(image, stack.length);
 		const configBytes = await content.read(image.id);
-		const config = (signal: AbortSignal) => uploadBytes(image.id, configBytes, target.pusher, signal);
+		const config = (signal: AbortSignal) =>
+			layerPusher.uploads.run(() => uploadBytes(image.id, configBytes, target.pusher, signal));
 		const pushed = await this.#blobs(config, stack, known?.layers, target);
 		const isPlain = Object.keys(target.annotations ?? {}).length === 0;
 		const isSame =
@@ -247,10 +248,9 @@ export class ImagePusher {
 				throw error;
 			}
 		};
+		const configured = stopping(config(context.signal));
 		const pushes = stack.map((layer, at) => stopping(this.deps.layerPusher.push(layer, wanted?.[at], context)));
-		const layers = Promise.allSettled(pushes);
-		await Promise.allSettled([stopping(config(context.signal))]);
-		const settled = await layers;
+		const [, ...settled] = await Promise.allSettled([configured, ...pushes]);
 		if (failure !== undefined) throw failure;
 		return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 	}
