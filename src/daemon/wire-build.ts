@@ -135,6 +135,8 @@ export function wireBuilding(wiring: BuildWiring) {
 				places,
 				copies: drivers.build.contextCopies,
 				wholeContexts: contexts,
+				files,
+				directories,
 				images,
 				trees: drivers.build.trees,
 				platform,

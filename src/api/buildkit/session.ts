@@ -13,9 +13,6 @@ export const SESSION_METHODS = {
 	forwardAgent: "/moby.sshforward.v1.SSH/ForwardAgent",
 	/** Gives an archive that the client reads from its standard input. */
 	upload: "/moby.upload.v1.Upload/Pull",
-	contentInfo: "/containerd.services.content.v1.Content/Info",
-	contentRead: "/containerd.services.content.v1.Content/Read",
-	contentWrite: "/containerd.services.content.v1.Content/Write",
 } as const;
 
 export const PACKET_TYPES = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;

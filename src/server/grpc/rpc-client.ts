@@ -9,7 +9,7 @@ import {
 import type { Duplex } from "node:stream";
 import { CancelledError, type EngineError } from "../../base/errors.ts";
 import type { SessionCall, SessionCaller } from "../../core/build/buildkit/session-caller.ts";
-import { receivedMessages, sendMessage } from "./message-stream.ts";
+import { ReceivedMessages, sendMessage } from "./message-stream.ts";
 import { asError, decodeMessage } from "./rpc-error.ts";
 
 /** What the other side may send on a call before we have taken it. (After `setLocalWindowSize`, Bun 1.4 gives streams no room any more.) */
@@ -72,23 +72,26 @@ export class RpcClient implements SessionCaller {
 }
 
 class ClientCall implements SessionCall {
-	readonly messages: AsyncIterable<Uint8Array>;
+	readonly #received: ReceivedMessages;
 	#failure: EngineError | undefined;
 
 	constructor(private readonly stream: ClientHttp2Stream) {
-		stream.on("error", () => {});
+		this.#received = new ReceivedMessages(stream);
 		const take = (headers: IncomingHttpHeaders) => {
 			const status = headers["grpc-status"];
-			if (status === undefined || status === "0") return;
-			this.#failure = asError(Number(status), decodeMessage(String(headers["grpc-message"] ?? "")));
+			if (status === undefined) return;
+			if (status !== "0") this.#failure = asError(Number(status), decodeMessage(String(headers["grpc-message"] ?? "")));
+			this.#received.finish(this.#failure);
 		};
 		stream.once("response", take);
 		stream.once("trailers", take);
-		this.messages = this.#receive();
+	}
+
+	get messages(): AsyncIterable<Uint8Array> {
+		return this.#received;
 	}
 
 	async send(message: Uint8Array): Promise<void> {
-		if (this.#failure !== undefined) throw this.#failure;
 		try {
 			await sendMessage(this.stream, message);
 		} catch (error) {
@@ -103,14 +106,5 @@ class ClientCall implements SessionCall {
 
 	cancel(): void {
 		if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_CANCEL);
-	}
-
-	async *#receive(): AsyncGenerator<Uint8Array> {
-		try {
-			yield* receivedMessages(this.stream);
-		} catch (error) {
-			throw this.#failure ?? error;
-		}
-		if (this.#failure !== undefined) throw this.#failure;
 	}
 }

@@ -9,7 +9,7 @@ import {
 import type { Duplex } from "node:stream";
 import { CancelledError, NotImplementedError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { receivedMessages, sendMessage } from "./message-stream.ts";
+import { ReceivedMessages, sendMessage } from "./message-stream.ts";
 import { RPC_OK, type RpcStatus, statusOf, statusTrailers } from "./rpc-error.ts";
 
 /** One call, as its method sees it. */
@@ -72,7 +72,7 @@ export class RpcServer {
 		const call: RpcCall = {
 			metadata: new Map(Object.entries(headers).map(([name, value]) => [name, String(value)])),
 			signal: aborted.signal,
-			requests: receivedMessages(stream),
+			requests: new ReceivedMessages(stream),
 			reply: async (message) => {
 				head();
 				await sendMessage(stream, message);

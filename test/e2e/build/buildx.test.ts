@@ -184,6 +184,25 @@ describe.skipIf(!isThere)(title("docker buildx build"), () => {
 		expect(said).toMatch(/\[base 2\/2\] RUN .*\n#\d+ CACHED/);
 	});
 
+	test("has OCI layouts in directories: caches, results, contexts", async () => {
+		suite.context.write({
+			Dockerfile: [
+				...["FROM busybox AS one", "RUN echo one > /one"],
+				...["FROM busybox", "COPY --from=one /one /", "RUN echo two > /two"],
+			],
+			Dockerfile2: ["FROM below", "RUN cat /one /two"],
+		});
+		await build(["--cache-to", "type=local,dest=cache,mode=max", "."]);
+		await buildx(suite.daemon, ["prune", "-af"]);
+		const cached = await build(["--cache-from", "type=local,src=cache", "-o", "type=oci,dest=layout,tar=false", "."]);
+		expect(cached.match(/^#\d+ CACHED$/gm)).toHaveLength(5);
+		expect(readdirSync(suite.context.path("layout")).sort()).toContain("index.json");
+		const said = await build(["-f", "Dockerfile2", "--build-context", "below=oci-layout://layout", "."]);
+		expect(said).toMatch(/ one\n#\d+ [\d.]+ two\n/);
+		// What is there already is not sent again.
+		await build(["-o", "type=oci,dest=layout,tar=false", "."]);
+	});
+
 	test("shows the Dockerfile's line of a step that fails, and what it has said", async () => {
 		suite.context.write({ Dockerfile: ["FROM busybox", "# a comment", "RUN echo before; exit 3", "RUN true"] });
 		const said = await failure(["."]);

@@ -30,8 +30,13 @@ export interface SessionCaller {
  * A call with one message each way.
  * @throws the client's error
  */
-export async function ask(session: SessionCaller, method: string, request: Uint8Array): Promise<Uint8Array> {
-	const call = session.call(method, {});
+export async function ask(
+	session: SessionCaller,
+	method: string,
+	request: Uint8Array,
+	metadata: Parameters<SessionCaller["call"]>[1] = {},
+): Promise<Uint8Array> {
+	const call = session.call(method, metadata);
 	try {
 		await call.send(request);
 		call.end();

@@ -9,7 +9,7 @@ import { cacheExport } from "../../../core/build/buildkit/cache-options.ts";
 import { type Exporter, exporterRequest } from "../../../core/build/buildkit/exporter-options.ts";
 import { type FrontendOptions, frontendRequest } from "../../../core/build/buildkit/frontend-options.ts";
 import { definitionOf, isEmptyDefinition, referenceOf } from "../../../core/build/buildkit/result-reference.ts";
-import type { BuildOutput, BuildRequest, BuildResult, NamedContext } from "../../../core/build/request.ts";
+import type { BuildOutput, BuildRequest, BuildResult, CacheSource, NamedContext } from "../../../core/build/request.ts";
 import type { TreeWalk } from "../../../core/build/tree-walk.ts";
 import { checkFrontend } from "../../../core/dockerfile/frontend.ts";
 import { parseReference } from "../../../core/image/reference.ts";
@@ -17,6 +17,7 @@ import { ClientAnswers } from "./client-answers.ts";
 import { ClientContexts, type ClientContextsDependencies } from "./client-contexts.ts";
 import { Awaited, ClientSessions, NO_SESSION } from "./client-sessions.ts";
 import { answerQuestion } from "./dockerfile-questions.ts";
+import { Layouts } from "./layouts.ts";
 import { ResultImages, type ResultImagesDependencies } from "./result-images.ts";
 import { SolveFailure } from "./solve-failure.ts";
 import { type FrontendResult, SolveJob } from "./solve-job.ts";
@@ -89,7 +90,9 @@ export class BuildKitBuilds {
 			const { outputs, annotations } = exporterRequest(call.exporters);
 			const cacheTo = call.cacheExports.map(({ type, attrs }) => cacheExport(type, attrs));
 			const allow = new Set(call.entitlements);
-			return responseOf(await this.#build(job, result, { outputs, annotations, cacheTo, allow }), outputs);
+			const layouts = new Layouts(outputs, cacheTo);
+			const built = await this.#build(job, result, { outputs, annotations, cacheTo, allow }, layouts);
+			return new Map([...responseOf(built, outputs), ...layouts.response()]);
 		} catch (error) {
 			throw error instanceof SolveFailure ? error : new SolveFailure(error, job.feed.source);
 		} finally {
@@ -188,6 +191,7 @@ export class BuildKitBuilds {
 		job: SolveJob,
 		{ frontend, inputImages }: FrontendResult,
 		wanted: Pick<BuildRequest, "outputs" | "annotations" | "cacheTo" | "allow">,
+		layouts: Layouts = new Layouts([], []),
 	): Promise<BuildResult> {
 		await using owned = new AsyncDisposableStack();
 		const scope = this.#scope(job, { owned, buildArgs: frontend.request.buildArgs, inputImages });
@@ -212,11 +216,20 @@ export class BuildKitBuilds {
 				namedContexts,
 				tags: [],
 				squash: false,
-				session: new ClientAnswers(job.session, this.#deps.trees),
+				session: new ClientAnswers(job.session, this.#deps.trees, layouts.targets),
+				cacheFrom: frontend.request.cacheFrom.map((source) => this.#cacheSource(job, source)),
 			},
 			job.feed.queue,
 			job.signal,
 		);
+	}
+
+	/** A client's cache by the digest that it has found in the layout's index. */
+	#cacheSource({ session }: SolveJob, source: CacheSource): CacheSource {
+		const { src = "", digest = "", ...attributes } = source.attributes;
+		if (source.type !== "local" || digest === "") return source;
+		const context = this.#contexts.layout(session, `local:${src}`, digest);
+		return { type: "local", attributes: { ...attributes, src }, context };
 	}
 
 	#scope(

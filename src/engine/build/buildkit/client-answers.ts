@@ -14,6 +14,8 @@ import { MAX_SECRET_BYTES } from "../../../core/build/session/calls.ts";
 import type { TreeWalk } from "../../../core/build/tree-walk.ts";
 import type { NamedTree } from "../../../core/diff/archiver.ts";
 import type { RegistryCredentials } from "../../../core/remotes/remote.ts";
+import { ClientContentStore } from "./content-store.ts";
+import { type LayoutDescriptor, LayoutSink } from "./layout-sink.ts";
 import { TreeSender } from "./tree-sender.ts";
 
 /** The host that Docker Hub's credentials are asked for by. */
@@ -21,14 +23,22 @@ const HUB = "registry-1.docker.io";
 /** Of an archive, in one message. */
 const PIECE_BYTES = 32 * 1024;
 
+export interface LayoutTarget {
+	/** Of the store in the session. */
+	readonly name: string;
+	readonly onDescriptor: (descriptor: LayoutDescriptor) => void;
+}
+
 /** Asks a BuildKit client what only it has. */
 export class ClientAnswers implements BuildSession {
 	/** One question for each registry, however many steps ask. */
 	readonly #credentials = new Map<string, Promise<RegistryCredentials | undefined>>();
 
+	/** @param stores of outputs that are OCI layouts of the client's, by their index: who gets one, and hears what is in it at the end */
 	constructor(
 		private readonly session: SessionCaller,
 		private readonly walk: TreeWalk,
+		private readonly stores: ReadonlyMap<number, LayoutTarget> = new Map(),
 	) {}
 
 	async secret(id: string): Promise<Uint8Array | undefined> {
@@ -83,6 +93,9 @@ export class ClientAnswers implements BuildSession {
 	}
 
 	async output(index: number): Promise<OutputSink> {
+		const store = this.stores.get(index);
+		if (store !== undefined)
+			return new LayoutSink(new ClientContentStore(this.session, store.name), store.onDescriptor);
 		const call = this.#outputCall(index);
 		return {
 			async write(data) {

@@ -10,10 +10,12 @@ import type { WholeContexts } from "../build-sessions.ts";
 import { type ContextKeeping, DirectoryContext } from "../kept-context.ts";
 import { bytesOf } from "./client-answers.ts";
 import { ClientFiles } from "./client-files.ts";
+import { ClientContentStore } from "./content-store.ts";
+import { LayoutContext, type LayoutContextDependencies } from "./layout-context.ts";
 
 const DOCKERFILE_LIMIT_BYTES = 16 << 20;
 
-export interface ClientContextsDependencies extends ContextKeeping {
+export interface ClientContextsDependencies extends ContextKeeping, LayoutContextDependencies {
 	readonly wholeContexts: WholeContexts;
 }
 
@@ -52,18 +54,27 @@ export class ClientContexts {
 			case "input":
 				return { kind: "image", reference: await scope.inputImage(origin.name) };
 			case "layout":
-				throw new NotImplementedError("oci-layout contexts over BuildKit's API are not supported: use gantry build");
+				return {
+					kind: "layout",
+					context: this.layout(scope.session, `oci:${origin.store}`, origin.image),
+					image: origin.image,
+				};
 			default:
 				return { kind: "context", context: await this.#open(origin, scope) };
 		}
 	}
 
+	/** An image, or an index of some, in a store of the client's. */
+	layout(session: SessionCaller, store: string, digest: string): BuildContext {
+		return new LayoutContext(new ClientContentStore(session, store), digest, this.deps);
+	}
+
 	async #open(origin: ContextOrigin, scope: ContextScope): Promise<BuildContext> {
 		const { session, owned, keepGitDir, signal } = scope;
-		const { wholeContexts, ...keeping } = this.deps;
+		const { wholeContexts, places, copies } = this.deps;
 		switch (origin.kind) {
 			case "local":
-				return new DirectoryContext(new ClientFiles(session, origin.name), keeping);
+				return new DirectoryContext(new ClientFiles(session, origin.name), { places, copies });
 			case "upload": {
 				const archive = scope.archive ?? uploadOf(session, origin.id);
 				return owned.use(await wholeContexts.fromArchive(archive, `upload ${session.sharedKey}`, signal)).context;
