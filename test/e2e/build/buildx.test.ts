@@ -115,10 +115,12 @@ describe.skipIf(!isThere)(title("docker buildx build"), () => {
 	test("has other contexts: a directory, an image", async () => {
 		suite.context.write({
 			"other/file": "of the other",
-			Dockerfile: ["FROM busybox", "COPY --from=o file /f", "FROM b2", "COPY --from=0 /f /"],
+			"other/secret": "not sent",
+			"other/.dockerignore": ["secret"],
+			Dockerfile: ["FROM busybox", "COPY --from=o . /o/", "FROM b2", "COPY --from=0 /o/ /o/"],
 		});
 		await build(["-t", "bx:ctx", "--build-context", "o=other", "--build-context", "b2=docker-image://busybox", "."]);
-		expect(await suite.run("bx:ctx", "cat /f")).toBe("of the other");
+		expect(await suite.run("bx:ctx", "cd /o; ls; cat file")).toBe("file\nof the other");
 	});
 
 	test("asks the client for secrets, and says which one is missing", async () => {

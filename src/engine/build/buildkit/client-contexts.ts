@@ -59,6 +59,11 @@ export class ClientContexts {
 					context: this.layout(scope.session, `oci:${origin.store}`, origin.image),
 					image: origin.image,
 				};
+			case "local": {
+				const { places, copies } = this.deps;
+				const files = new ClientFiles(scope.session, origin.name, { isIgnoring: true });
+				return { kind: "context", context: new DirectoryContext(files, { places, copies }) };
+			}
 			default:
 				return { kind: "context", context: await this.#open(origin, scope) };
 		}

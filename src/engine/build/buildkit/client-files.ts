@@ -9,7 +9,11 @@ import type { ContextSelection } from "../../../core/build/context.ts";
 import type { ContextCopy } from "../../../core/build/context-copy.ts";
 import type { ContextEntry } from "../../../core/build/context-listing.ts";
 import { planContext } from "../../../core/build/context-plan.ts";
+import { parseIgnoreFile } from "../../../core/dockerfile/ignore-patterns.ts";
 import type { ContextSource } from "../kept-context.ts";
+
+const IGNORE_FILE = ".dockerignore";
+const IGNORE_LIMIT_BYTES = 1 << 20;
 
 /** A directory that a BuildKit client offers: it lists what is selected, and sends the files that are asked for. */
 export class ClientFiles implements ContextSource {
@@ -20,6 +24,8 @@ export class ClientFiles implements ContextSource {
 		private readonly session: SessionCaller,
 		/** Among the directories of the session. */
 		private readonly name: string,
+		/** Whether a `.dockerignore` of the directory's own holds, beside what is selected. */
+		private readonly options: { readonly isIgnoring: boolean } = { isIgnoring: false },
 	) {
 		this.key = `buildkit ${session.sharedKey} ${name}`;
 		this.description = `local source for ${name}`;
@@ -66,7 +72,7 @@ export class ClientFiles implements ContextSource {
 		signal: AbortSignal,
 		onProgress: ((transferredBytes: number) => void) | undefined,
 	): Promise<void> {
-		using transfer = this.#open(selection);
+		using transfer = this.#open(this.options.isIgnoring ? await this.#withIgnored(selection) : selection);
 		const cancel = () => transfer[Symbol.dispose]();
 		signal.addEventListener("abort", cancel, { once: true });
 		try {
@@ -84,6 +90,11 @@ export class ClientFiles implements ContextSource {
 		} finally {
 			signal.removeEventListener("abort", cancel);
 		}
+	}
+
+	async #withIgnored({ include, exclude }: ContextSelection): Promise<ContextSelection> {
+		const bytes = await this.readFile(IGNORE_FILE, IGNORE_LIMIT_BYTES);
+		return { include, exclude: bytes === undefined ? exclude : [...parseIgnoreFile(bytes), ...exclude] };
 	}
 
 	#open({ include, exclude }: ContextSelection): FileTransfer {
