@@ -55,6 +55,7 @@ export class RpcClient implements SessionCaller {
 
 	call(method: string, metadata: Readonly<Record<string, string | readonly string[]>>): SessionCall {
 		this.signal.throwIfAborted();
+		if (this.#http2.destroyed || this.#http2.closed) throw new CancelledError("the client's session has ended");
 		const stream = this.#http2.request({
 			[constants.HTTP2_HEADER_METHOD]: "POST",
 			[constants.HTTP2_HEADER_PATH]: method,

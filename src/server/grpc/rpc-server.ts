@@ -80,7 +80,9 @@ export class RpcServer {
 		};
 		const status = await this.#run(path, call);
 		if (stream.destroyed) return;
-		stream.once("wantTrailers", () => stream.sendTrailers(statusTrailers(status)));
+		stream.once("wantTrailers", () => {
+			if (!stream.destroyed && !stream.closed) stream.sendTrailers(statusTrailers(status));
+		});
 		head();
 		stream.end();
 		// What the client still sends has no receiver.

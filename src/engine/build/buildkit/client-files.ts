@@ -78,13 +78,14 @@ export class ClientFiles implements ContextSource {
 		try {
 			signal.throwIfAborted();
 			const listing = await transfer.list();
+			onProgress?.(transfer.receivedBytes);
 			const listingDigest = listing.digest();
 			if (listingDigest !== copy.listingDigest) {
 				const plan = planContext(copy.entries(), listing.entries);
 				const wanted = plan.wanted.map((position) => wantedFile(listing, position));
 				const contents = transfer.contents(new FileContents(wanted));
-				const progress = onProgress === undefined ? {} : { onProgress };
-				await copy.change({ listed: listing.entries, plan, listingDigest, contents, ...progress });
+				const tell = () => onProgress?.(transfer.receivedBytes);
+				await copy.change({ listed: listing.entries, plan, listingDigest, contents, onProgress: tell });
 			}
 			await transfer.end();
 		} finally {
@@ -120,9 +121,11 @@ type Packet = MessageOf<typeof PACKET>;
 /** One transfer: the listing, then contents of files, then the end. */
 class FileTransfer implements Disposable {
 	readonly #packets: AsyncIterator<Packet>;
+	/** Of listings and contents, as BuildKit counts what is transferred. */
+	receivedBytes = 0;
 
 	constructor(private readonly call: SessionCall) {
-		this.#packets = packetsOf(call)[Symbol.asyncIterator]();
+		this.#packets = this.#receive();
 	}
 
 	/** @throws InvalidParameterError for what is no listing, and what the client says has gone wrong */
@@ -169,6 +172,13 @@ class FileTransfer implements Disposable {
 		this.call.cancel();
 	}
 
+	async *#receive(): AsyncGenerator<Packet> {
+		for await (const message of this.call.messages) {
+			this.receivedBytes += message.length;
+			yield PACKET.decode(message);
+		}
+	}
+
 	async #send(packet: Partial<Packet>): Promise<void> {
 		await this.call.send(PACKET.encode(packet));
 	}
@@ -180,10 +190,6 @@ class FileTransfer implements Disposable {
 			throw new InvalidParameterError(`error from sender: ${Buffer.from(value.data).toString()}`);
 		return value;
 	}
-}
-
-async function* packetsOf({ messages }: SessionCall): AsyncGenerator<Packet> {
-	for await (const message of messages) yield PACKET.decode(message);
 }
 
 function unexpected(): InvalidParameterError {
