@@ -4,8 +4,9 @@ import { spawn } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { BuildSuite } from "../../support/build-suite.ts";
 import { buildx, buildxPlugin, composePlugin, installPlugins, withoutPlugin } from "../../support/buildx.ts";
-import { type CommandOptions, runCommand, waitFor } from "../../support/commands.ts";
+import { type CommandOptions, mustRun, runCommand, waitFor } from "../../support/commands.ts";
 import { dockerClient } from "../../support/daemon.ts";
+import { startRegistry } from "../../support/registry-server.ts";
 
 const isThere = buildxPlugin !== undefined;
 const suite = new BuildSuite({ registry: true });
@@ -139,6 +140,37 @@ describe.skipIf(!isThere)(title("docker buildx build"), () => {
 		);
 		suite.context.write({ Dockerfile: ["FROM busybox", "RUN --mount=type=secret,id=none,required=true true"] });
 		expect(await failure(["."])).toContain("secret none: not found");
+	});
+
+	test("lends the client's agent to a step", async () => {
+		const libraries = [...(await mustRun(["ldd", "/usr/bin/ssh-add"])).matchAll(/(\/\S+) \(0x/g)].map(
+			([, path = ""]) => path,
+		);
+		await mustRun(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lent key", "-f", suite.context.path("key")]);
+		const copies = ["/usr/bin/ssh-add", ...libraries].map((path) => `COPY --from=host ${path} ${path}`);
+		suite.context.write({ Dockerfile: ["FROM busybox", ...copies, "RUN --mount=type=ssh,id=mine ssh-add -l"] });
+		const key = suite.context.path("key");
+		const said = await build(["--build-context", "host=/", "--ssh", `mine=${key}`, "."]);
+		const [, fingerprint = ""] = (await mustRun(["ssh-keygen", "-lf", key])).split(" ");
+		expect(fingerprint).toStartWith("SHA256:");
+		expect(said).toContain(` 256 ${fingerprint} `);
+	});
+
+	test("logs in to registries by the client's configuration", async () => {
+		const users = suite.context.path("users");
+		writeFileSync(users, `joe:${await Bun.password.hash("sesame", { algorithm: "bcrypt", cost: 4 })}\n`);
+		await using registry = await startRegistry(["--htpasswd", users]);
+		await build(["-q", "-t", `${registry.host}/private:1`, "--target", "base", "."]);
+		expect(await failure(["--push", "-t", `${registry.host}/private:1`, "."])).toContain("no basic auth credentials");
+		const config = suite.context.path("config");
+		mkdirSync(config);
+		const auth = Buffer.from("joe:sesame").toString("base64");
+		writeFileSync(`${config}/config.json`, JSON.stringify({ auths: { [registry.host]: { auth } } }));
+		const env = { DOCKER_CONFIG: config };
+		await build(["--push", "-t", `${registry.host}/private:1`, "--target", "base", "."], { env });
+		await suite.daemon.mustDocker(["rmi", `${registry.host}/private:1`]);
+		suite.context.write({ Dockerfile: [`FROM ${registry.host}/private:1`, "RUN cat /hello"] });
+		expect(await build([".", "--pull"], { env })).toContain("hello nobody");
 	});
 
 	test("writes files, over what is there", async () => {

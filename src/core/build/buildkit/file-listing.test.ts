@@ -83,6 +83,27 @@ describe("FileListing", () => {
 		});
 });
 
+describe("FileListing.behindLinks()", () => {
+	const found = listing(
+		link("lib", "usr/lib"),
+		link("loop", "loop"),
+		directory("usr"),
+		directory("usr/lib"),
+		stat("usr/lib/a"),
+	);
+	for (const [paths, expected] of [
+		[["lib/a"], []],
+		[
+			["lib/a", "lib/b", "lib/c/d"],
+			["usr/lib/b", "usr/lib/c/d"],
+		],
+		[["lib/b", "usr/lib/b"], []],
+		[["lib/*.so"], ["usr/lib/*.so"]],
+		[["nothing", "usr/nothing", "loop/x"], []],
+	] as const)
+		test(`of ${JSON.stringify(paths)}`, () => expect(found.behindLinks(paths)).toEqual([...expected]));
+});
+
 describe("Go's file modes", () => {
 	for (const [mode, kind, permissions] of [
 		[0o644, "file", 0o644],

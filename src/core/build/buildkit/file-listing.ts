@@ -61,26 +61,47 @@ export class FileListing {
 
 	/** What a path leads to, symlinks on its way followed inside of the directory; undefined when it is not listed. */
 	resolve(path: string): ContextEntry | undefined {
-		const names = path.split("/");
+		const { resolved, rest } = this.#follow(path);
+		return rest.length > 0 ? undefined : this.#kinds.get(resolved.join("/"));
+	}
+
+	/**
+	 * Where paths lead that go through symlinks and whose ends are not listed. Clients are asked for paths with what links in them lead to; but of
+	 * several paths through one link they list what the first leads to. Patterns count as not listed.
+	 */
+	behindLinks(paths: readonly string[]): string[] {
+		const known = new Set(paths);
+		const found = paths.flatMap((path) => {
+			const { resolved, rest, hasLinks } = this.#follow(path);
+			const real = [...resolved, ...rest].join("/");
+			return hasLinks && rest.length > 0 && !known.has(real) ? [real] : [];
+		});
+		return [...new Set(found)];
+	}
+
+	/** Follows a path as far as it is listed. */
+	#follow(path: string): { resolved: string[]; rest: string[]; hasLinks: boolean } {
+		const rest = path.split("/");
 		const resolved: string[] = [];
-		for (let links = 0; names.length > 0; ) {
-			const name = names.shift() ?? "";
-			if (name === "" || name === ".") continue;
-			if (name === "..") {
-				resolved.pop();
-				continue;
-			}
+		let links = 0;
+		while (rest.length > 0) {
+			const name = rest[0] ?? "";
 			const entry = this.#kinds.get([...resolved, name].join("/"));
-			if (entry === undefined) return undefined;
-			if (entry.kind !== "symlink") {
+			if (name === "" || name === ".") rest.shift();
+			else if (name === "..") {
+				rest.shift();
+				resolved.pop();
+			} else if (entry === undefined) break;
+			else if (entry.kind !== "symlink") {
+				rest.shift();
 				resolved.push(name);
-				continue;
+			} else {
+				if (++links > MAX_LINKS) break;
+				if (entry.target.startsWith("/")) resolved.length = 0;
+				rest.splice(0, 1, ...entry.target.split("/"));
 			}
-			if (++links > MAX_LINKS) return undefined;
-			if (entry.target.startsWith("/")) resolved.length = 0;
-			names.unshift(...entry.target.split("/"));
 		}
-		return this.#kinds.get(resolved.join("/"));
+		return { resolved, rest, hasLinks: links > 0 && links <= MAX_LINKS };
 	}
 
 	/** Equal for equal listings. Ends the listing. */

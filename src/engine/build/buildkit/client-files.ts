@@ -14,6 +14,8 @@ import type { ContextSource } from "../kept-context.ts";
 
 const IGNORE_FILE = ".dockerignore";
 const IGNORE_LIMIT_BYTES = 1 << 20;
+/** Links behind links that a listing is asked for again for. */
+const MAX_ROUNDS = 8;
 
 /** A directory that a BuildKit client offers: it lists what is selected, and sends the files that are asked for. */
 export class ClientFiles implements ContextSource {
@@ -72,12 +74,13 @@ export class ClientFiles implements ContextSource {
 		signal: AbortSignal,
 		onProgress: ((transferredBytes: number) => void) | undefined,
 	): Promise<void> {
-		using transfer = this.#open(this.options.isIgnoring ? await this.#withIgnored(selection) : selection);
-		const cancel = () => transfer[Symbol.dispose]();
+		await using stack = new AsyncDisposableStack();
+		const cancel = () => void stack.disposeAsync();
 		signal.addEventListener("abort", cancel, { once: true });
 		try {
 			signal.throwIfAborted();
-			const listing = await transfer.list();
+			const whole = this.options.isIgnoring ? await this.#withIgnored(selection) : selection;
+			const { transfer, listing } = await this.#list(whole, stack, signal);
 			onProgress?.(transfer.receivedBytes);
 			const listingDigest = listing.digest();
 			if (listingDigest !== copy.listingDigest) {
@@ -93,6 +96,24 @@ export class ClientFiles implements ContextSource {
 		}
 	}
 
+	/** A transfer whose listing has all that the selection leads to. @param stack ends it */
+	async #list(
+		{ include, exclude }: ContextSelection,
+		stack: AsyncDisposableStack,
+		signal: AbortSignal,
+	): Promise<{ transfer: FileTransfer; listing: FileListing }> {
+		let paths = include;
+		for (let round = 0; ; round++) {
+			signal.throwIfAborted();
+			const transfer = stack.use(this.#open({ include: paths, exclude }));
+			const listing = await transfer.list();
+			const more = isWhole(paths) ? [] : listing.behindLinks(paths);
+			if (more.length === 0 || round === MAX_ROUNDS) return { transfer, listing };
+			transfer[Symbol.dispose]();
+			paths = [...paths, ...more];
+		}
+	}
+
 	async #withIgnored({ include, exclude }: ContextSelection): Promise<ContextSelection> {
 		const bytes = await this.readFile(IGNORE_FILE, IGNORE_LIMIT_BYTES);
 		return { include, exclude: bytes === undefined ? exclude : [...parseIgnoreFile(bytes), ...exclude] };
@@ -100,14 +121,17 @@ export class ClientFiles implements ContextSource {
 
 	#open({ include, exclude }: ContextSelection): FileTransfer {
 		// What follows paths is given the paths alone, and takes what symlinks in them lead to.
-		const isWhole = include.length === 0 || include.includes(".");
 		const headers = sessionHeaders({
 			"dir-name": [this.name],
-			followpaths: isWhole ? [] : include,
+			followpaths: isWhole(include) ? [] : include,
 			"exclude-patterns": exclude,
 		});
 		return new FileTransfer(this.session.call(SESSION_METHODS.fileSync, headers));
 	}
+}
+
+function isWhole(include: readonly string[]): boolean {
+	return include.length === 0 || include.includes(".");
 }
 
 function wantedFile({ entries, ids }: FileListing, position: number): WantedFile {
