@@ -71,9 +71,14 @@ export interface CopyTarget {
 	readonly root: string;
 	/**
 	 * Where what is written below `root` ends up, when `root` is an overlay; new trees are written there, after the overlay is off. `fresh`
-	 * hears of their files.
+	 * hears of their files, and `startFlush` is called when there are many.
 	 */
-	readonly upper?: { readonly path: string; readonly fresh: FreshFiles; readonly detach: () => Promise<void> };
+	readonly upper?: {
+		readonly path: string;
+		readonly fresh: FreshFiles;
+		readonly detach: () => Promise<void>;
+		readonly startFlush: () => void;
+	};
 }
 
 export interface MountPlace {

@@ -197,6 +197,7 @@ export function snapshotterContract(name: string, make: () => Promise<Snapshotte
 				return;
 			}
 			await snapshotter.commit("one", chainId, usage);
+			snapshotter.startFlush();
 			await snapshotter.flush();
 			expect([snapshotter.usage(chainId), existsSync(mergedPath)]).toEqual([usage, false]);
 			const next = fixture.reopen();

@@ -82,6 +82,8 @@ export interface Snapshotter {
 	 * exists already, the changes are dropped. The layer shows at once, but is on the disk only after `flush`.
 	 */
 	commit(containerId: string, chainId: ChainId, usage: SnapshotUsage): Promise<void>;
+	/** Starts to write out what was changed so far, so that `flush` has less to wait for, and tells what has failed. */
+	startFlush(): void;
 	/** Resolves when all that was committed so far is on the disk. */
 	flush(): Promise<void>;
 	/** The container's prepared snapshot and what it stands on. @throws NotFoundError */

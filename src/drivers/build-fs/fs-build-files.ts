@@ -20,7 +20,6 @@ import type {
 	WrittenFileOptions,
 } from "../../core/build/build-directories.ts";
 import type { TreeArchiver } from "../../core/diff/archiver.ts";
-import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { decodePath, encodePath } from "../../core/diff/path-text.ts";
 import { O } from "../linux/file-descriptors.ts";
 import { resolveLinks } from "../linux/resolve-links.ts";
@@ -63,8 +62,10 @@ export class FsBuildFiles implements BuildFiles {
 				mayLink: selection.mayLink === true,
 				hasAttributes: selection.knownDigest === undefined,
 			};
-			const copierTo = (to: RootDirectory, fresh?: FreshFiles) =>
-				new TreeCopier(from, to, fresh === undefined ? copying : { ...copying, fresh }, filter);
+			const copierTo = (to: RootDirectory, upper?: CopyTarget["upper"]) => {
+				const { fresh, startFlush } = upper ?? {};
+				return new TreeCopier(from, to, upper === undefined ? copying : { ...copying, fresh, startFlush }, filter);
+			};
 			if (await copyNewTree(items, target, destination, selection, copierTo)) return;
 			using to = RootDirectory.open(target.root);
 			const copier = new TreeCopier(from, to, { ...copying, mayLink: false }, filter);
@@ -275,7 +276,7 @@ async function copyNewTree(
 	{ root, upper }: CopyTarget,
 	destination: string,
 	{ parents }: FileSelection,
-	copierTo: (to: RootDirectory, fresh?: FreshFiles) => TreeCopier,
+	copierTo: (to: RootDirectory, upper?: CopyTarget["upper"]) => TreeCopier,
 ): Promise<boolean> {
 	if (item?.status.kind !== "directory" || others.length > 0 || upper === undefined || parents) return false;
 	const place = emptyPlace(root, destination, copierTo);
@@ -283,7 +284,7 @@ async function copyNewTree(
 	await upper.detach();
 	using to = RootDirectory.open(upper.path);
 	if (place.isNew) to.removeDirectory(encodePath(place.path));
-	await copierTo(to, upper.fresh).copy(item, { path: `/${place.path}`, parents: false });
+	await copierTo(to, upper).copy(item, { path: `/${place.path}`, parents: false });
 	return true;
 }
 

@@ -17,6 +17,9 @@ import { attributeNames, isCopiedAttribute } from "./selection-digest.ts";
 import type { SourceItem } from "./source-items.ts";
 
 const BUFFER_BYTES = 1 << 17;
+/** The first of them soon: what the files come from is mostly new, too. */
+const FLUSH_AT_FILES = 256;
+const FILES_PER_FLUSH = 4096;
 const UMASK = process.umask();
 const ROOT = { uid: 0, gid: 0 };
 
@@ -31,12 +34,15 @@ export interface TreeCopyOptions extends Omit<CopyOptions, "unpack"> {
 	/** Files of the source may have extended attributes. */
 	readonly hasAttributes: boolean;
 	/** Hears of the small files. */
-	readonly fresh?: FreshFiles;
+	readonly fresh?: FreshFiles | undefined;
+	/** Called when there are many files to be written to the disk, and again when there are many more. */
+	readonly startFlush?: (() => void) | undefined;
 }
 
 export class TreeCopier {
 	readonly #pacer = new Pacer();
 	readonly #buffer = new Uint8Array(BUFFER_BYTES);
+	#files = 0;
 	/** Inode in the source -> where its first name was copied to. */
 	readonly #links = new Map<bigint, string>();
 
@@ -68,6 +74,7 @@ export class TreeCopier {
 			this.makeParents(target);
 			await this.#entry(item.path, target, item.status);
 		}
+		if (this.#files > FLUSH_AT_FILES) this.options.startFlush?.();
 	}
 
 	/** Missing parents belong to the owner that was asked for, else to root. */
@@ -142,7 +149,10 @@ export class TreeCopier {
 		if (!isFree) this.#makeRoom(target);
 		if (this.options.mayLink && this.#linkFrom(source, bytes, status)) return undefined;
 		if (this.#linkAgain(target, status)) return undefined;
-		if (status.kind === "file") return this.#file(source, target, status, isFree);
+		if (status.kind === "file") {
+			if (++this.#files % FILES_PER_FLUSH === FLUSH_AT_FILES) this.options.startFlush?.();
+			return this.#file(source, target, status, isFree);
+		}
 		if (status.kind === "symlink") this.to.makeSymlink(this.from.readLink(source), bytes);
 		else if (status.kind !== "directory")
 			this.to.makeNode(bytes, status.kind, 0o600, status.deviceMajor, status.deviceMinor);

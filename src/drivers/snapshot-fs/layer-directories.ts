@@ -26,7 +26,7 @@ import { basename, join } from "node:path";
 import { digestHex, isDigest } from "../../base/digest.ts";
 import { errnoCode, errorMessage, NotFoundError, SystemError } from "../../base/errors.ts";
 import type { ChainId, SnapshotIngest, SnapshotUsage } from "../../core/snapshot/snapshotter.ts";
-import { syncTrees } from "../linux/durability.ts";
+import { syncFileSystem, syncTrees } from "../linux/durability.ts";
 import { spreadSubdirectories } from "../linux/inode-flags.ts";
 import { RootDirectory } from "../linux/root-directory.ts";
 import { isErrno } from "./is-errno.ts";
@@ -42,6 +42,10 @@ export class LayerDirectories {
 	/** Perhaps not on the disk yet. */
 	#unwritten = new Set<ChainId>();
 	#flushing: Promise<void> = Promise.resolve();
+	/** A flush that nobody waits for yet. */
+	#early: Promise<void> | undefined;
+	/** The kernel tells of what it could not write once: when an early flush is told, the next one passes it on. */
+	#earlyFailure: unknown;
 
 	/** @param root created when missing. @throws SystemError */
 	constructor(readonly root: string) {
@@ -124,6 +128,17 @@ export class LayerDirectories {
 		this.#unwritten.add(chainId);
 	}
 
+	/** Starts a flush of the file system, unless one runs. */
+	startFlush(): void {
+		this.#early ??= syncFileSystem(join(this.root, "layers"))
+			.catch((error: unknown) => {
+				this.#earlyFailure = error;
+			})
+			.finally(() => {
+				this.#early = undefined;
+			});
+	}
+
 	/** One flush of the file system for all layers made since the last one. @throws SystemError */
 	flush(): Promise<void> {
 		// Whoever comes while one runs waits for it: its own layers may be among those.
@@ -133,6 +148,10 @@ export class LayerDirectories {
 	}
 
 	async #flush(): Promise<void> {
+		await this.#early;
+		const failure = this.#earlyFailure;
+		this.#earlyFailure = undefined;
+		if (failure !== undefined) throw failure;
 		const unwritten = this.#unwritten;
 		this.#unwritten = new Set();
 		const layers = [...unwritten].filter((chainId) => this.has(chainId));

@@ -163,6 +163,10 @@ export class OverlaySnapshotter implements Snapshotter {
 		});
 	}
 
+	startFlush(): void {
+		this.#layers.startFlush();
+	}
+
 	flush(): Promise<void> {
 		return this.#layers.flush();
 	}

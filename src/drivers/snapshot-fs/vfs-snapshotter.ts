@@ -98,6 +98,10 @@ export class VfsSnapshotter implements Snapshotter {
 		throw new SystemError("a whole tree is no layer");
 	}
 
+	startFlush(): void {
+		this.#layers.startFlush();
+	}
+
 	flush(): Promise<void> {
 		return this.#layers.flush();
 	}

@@ -51,6 +51,8 @@ type Event = { readonly kind: "running"; readonly id: string } | { readonly kind
 
 /** Steps with files of their own that run side by side, over all builds. */
 const PARALLEL_STEPS = 8;
+/** Layers from this size on begin to go to the disk as soon as they are made. */
+const EARLY_FLUSH_BYTES = 1 << 20;
 
 /**
  * Settles steps one by one: from the cache by definition, then by the contents of what they read, else by doing them. The same step is done
@@ -218,7 +220,12 @@ export class StepSolver {
 				const onOutput = (part: OutputPart) => emit({ kind: "output", part });
 				await commands.run(step, action, target, scope, onOutput, signal);
 			} else if (action.kind === "copy") {
-				const upper = { path: upperPath, fresh, detach: () => snapshotter.unmount(id) };
+				const upper = {
+					path: upperPath,
+					fresh,
+					detach: () => snapshotter.unmount(id),
+					startFlush: () => snapshotter.startFlush(),
+				};
 				const target = { root: mergedPath, ...(isWholeTree || hasHeredocs(action) ? {} : { upper }) };
 				await copies.copy(action, target, place.accounts ?? place.chain, scope, signal);
 			} else if (action.kind === "directory") copies.makeDirectory(action, mergedPath);
@@ -230,6 +237,8 @@ export class StepSolver {
 				await this.#deps.files.limitTimes(upperPath, sourceDateEpoch * 1000);
 			}
 			const layer = await layers.commit(id, scope.leases.layers, fresh);
+			// While other steps run. COPY has seen to it itself.
+			if (needsProcess && (layer?.tarSizeBytes ?? 0) > EARLY_FLUSH_BYTES) snapshotter.startFlush();
 			return { chainId: layer?.chainId ?? place.chain, isEmpty: layer === undefined, createdAt: clock.now() };
 		} catch (error) {
 			await snapshotter.remove(id);

@@ -6,6 +6,7 @@ import {
 	lstatSync,
 	mkdirSync,
 	mkdtempSync,
+	readdirSync,
 	readFileSync,
 	realpathSync,
 	rmSync,
@@ -95,9 +96,12 @@ test("the digest of a new tree is the same from contents at hand as from the fil
 	for (const path of ["tree/sub", "tree/marked"]) source.setAttribute(path, "user.gantry", Buffer.from("value"));
 	const fresh = new FreshFiles();
 	const to = join(base, "to");
-	const upper = { path: to, fresh, detach: async () => {} };
+	let flushes = 0;
+	const startFlush = () => void flushes++;
+	const upper = { path: to, fresh, detach: async () => {}, startFlush };
 	const options = { owner: { uid: 0, gid: 0 }, chmod: undefined, unpack: undefined };
 	await files.copy(selection("tree"), { root: to, upper }, "/new", options);
+	expect(flushes).toBe(0);
 	expect(fresh.contents("new/small", 5)).toEqual(new Uint8Array(Buffer.from("small")));
 	expect(fresh.contents("new/marked", 6)).toBeUndefined();
 	const applier = new FsLayerApplier(new FsContentStore(join(base, "content")));
@@ -109,4 +113,17 @@ test("the digest of a new tree is the same from contents at hand as from the fil
 	// Of another size by now: not what was copied.
 	writeFileSync(join(to, "new/small"), "other text");
 	expect(await applier.measure(to, [], fresh)).toEqual(await applier.measure(to, []));
+});
+
+test("many files begin to go to the disk while the others are copied", async () => {
+	for (let number = 0; number < 300; number++) writeFileSync(join(base, "from/tree", String(number)), "text");
+	const to = join(base, "to");
+	const seen: number[] = [];
+	const startFlush = () => void seen.push(readdirSync(join(to, "new")).length);
+	const upper = { path: to, fresh: new FreshFiles(), detach: async () => {}, startFlush };
+	const options = { owner: { uid: 0, gid: 0 }, chmod: undefined, unpack: undefined };
+	await files.copy(selection("tree"), { root: to, upper }, "/new", options);
+	expect(seen.length).toBe(2);
+	expect(seen[0]).toBeLessThan(300);
+	expect(seen[1]).toBe(301);
 });
