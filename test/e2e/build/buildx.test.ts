@@ -273,6 +273,7 @@ describe.skipIf(!isThere)(title("docker buildx build"), () => {
 	test("answers questions about the Dockerfile", async () => {
 		expect(await build(["--call=targets", "."])).toMatch(/^base *\nlast \(default\)/m);
 		expect(await build(["--call=outline", "."])).toMatch(/^WHO +nobody/m);
+		expect(await build(["--call=subrequests.describe", "."])).toMatch(/^lint +1\.0\.0 +Check/m);
 		expect(await build(["--check", "."])).toContain("Check complete, no warnings found.");
 		suite.context.write({ Dockerfile: ["FROM busybox", "MAINTAINER me"] });
 		expect((await buildx(suite.daemon, ["build", "--check", suite.context.directory])).code).toBe(1);

@@ -18,6 +18,7 @@ export async function answerQuestion(
 	context: BuildContext,
 	buildPlatform: Platform,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
+	if (question === DESCRIBE) return describe();
 	const answers = ANSWERS[question];
 	if (answers === undefined) throw new NotImplementedError(`unsupported request ${question}`);
 	const definition = await readDefinition({ dockerfile: { kind: "context", path: filename }, context });
@@ -29,7 +30,6 @@ export async function answerQuestion(
 		buildPlatform,
 		targetPlatform: request.platforms[0] ?? buildPlatform,
 	});
-	const text = (value: string) => new Uint8Array(Buffer.from(value));
 	return new Map([
 		["result.json", text(JSON.stringify(json, null, 2))],
 		["result.txt", text(JSON.stringify(json, null, 2))],
@@ -37,6 +37,34 @@ export async function answerQuestion(
 		...(statusCode === undefined ? [] : [["result.statuscode", text(String(statusCode))] as const]),
 	]);
 }
+
+const text = (value: string) => new Uint8Array(Buffer.from(value));
+
+/** What can be asked. */
+function describe(): ReadonlyMap<string, Uint8Array> {
+	const requests = Object.entries(DESCRIPTIONS).map(([name, description]) => ({
+		name,
+		version: VERSION,
+		type: "rpc",
+		description,
+		opts: [],
+		metadata: [{ name: "result.json" }, { name: "result.txt" }],
+	}));
+	const lines = requests.map(({ name, version, description }) => `${name}\t${version}\t${description}\n`);
+	return new Map([
+		["result.json", text(JSON.stringify(requests, null, 2))],
+		["result.txt", text(["NAME\tVERSION\tDESCRIPTION\n", ...lines].join(""))],
+		["version", text(VERSION)],
+	]);
+}
+
+const DESCRIBE = "frontend.subrequests.describe";
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+	"frontend.lint": "Check the Dockerfile",
+	"frontend.outline": "List what a build of the target can be given",
+	"frontend.targets": "List the stages that can be built",
+	[DESCRIBE]: "List what can be asked",
+};
 
 interface Question extends BuildDefinition {
 	readonly filename: string;
