@@ -25,8 +25,8 @@ import type { PathStat, WriteTreeOptions } from "../core/diff/archiver.ts";
 import type { LogsOptions } from "../core/log/logs-options.ts";
 import type { RegistryCredentials, RemoteManifest } from "../core/remotes/remote.ts";
 import type { DiskUsage } from "../core/system/disk-usage.ts";
-import type { FrontendAnswer, FrontendCall, SolveCall } from "../engine/build/buildkit/buildkit-builds.ts";
 import type { RequestBuild, RequestMessage } from "../engine/build/buildkit/request-builds.ts";
+import type { FrontendAnswer, FrontendCall, SolveCall } from "../engine/build/buildkit/solve-call.ts";
 import type { ClassicMessage, ClassicOptions } from "../engine/build/classic-builds.ts";
 
 export interface ContainerLifecycleBackend {

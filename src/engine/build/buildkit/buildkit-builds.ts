@@ -1,68 +1,24 @@
-import type { Readable } from "node:stream";
-import type { MessageOf } from "../../../api/buildkit/message.ts";
-import type { DEFINITION } from "../../../api/buildkit/values.ts";
-import type { Platform } from "../../../api/oci/image.ts";
-import { errorMessage, InvalidParameterError, NotFoundError, NotImplementedError } from "../../../base/errors.ts";
-import type { Builder } from "../../../core/build/builder.ts";
-import { builderArguments } from "../../../core/build/builder-arguments.ts";
-import { cacheExport } from "../../../core/build/buildkit/cache-options.ts";
-import { type Exporter, exporterRequest } from "../../../core/build/buildkit/exporter-options.ts";
+import { CancelledError, errorMessage, NotFoundError, NotImplementedError } from "../../../base/errors.ts";
 import { type FrontendOptions, frontendRequest } from "../../../core/build/buildkit/frontend-options.ts";
 import { definitionOf, isEmptyDefinition, referenceOf } from "../../../core/build/buildkit/result-reference.ts";
-import type { BuildOutput, BuildRequest, BuildResult, CacheSource, NamedContext } from "../../../core/build/request.ts";
-import type { TreeWalk } from "../../../core/build/tree-walk.ts";
 import { checkFrontend } from "../../../core/dockerfile/frontend.ts";
-import { parseReference } from "../../../core/image/reference.ts";
-import { ClientAnswers } from "./client-answers.ts";
-import { ClientContexts, type ClientContextsDependencies } from "./client-contexts.ts";
 import { Awaited, ClientSessions, NO_SESSION } from "./client-sessions.ts";
-import { answerQuestion } from "./dockerfile-questions.ts";
-import { Layouts } from "./layouts.ts";
+import { JobBuilds, type JobBuildsDependencies } from "./job-builds.ts";
 import { ResultImages, type ResultImagesDependencies } from "./result-images.ts";
+import type { FrontendAnswer, FrontendCall, SolveCall } from "./solve-call.ts";
 import { SolveFailure } from "./solve-failure.ts";
 import { type FrontendResult, SolveJob } from "./solve-job.ts";
 import type { StatusSender } from "./status-feed.ts";
 
-type Definition = MessageOf<typeof DEFINITION>;
+type Definition = NonNullable<FrontendCall["definition"]>;
 
-/** What a client asks a frontend for. */
-export interface FrontendCall {
-	readonly frontend: string;
-	readonly options: FrontendOptions;
-	readonly inputs: ReadonlyMap<string, Definition | undefined>;
-	readonly definition: Definition | undefined;
-}
-
-export interface SolveCall extends FrontendCall {
-	/** The client's own name of the build. */
-	readonly ref: string;
-	/** Empty: it has none, and so neither secrets nor files. */
-	readonly session: string;
-	readonly exporters: readonly Exporter[];
-	readonly cacheExports: readonly { readonly type: string; readonly attrs: ReadonlyMap<string, string> }[];
-	readonly entitlements: readonly string[];
-	/** The context, where it came along with the request; the options name it as an upload. */
-	readonly archive?: Readable | undefined;
-}
-
-/** What a frontend has given: a result to be used, or answers about the Dockerfile. */
-export interface FrontendAnswer {
-	readonly result: { readonly id: string; readonly definition: Definition } | undefined;
-	readonly metadata: ReadonlyMap<string, Uint8Array>;
-}
-
-export interface BuildKitBuildsDependencies extends ClientContextsDependencies, ResultImagesDependencies {
-	readonly builder: Builder;
-	/** Of the machine. */
-	readonly platform: Platform;
-	readonly trees: TreeWalk;
-}
+export interface BuildKitBuildsDependencies extends JobBuildsDependencies, ResultImagesDependencies {}
 
 /** Builds of BuildKit's clients. Dockerfiles are all that is built, by the one builder there is; graphs (LLB) are refused. */
 export class BuildKitBuilds {
 	readonly sessions = new ClientSessions();
 	readonly #deps: BuildKitBuildsDependencies;
-	readonly #contexts: ClientContexts;
+	readonly #builds: JobBuilds;
 	readonly #images: ResultImages;
 	readonly #jobs = new Awaited<SolveJob>();
 	/** Results of builds under way, for builds that take them as inputs. */
@@ -70,7 +26,7 @@ export class BuildKitBuilds {
 
 	constructor(deps: BuildKitBuildsDependencies) {
 		this.#deps = deps;
-		this.#contexts = new ClientContexts(deps);
+		this.#builds = new JobBuilds(deps);
 		this.#images = new ResultImages(deps);
 	}
 
@@ -87,15 +43,11 @@ export class BuildKitBuilds {
 			const id = await this.#frontend(job, call);
 			const result = job.results.get(id);
 			if (result === undefined) return new Map();
-			const { outputs, annotations } = exporterRequest(call.exporters);
-			const cacheTo = call.cacheExports.map(({ type, attrs }) => cacheExport(type, attrs));
-			const allow = new Set(call.entitlements);
-			const layouts = new Layouts(outputs, cacheTo);
-			const built = await this.#build(job, result, { outputs, annotations, cacheTo, allow }, layouts);
-			return new Map([...responseOf(built, outputs), ...layouts.response()]);
+			return await this.#builds.export(job, result, call);
 		} catch (error) {
 			throw error instanceof SolveFailure ? error : new SolveFailure(error, job.feed.source);
 		} finally {
+			job.isOver = true;
 			for (const id of job.results.keys()) this.#results.delete(id);
 			this.#end(job);
 		}
@@ -146,17 +98,11 @@ export class BuildKitBuilds {
 	async #ask(job: SolveJob, { frontend, options, inputs, definition }: FrontendCall): Promise<FrontendAnswer> {
 		checkFrontendName(frontend, options, definition);
 		const parsed = frontendRequest(options);
-		if (parsed.question !== "") {
-			await using owned = new AsyncDisposableStack();
-			const scope = this.#scope(job, { owned, buildArgs: parsed.request.buildArgs, inputImages: new Map() });
-			const context = await this.#contexts.main(parsed, scope, (source) => {
-				job.feed.source = source;
-			});
-			return { result: undefined, metadata: await answerQuestion(parsed, context, this.#deps.platform) };
-		}
+		if (parsed.question !== "") return { result: undefined, metadata: await this.#builds.answer(job, parsed) };
 		const inputImages = new Map<string, string>();
 		for (const [name, input] of inputs)
 			if (input !== undefined) inputImages.set(name, await this.#inputImage(job, referenceOf(input)));
+		if (job.isOver) throw new CancelledError("the build is over");
 		const result = job.add(parsed, inputImages);
 		this.#results.set(result.id, { job, result });
 		return { result: { id: result.id, definition: definitionOf(result.id) }, metadata: new Map() };
@@ -178,82 +124,9 @@ export class BuildKitBuilds {
 	}
 
 	async #buildImage(job: SolveJob, result: FrontendResult): Promise<string> {
-		const outputs: BuildOutput[] = [{ type: "image", attributes: {} }];
-		const image = await this.#images.make(async () => {
-			const built = await this.#build(job, result, { outputs, annotations: [], cacheTo: [], allow: new Set() });
-			return built.digest;
-		});
+		const image = await this.#images.make(() => this.#builds.image(job, result));
 		job.owned.use(this.#images.hold(image));
 		return image;
-	}
-
-	async #build(
-		job: SolveJob,
-		{ frontend, inputImages }: FrontendResult,
-		wanted: Pick<BuildRequest, "outputs" | "annotations" | "cacheTo" | "allow">,
-		layouts: Layouts = new Layouts([], []),
-	): Promise<BuildResult> {
-		await using owned = new AsyncDisposableStack();
-		const scope = this.#scope(job, { owned, buildArgs: frontend.request.buildArgs, inputImages });
-		const context = await this.#contexts.main(frontend, scope, (source) => {
-			job.feed.source = source;
-		});
-		const namedContexts = new Map<string, NamedContext>();
-		for (const [name, origin] of frontend.named) namedContexts.set(name, await this.#contexts.named(origin, scope));
-		const { provenance, ...attestations } = frontend.request.attestations;
-		const isStated = provenance !== undefined && !frontend.isProvenanceOptional;
-		const allow = new Set(wanted.allow);
-		if (frontend.request.network === "host") allow.add("network.host");
-		return await this.#deps.builder.build(
-			{
-				id: "",
-				...frontend.request,
-				...wanted,
-				allow,
-				attestations: isStated ? { ...attestations, provenance } : attestations,
-				dockerfile: { kind: "context", path: frontend.filename },
-				context,
-				namedContexts,
-				tags: [],
-				squash: false,
-				session: new ClientAnswers(job.session, this.#deps.trees, layouts.targets),
-				cacheFrom: frontend.request.cacheFrom.map((source) => this.#cacheSource(job, source)),
-			},
-			job.feed.queue,
-			job.signal,
-		);
-	}
-
-	/** A client's cache by the digest that it has found in the layout's index. */
-	#cacheSource({ session }: SolveJob, source: CacheSource): CacheSource {
-		const { src = "", digest = "", ...attributes } = source.attributes;
-		if (source.type !== "local" || digest === "") return source;
-		const context = this.#contexts.layout(session, `local:${src}`, digest);
-		return { type: "local", attributes: { ...attributes, src }, context };
-	}
-
-	#scope(
-		job: SolveJob,
-		given: {
-			readonly owned: AsyncDisposableStack;
-			readonly buildArgs: ReadonlyMap<string, string>;
-			readonly inputImages: ReadonlyMap<string, string>;
-		},
-	) {
-		const { owned, buildArgs, inputImages } = given;
-		const { session, signal } = job;
-		return {
-			session,
-			signal,
-			owned,
-			archive: job.archive,
-			keepGitDir: builderArguments(buildArgs).keepGitDir,
-			inputImage: async (name: string) => {
-				const image = inputImages.get(name);
-				if (image === undefined) throw new InvalidParameterError(`there is no input ${JSON.stringify(name)}`);
-				return image;
-			},
-		};
 	}
 
 	/** Its events may still be on their way. */
@@ -273,23 +146,4 @@ function checkFrontendName(frontend: string, options: FrontendOptions, definitio
 	const source = options.get("source") ?? "";
 	if (frontend === "gateway.v0") checkFrontend({ source: "" }, new Map([["BUILDKIT_SYNTAX", source || "unnamed"]]));
 	else if (frontend !== "dockerfile.v0") throw new NotImplementedError(`unknown frontend ${JSON.stringify(frontend)}`);
-}
-
-function responseOf({ metadata }: BuildResult, outputs: readonly BuildOutput[]): Map<string, string> {
-	const entries = Object.entries(metadata).map(([key, value]): [string, string] => [
-		key,
-		typeof value === "string" ? value : Buffer.from(JSON.stringify(value)).toString("base64"),
-	]);
-	const names = outputs
-		.flatMap(({ attributes }) => (attributes["name"] ?? "").split(","))
-		.filter((name) => name !== "");
-	// With the domain, and a tag only where one was given.
-	const wholeName = (text: string) => {
-		const { name, tag } = parseReference(text);
-		return tag === undefined ? name : `${name}:${tag}`;
-	};
-	return new Map([
-		...entries,
-		...(names.length === 0 ? [] : [["image.name", names.map(wholeName).join(",")] as const]),
-	]);
 }

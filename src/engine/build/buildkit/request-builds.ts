@@ -2,8 +2,9 @@ import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { newId } from "../../../base/ids.ts";
 import { MessageQueue } from "../message-queue.ts";
-import type { BuildKitBuilds, SolveCall } from "./buildkit-builds.ts";
+import type { BuildKitBuilds } from "./buildkit-builds.ts";
 import { Awaited } from "./client-sessions.ts";
+import type { SolveCall } from "./solve-call.ts";
 
 /** A build that is asked for by one request (`POST /build?version=2`), whose reply is its progress. */
 export interface RequestBuild extends Omit<SolveCall, "ref" | "archive"> {

@@ -3,6 +3,7 @@ import { CancelledError } from "../../../base/errors.ts";
 import { newId } from "../../../base/ids.ts";
 import type { FrontendRequest } from "../../../core/build/buildkit/frontend-options.ts";
 import type { SessionCaller } from "../../../core/build/buildkit/session-caller.ts";
+import type { SolveCall } from "./solve-call.ts";
 import { StatusFeed } from "./status-feed.ts";
 
 /** What a frontend was asked for: nothing of it is built until somebody needs it. */
@@ -25,17 +26,22 @@ export class SolveJob {
 	readonly #abort = new AbortController();
 
 	readonly ref: string;
+	/** What the client allows steps to do: `network.host`, `security.insecure`. */
+	readonly entitlements: readonly string[];
+	/** Nothing more may be asked of it. */
+	isOver = false;
 	/** The context, where it came along with the request. */
 	readonly archive: Readable | undefined;
 
 	constructor(
-		{ ref, archive }: { readonly ref: string; readonly archive?: Readable | undefined },
+		{ ref, archive, entitlements }: Pick<SolveCall, "ref" | "archive" | "entitlements">,
 		readonly session: SessionCaller,
 		/** Of the request: aborted when its client has cancelled it. */
 		request: AbortSignal,
 	) {
 		this.ref = ref;
 		this.archive = archive;
+		this.entitlements = entitlements;
 		this.#returned.promise.catch(() => {});
 		const cancel = () => this.#abort.abort(new CancelledError("context canceled"));
 		for (const signal of [request, session.signal]) {
