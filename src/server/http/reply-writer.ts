@@ -54,14 +54,16 @@ async function writeByKind(exchange: Exchange, reply: Reply, context: ReplyConte
 		case "websocket":
 			return await acceptWebSocket(exchange, reply.session);
 		case "upgrade":
-			return upgrade(exchange, reply);
+			return await upgrade(exchange, reply);
 	}
 }
 
-function upgrade(exchange: Exchange, { protocol, take }: UpgradeReply): void {
+/** Resolves when the connection has ended. */
+async function upgrade(exchange: Exchange, { protocol, take }: UpgradeReply): Promise<void> {
 	const socket = exchange.hijack();
 	socket.write(`HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
 	take(socket);
+	if (!socket.destroyed) await new Promise<void>((resolve) => socket.once("close", () => resolve()));
 }
 
 /** Frees what a reply holds that nobody will read. */
