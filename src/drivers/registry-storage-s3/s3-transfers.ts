@@ -17,7 +17,7 @@ const PARTS_IN_FLIGHT = 2;
 /** At once: each takes some 20 MB of memory. */
 const TRANSFERS_AT_ONCE = 2;
 /** Copies of parts lie outside the collector's heap: it sees little of what it could give back, and is told after this many bytes. */
-const RELIEF_BYTES = 32 << 20;
+const RELIEF_BYTES = 10 << 20;
 const NOTES_ROOT = "transfers";
 const NOTE_LIMIT_BYTES = 64 << 10;
 
