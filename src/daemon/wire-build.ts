@@ -1,6 +1,7 @@
 /** The builder, wired bottom-up. */
 import type { Platform } from "../api/oci/image.ts";
 import { digestHex, sha256 } from "../base/digest.ts";
+import { errorMessage } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { parseCacheRules } from "../core/build/gc-rules.ts";
 import { BuildCache } from "../engine/build/build-cache.ts";
@@ -173,6 +174,10 @@ export function wireBuilding(wiring: BuildWiring) {
 			await networks.close();
 			await cache.close();
 			await directories.settled();
+			// One that was started early may still run, and nobody be left to wait for it.
+			await snapshotter
+				.flush()
+				.catch((error: unknown) => logger.warn("failed to flush layers", { error: errorMessage(error) }));
 		},
 	};
 }
