@@ -273,6 +273,15 @@ const SCENARIOS = {
 		const failed = await ask({ remote: "client-session", t: "peer:4" });
 		return { names: names(files), image: image(files), uploaded: image(uploaded), quiet, failed: failed.at(-1) };
 	},
+	/** A build that is over before anybody looks at it. */
+	async late() {
+		const solving = call(session, `${CONTROL}/Solve`, message(field(1, "late"), field(5, sessionId)));
+		const headers = { "buildkit-controlapi-buildid": "late" };
+		await call(session, "/moby.buildkit.v1.frontend.LLBBridge/Return", message(), undefined, headers);
+		const solved = await solving;
+		const status = await call(session, `${CONTROL}/Status`, field(1, "late"));
+		return { code: solved.code, statusCode: status.code, asked: [] };
+	},
 	failure: () => build("fails", solveRequest("fails", frontend)),
 	liar: () => build("liar", solveRequest("liar", frontend)),
 	llb: () => build("llb", solveRequest("llb", field(2, field(1, field(3, field(1, "docker-image://busybox")))))),

@@ -87,6 +87,11 @@ describe("A client of BuildKit's API", () => {
 		expect(seen.failed).toMatchObject({ error: expect.stringContaining("no session that offers its files") });
 	});
 
+	test("may look at a build that is over", async () => {
+		suite.context.write({ Dockerfile: ["FROM scratch"] });
+		expect(await peer("late")).toMatchObject({ code: 0, statusCode: 0 });
+	});
+
 	test("is told the Dockerfile's lines of a failure", async () => {
 		suite.context.write({ Dockerfile: ["FROM busybox", "RUN echo said; exit 7"] });
 		const { code, reason, detail, errors, log } = await peer("failure");

@@ -129,12 +129,13 @@ export class BuildKitBuilds {
 		return image;
 	}
 
-	/** Its events may still be on their way. */
+	/** Its events may still be on their way, and the client that looks at it, too. */
 	#end(job: SolveJob): void {
 		job.feed
 			.end()
 			.then(() => job.owned.disposeAsync())
 			.catch((error: unknown) => this.#deps.logger.warn("failed to end a build", { error: errorMessage(error) }))
+			.then(() => job.feed.watched())
 			.finally(() => this.#jobs.remove(job.ref, job));
 	}
 }

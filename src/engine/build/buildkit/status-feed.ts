@@ -36,6 +36,15 @@ export class StatusFeed implements EventReceiver {
 		signal.removeEventListener("abort", onAbort);
 	}
 
+	/** Resolves when somebody has begun to look, or it is too late for that: a build may be over before its client looks. */
+	async watched(): Promise<void> {
+		if (this.#isWatched) return;
+		const timer = setTimeout(() => this.#watcher.reject(new CancelledError("nobody watches")), WATCHER_WAIT_MS);
+		timer.unref();
+		await this.#watcher.promise.catch(() => undefined);
+		clearTimeout(timer);
+	}
+
 	/** The build is over. Resolves when its events are sent. */
 	async end(): Promise<void> {
 		await this.queue.close();
