@@ -3,7 +3,7 @@ import type { Logger } from "../../base/logger.ts";
 import { errorDetails } from "../../core/build/buildkit/solve-error.ts";
 import { SolveFailure } from "../../engine/build/buildkit/solve-failure.ts";
 import type { BuildKitBackend } from "../backends.ts";
-import { type RpcStatus, statusOf } from "../grpc/rpc-error.ts";
+import { ReturnedError, RPC_UNKNOWN, type RpcStatus, statusOf } from "../grpc/rpc-error.ts";
 import { RpcServer } from "../grpc/rpc-server.ts";
 import { UpgradedSocket } from "../grpc/upgraded-socket.ts";
 import { bridgeMethods } from "./bridge-service.ts";
@@ -36,5 +36,7 @@ export class BuildKitServer {
 function toStatus(error: unknown): RpcStatus {
 	if (!(error instanceof SolveFailure)) return statusOf(error);
 	const status = statusOf(error.cause, errorDetails(error.cause, error.source));
-	return { ...status, message: error.message };
+	// Clients put a code's name before the message: of what is wrong with a build it tells nothing.
+	const isTold = error.kind === "cancelled" || error.kind === "not-implemented" || error.cause instanceof ReturnedError;
+	return { ...status, code: isTold ? status.code : RPC_UNKNOWN, message: error.message };
 }

@@ -9,12 +9,12 @@ export type ErrorDetail = Partial<MessageOf<typeof ANY>>;
 
 export const RPC_OK = 0;
 const RPC_CANCELLED = 1;
-const RPC_UNKNOWN = 2;
+export const RPC_UNKNOWN = 2;
 const RPC_NOT_FOUND = 5;
 const RPC_ALREADY_EXISTS = 6;
 const RPC_PERMISSION_DENIED = 7;
 const RPC_FAILED_PRECONDITION = 9;
-export const RPC_UNIMPLEMENTED = 12;
+const RPC_UNIMPLEMENTED = 12;
 const RPC_UNAVAILABLE = 14;
 const RPC_UNAUTHENTICATED = 16;
 

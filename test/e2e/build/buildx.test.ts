@@ -256,7 +256,7 @@ describe.skipIf(!isThere)(title("docker buildx build"), () => {
 			"dockerfile parse error on line 2: unknown instruction: RNU",
 		],
 		["a stage that is missing", ["FROM busybox", "COPY --from=nobody /a /b"], "Dockerfile:2"],
-		["a file that is missing", ["FROM scratch", "COPY nothing /"], '"/nothing": not found'],
+		["a file that is missing", ["FROM scratch", "COPY nothing /"], 'failed to solve: "/nothing": not found'],
 		["an empty file", [], "cannot be empty"],
 	] as const)
 		test(`says what is wrong with ${what}`, async () => {
