@@ -8,6 +8,8 @@ export interface CommandOptions {
 	readonly cwd?: string;
 	/** The command is killed after this time, and the call rejects. Default 60 s. */
 	readonly timeoutMs?: number;
+	/** Hears standard output as it comes. */
+	readonly onStdout?: (text: string) => void;
 }
 
 export interface CommandResult {
@@ -35,12 +37,27 @@ export async function runCommand(argv: readonly string[], options: CommandOption
 		child.kill("SIGKILL");
 	}, timeoutMs);
 	try {
-		const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+		const [stdout, stderr, code] = await Promise.all([
+			collect(child.stdout, options.onStdout),
+			child.stderr.text(),
+			child.exited,
+		]);
 		if (timedOut) throw new Error(`${argv.join(" ")} did not end in ${timeoutMs} ms:\n${stdout}${stderr}`);
 		return { code, stdout, stderr };
 	} finally {
 		clearTimeout(timer);
 	}
+}
+
+async function collect(stream: ReadableStream<Uint8Array>, onText: (text: string) => void = () => {}): Promise<string> {
+	const decoder = new TextDecoder();
+	let all = "";
+	for await (const piece of stream) {
+		const text = decoder.decode(piece, { stream: true });
+		all += text;
+		onText(text);
+	}
+	return all;
 }
 
 /** Standard output without the last line's end; @throws Error with all the output when the code is not 0. */

@@ -183,16 +183,13 @@ describe("a daemon that was killed", () => {
 
 	test("waits with its client's words for an attached client: the container is not disturbed", async () => {
 		const { daemon } = doomed;
-		const client = daemon.docker([
-			"run",
-			"--name",
-			"attached",
-			"busybox",
-			"sh",
-			"-c",
-			"echo begun; sleep 1; echo done",
-		]);
-		await waitFor("its start", async () => (await daemon.docker(["logs", "attached"])).stdout.includes("begun"));
+		let seen = "";
+		const onStdout = (text: string) => {
+			seen += text;
+		};
+		const script = "echo begun; sleep 1; echo done";
+		const client = daemon.docker(["run", "--name", "attached", "busybox", "sh", "-c", script], { onStdout });
+		await waitFor("its start", () => seen === "begun\n");
 		await daemon.kill();
 		const { code, stdout } = await client;
 		expect(stdout).toBe("begun\n");
