@@ -244,6 +244,8 @@ export class BuildCache {
 
 	/** The budget of the daemon's configuration, after a build. Failures are logged. */
 	async collect(): Promise<void> {
+		// The client hears of its build's end first.
+		await new Promise((resolve) => setImmediate(resolve));
 		try {
 			for (const rule of this.#rules) await this.prune(rule);
 		} catch (error) {
