@@ -180,10 +180,10 @@ test("a target that breaks off has its own upload cancelled, and is told as the 
 		return true;
 	};
 	await expect(pushed(broken.host)).rejects.toThrow("no room");
-	expect(uploads.filter((line) => line.startsWith("POST")).length).toBeGreaterThan(0);
-	expect(uploads.filter((line) => line === "DELETE /an-id?state=1").length).toBe(
-		uploads.filter((line) => line.startsWith("POST")).length,
-	);
+	// One that was given up while its address was on the way has nothing in it, and nobody knows how to cancel it.
+	const count = (method: string) => uploads.filter((line) => line.startsWith(`${method} /an-id?state=1`)).length;
+	expect(count("PATCH")).toBeGreaterThan(0);
+	expect(count("DELETE")).toBeGreaterThanOrEqual(count("PATCH"));
 	expect(mirror.requests.filter((line) => line.includes(image.layers[1] ?? "")).length).toBeLessThan(3);
 });
 

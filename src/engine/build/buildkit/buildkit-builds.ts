@@ -49,7 +49,7 @@ export class BuildKitBuilds {
 		} finally {
 			job.isOver = true;
 			for (const id of job.results.keys()) this.#results.delete(id);
-			this.#end(job);
+			void this.#end(job);
 		}
 	}
 
@@ -130,13 +130,15 @@ export class BuildKitBuilds {
 	}
 
 	/** Its events may still be on their way, and the client that looks at it, too. */
-	#end(job: SolveJob): void {
-		job.feed
-			.end()
-			.then(() => job.owned.disposeAsync())
-			.catch((error: unknown) => this.#deps.logger.warn("failed to end a build", { error: errorMessage(error) }))
-			.then(() => job.feed.watched())
-			.finally(() => this.#jobs.remove(job.ref, job));
+	async #end(job: SolveJob): Promise<void> {
+		try {
+			await job.feed.end();
+			await job.owned.disposeAsync();
+		} catch (error) {
+			this.#deps.logger.warn("failed to end a build", { error: errorMessage(error) });
+		}
+		await job.feed.watched();
+		this.#jobs.remove(job.ref, job);
 	}
 }
 
