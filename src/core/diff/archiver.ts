@@ -115,6 +115,8 @@ export interface LayerApplier {
 	decompress(archive: Readable): AsyncIterable<Uint8Array>;
 	/** The layer's tar, byte for byte what was applied, from the unpacked directory and the record. Verified by the reader. */
 	tar(directory: string, assembly: Digest): Readable;
+	/** A tar of this size is about to be compressed. */
+	prepareCompression(tarSizeBytes: number): void;
 	/**
 	 * The layer's tar as gzip, in pieces that are good until the next one is asked for. On one machine the same layer always gives the same
 	 * bytes. Leaving the loop early ends all work on it.

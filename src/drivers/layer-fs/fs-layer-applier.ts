@@ -60,10 +60,19 @@ export class FsLayerApplier implements LayerApplier {
 		return tarStream(assembledTar(this.content, directory, assembly));
 	}
 
+	prepareCompression(tarSizeBytes: number): void {
+		this.#compressorOf(tarSizeBytes)?.prepare();
+	}
+
 	compress(source: LayerSource, options: CompressOptions): AsyncIterable<Uint8Array> {
-		return this.workers === undefined || options.tar.tarSizeBytes <= SMALL_TAR_BYTES
-			? compressedLayer(this.content, source, options)
-			: this.workers.compress(source, options);
+		return (
+			this.#compressorOf(options.tar.tarSizeBytes)?.compress(source, options) ??
+			compressedLayer(this.content, source, options)
+		);
+	}
+
+	#compressorOf(tarSizeBytes: number): LayerWorkers | undefined {
+		return tarSizeBytes <= SMALL_TAR_BYTES ? undefined : this.workers;
 	}
 
 	diff(upper: string, lowers: readonly string[], options: DiffOptions = {}): Readable {

@@ -63,6 +63,11 @@ export class LayerWorkers implements Disposable {
 		yield* work.bytes();
 	}
 
+	/** Starts a thread, unless there is one: that takes a while, and work is about to come. */
+	prepare(): void {
+		if (this.size === 0) this.#start();
+	}
+
 	[Symbol.dispose](): void {
 		for (const thread of this.#threads) thread.terminate();
 	}
@@ -71,6 +76,10 @@ export class LayerWorkers implements Disposable {
 	#thread(): LayerThread {
 		const [least] = [...this.#threads].sort((a, b) => a.works - b.works);
 		if (least !== undefined && (least.works === 0 || this.size >= this.options.limit)) return least;
+		return this.#start();
+	}
+
+	#start(): LayerThread {
 		const thread = new LayerThread(this.options, () => this.#threads.delete(thread));
 		this.#threads.add(thread);
 		return thread;
@@ -91,6 +100,7 @@ class LayerThread {
 		this.#worker.unref();
 		this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#works.get(data.work)?.take(data);
 		this.#worker.onerror = ({ message }) => this.terminate(new SystemError(`a layer's thread failed: ${message}`));
+		this.#rest();
 	}
 
 	get works(): number {
@@ -115,7 +125,10 @@ class LayerThread {
 
 	#finished(number: number): void {
 		this.#works.delete(number);
-		if (this.works > 0) return;
+		if (this.works === 0) this.#rest();
+	}
+
+	#rest(): void {
 		this.#idle = setTimeout(() => this.terminate(), this.options.idleMs);
 		this.#idle.unref();
 	}

@@ -188,6 +188,11 @@ export class LayerRegistry {
 			: applier.diff(source.directory, source.lowers, { directoryTimes: source.directoryTimes });
 	}
 
+	/** The layer is about to be compressed. */
+	prepareCompression({ tarSizeBytes }: LayerRecord): void {
+		this.#deps.applier.prepareCompression(tarSizeBytes);
+	}
+
 	/** As `LayerApplier.compress`. */
 	compress(layer: LayerRecord, options: Pick<CompressOptions, "onRead">): AsyncIterable<Uint8Array> {
 		const { diffId, tarSizeBytes, tarChecksum } = layer;

@@ -54,6 +54,7 @@ export class LayerPusher {
 		}
 		const known = this.layers.get(layer.chainId)?.blobs ?? [];
 		const blobs = wanted === undefined ? known : known.filter(({ digest }) => digest === wanted.digest);
+		if (blobs.length === 0) this.layers.prepareCompression(layer);
 		if (this.uploads.isFull) context.progress.state(id, "Waiting");
 		return this.uploads.run(async () => {
 			if (context.signal.aborted) throw new CancelledError();

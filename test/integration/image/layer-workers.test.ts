@@ -162,6 +162,18 @@ test("who wants no more of a compressed layer ends the thread's work", async () 
 	expect(open.filter((path) => path.startsWith(source.directory))).toEqual([]);
 });
 
+test("a thread is started before its first layer, once, and not for small ones", async () => {
+	applier.prepareCompression(1024);
+	expect(workers.size).toBe(0);
+	for (let time = 0; time < 2; time++) applier.prepareCompression(LARGE.length);
+	expect(workers.size).toBe(1);
+	const { source, tar } = await unpacked();
+	expect(gunzipSync(await compressed(applier, source, tar)).equals(LARGE)).toBe(true);
+	await threadsEnd();
+	applier.prepareCompression(LARGE.length);
+	await threadsEnd();
+});
+
 test("small layers need no thread", async () => {
 	await applier.apply(Readable.from([tarOf({ name: "a", content: "b" })]), newDirectory());
 	expect(workers.size).toBe(0);
