@@ -2,7 +2,7 @@ import { InvalidParameterError } from "../../base/errors.ts";
 import { Pacer } from "../../base/pacer.ts";
 import { baseOf, parentOf } from "../../core/diff/archive-path.ts";
 import type { DiffOptions, MeasuredDiff } from "../../core/diff/archiver.ts";
-import { FreshFiles } from "../../core/diff/fresh-files.ts";
+import type { FreshFiles } from "../../core/diff/fresh-files.ts";
 import { encodePath } from "../../core/diff/path-text.ts";
 import { TAR_END } from "../../core/diff/tar-writer.ts";
 import { isWhiteoutName, whiteoutName } from "../../core/diff/whiteout.ts";
@@ -13,11 +13,7 @@ import { TarDigest } from "./tar-digest.ts";
 import { markerHeader, TreeTar } from "./tree-tar.ts";
 
 /** The digest of `diffTar`'s bytes, and what is in them, without anybody keeping them. */
-export async function measureDiff(
-	upper: string,
-	lowers: readonly string[],
-	fresh = new FreshFiles(),
-): Promise<MeasuredDiff> {
+export async function measureDiff(upper: string, lowers: readonly string[], fresh?: FreshFiles): Promise<MeasuredDiff> {
 	using roots = openRoots(upper, lowers);
 	const pacer = new Pacer();
 	const options = { wholeTree: false, everyFile: true, directoryTimes: true, pacer };
@@ -25,11 +21,11 @@ export async function measureDiff(
 	refuseWhiteouts(changes);
 	const digest = new TarDigest();
 	const take = (bytes: Uint8Array) => digest.take(bytes);
-	const tar = new TreeTar(roots.upper);
+	const tar = new TreeTar(roots.upper, { fresh });
 	for (const { path, status } of changes) {
 		if (pacer.isDue) await pacer.pause();
 		if (status !== undefined) {
-			const taken = tar.consume(path, path, status, take, fresh);
+			const taken = tar.consume(path, path, status, take);
 			if (taken !== undefined) await taken;
 		} else if (isInDirectory(roots.upper, path)) take(markerHeader(whiteoutName(path), 0n));
 	}

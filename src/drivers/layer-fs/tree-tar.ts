@@ -46,10 +46,13 @@ export class TreeTar {
 	/** `device inode` of files with several links -> name of the first member. */
 	readonly #links = new Map<string, string>();
 
-	/** @param options `exact`: times to the nanosecond, and lists of access control, which Docker's archives do not have */
+	/**
+	 * @param options `exact`: times to the nanosecond, and lists of access control, which Docker's archives do not have. `fresh`: what need
+	 * not be read again; heard by `consume` alone
+	 */
 	constructor(
 		readonly root: RootDirectory,
-		readonly options: { readonly exact?: boolean } = {},
+		readonly options: { readonly exact?: boolean; readonly fresh?: FreshFiles | undefined } = {},
 	) {}
 
 	/** The file or directory at `path`, as `name`, with everything below it, sorted. */
@@ -87,16 +90,10 @@ export class TreeTar {
 	}
 
 	/** The same bytes as of `member`, to somebody who takes them at once and keeps none. Promises are for large files alone. */
-	consume(
-		path: string,
-		name: string,
-		status: FileStatus,
-		take: (bytes: Uint8Array) => void,
-		fresh: FreshFiles,
-	): void | Promise<void> {
+	consume(path: string, name: string, status: FileStatus, take: (bytes: Uint8Array) => void): void | Promise<void> {
 		if (status.kind === "socket") return undefined;
 		try {
-			if (status.kind === "file") return this.#consumeFile(path, name, status, take, fresh);
+			if (status.kind === "file") return this.#consumeFile(path, name, status, take);
 			take(formatTarHeader(this.#entry(path, name, status)));
 		} catch (error) {
 			if (!isErrno(error, "ENOENT")) throw memberError("read", path, error);
@@ -109,7 +106,6 @@ export class TreeTar {
 		name: string,
 		status: FileStatus,
 		take: (bytes: Uint8Array) => void,
-		fresh: FreshFiles,
 	): void | Promise<void> {
 		const first = this.#firstLink(name, status);
 		if (first !== undefined) {
@@ -121,9 +117,9 @@ export class TreeTar {
 			take(formatTarHeader(this.#entry(path, name, status)));
 			return undefined;
 		}
-		const contents = fresh.contents(path, status.sizeBytes);
+		const contents = this.options.fresh?.contents(path, status.sizeBytes);
 		if (contents !== undefined) {
-			take(formatTarHeader(this.#entry(path, name, status, "none"), this.#header.fill(0)));
+			take(formatTarHeader(this.#entry(path, name, status, NO_ATTRIBUTES), this.#header.fill(0)));
 			take(contents);
 			take(tarPadding(status.sizeBytes));
 			return undefined;
@@ -131,7 +127,7 @@ export class TreeTar {
 		const fd = this.root.openFile(encodePath(path), O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
 		let isLarge = false;
 		try {
-			take(formatTarHeader(this.#entry(path, name, status, fd), this.#header.fill(0)));
+			take(formatTarHeader(this.#entry(path, name, status, this.#attributesOf(fd)), this.#header.fill(0)));
 			isLarge = status.sizeBytes > BUFFER_BYTES;
 			if (isLarge) return this.#consumeLarge(fd, path, status.sizeBytes, take);
 			for (let offset = 0; offset < status.sizeBytes; )
@@ -198,7 +194,7 @@ export class TreeTar {
 		try {
 			const opened = statusAt(fd, "");
 			if (opened.kind !== "file") return;
-			yield* this.#chunks.add(formatTarHeader(this.#entry(path, name, opened, fd)));
+			yield* this.#chunks.add(formatTarHeader(this.#entry(path, name, opened, this.#attributesOf(fd))));
 			// Someone may cut the file while it is read: the archive must stay well-formed.
 			for await (const chunk of fileChunks(fd, 0, opened.sizeBytes, { pad: true })) yield* this.#chunks.add(chunk);
 			yield* this.#chunks.add(tarPadding(opened.sizeBytes));
@@ -215,8 +211,8 @@ export class TreeTar {
 		return first;
 	}
 
-	/** @param attributes where they are: a descriptor of the file, when it is open anyway, which is quicker to ask than the path */
-	#entry(path: string, name: string, status: FileStatus, attributes: number | "path" | "none" = "path"): TarEntry {
+	/** @param attributes of a file that is open anyway: asking it is quicker than asking a path */
+	#entry(path: string, name: string, status: FileStatus, attributes = this.#attributes(path, status)): TarEntry {
 		const isDirectory = status.kind === "directory";
 		return {
 			name: isDirectory && !name.endsWith("/") ? `${name}/` : name,
@@ -231,12 +227,7 @@ export class TreeTar {
 			modifiedNs: this.options.exact === true ? status.modifiedNs : (status.modifiedNs / NS) * NS,
 			deviceMajor: status.deviceMajor,
 			deviceMinor: status.deviceMinor,
-			attributes:
-				attributes === "none"
-					? NO_ATTRIBUTES
-					: attributes === "path"
-						? this.#attributes(path, status)
-						: this.#attributesOf(attributes),
+			attributes,
 		};
 	}
 
