@@ -9,12 +9,10 @@ import type { ContextEntry } from "../../core/build/context-listing.ts";
 import { type ContextPlan, isSameStamp } from "../../core/build/context-plan.ts";
 import { closeDescriptor, O } from "../linux/file-descriptors.ts";
 import { setFileTimes } from "../linux/file-times.ts";
-import type { RootDirectory } from "../linux/root-directory.ts";
+import { permissionsWhenMade, type RootDirectory } from "../linux/root-directory.ts";
 
 /** Files larger than this are written off the main thread: a full page cache makes their writer wait. */
 const SMALL_BYTES = 256 * 1024;
-
-const UMASK = process.umask();
 
 const writeAsync = promisify(write);
 
@@ -145,7 +143,7 @@ export class FileReceiver implements ContentReceiver {
 function settle({
 	fd,
 	head,
-	before = { sizeBytes: 0, permissions: head.permissions & 0o777 & ~UMASK },
+	before = { sizeBytes: 0, permissions: permissionsWhenMade(head.permissions) },
 }: OpenFile): void {
 	if (before.sizeBytes > head.sizeBytes) ftruncateSync(fd, head.sizeBytes);
 	// Writing takes away the bits of set-user-ID and set-group-ID.

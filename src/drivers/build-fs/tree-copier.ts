@@ -11,7 +11,7 @@ import { closeDescriptor, copyRange, dataRanges, O } from "../linux/file-descrip
 import type { FileStatus } from "../linux/file-status.ts";
 import { setFileTimes } from "../linux/file-times.ts";
 import { resolveLinks } from "../linux/resolve-links.ts";
-import type { RootDirectory } from "../linux/root-directory.ts";
+import { permissionsWhenMade, type RootDirectory } from "../linux/root-directory.ts";
 import type { PathFilter } from "./path-filter.ts";
 import { attributeNames, isCopiedAttribute } from "./selection-digest.ts";
 import type { SourceItem } from "./source-items.ts";
@@ -20,7 +20,6 @@ const BUFFER_BYTES = 1 << 17;
 /** The first of them soon: what the files come from is mostly new, too. */
 const FLUSH_AT_FILES = 256;
 const FILES_PER_FLUSH = 4096;
-const UMASK = process.umask();
 const ROOT = { uid: 0, gid: 0 };
 
 export interface CopyDestination {
@@ -226,7 +225,7 @@ export class TreeCopier {
 		const isOwned = !isFree || owner.uid !== 0 || owner.gid !== 0;
 		if (isOwned) fchownSync(to, owner.uid, owner.gid);
 		// The others are there since the file was made.
-		if ((permissions & (0o7000 | UMASK)) !== 0) fchmodSync(to, permissions);
+		if (permissionsWhenMade(permissions) !== permissions) fchmodSync(to, permissions);
 		const names = hasAttributes ? listFileAttributes(from) : [];
 		for (const name of names) {
 			const value = isCopiedAttribute(name) ? getFileAttribute(from, name) : undefined;

@@ -33,6 +33,13 @@ interface Location {
 	readonly name: Uint8Array;
 }
 
+const UMASK = process.umask();
+
+/** What a new file has of the permissions that it is to have, when it was made with those below the set-ID and sticky bits. */
+export function permissionsWhenMade(wanted: number): number {
+	return wanted & 0o777 & ~UMASK;
+}
+
 export class RootDirectory implements Disposable {
 	/** The parent directory resolved last: archives name the files of a directory one after the other. */
 	#cached: { readonly path: Uint8Array; readonly fd: number } | undefined;
